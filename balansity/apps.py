@@ -1,0 +1,25 @@
+from typing import Any
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+from django.db import connections
+from django.db.backends.signals import connection_created
+from django.db.models.signals import pre_migrate
+
+from balansity.database import prepare_schema, use_schema
+
+
+class BalansityAdminConfig(AdminConfig):
+    default_site = "balansity.admin_site.BalansityAdminSite"
+
+
+class BalansityConfig(AppConfig):
+    name = "balansity"
+
+    def ready(self) -> None:
+        connection_created.connect(use_schema)
+        pre_migrate.connect(prepare_our_schema, sender=self)
+
+
+def prepare_our_schema(using: str, **_: Any) -> None:
+    prepare_schema(connections[using])

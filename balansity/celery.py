@@ -1,0 +1,20 @@
+"""The Celery application. Its settings live in `balansity.settings` under `CELERY_`."""
+
+import os
+from typing import Any
+
+from celery import Celery, signals
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "balansity.settings")
+
+app = Celery("balansity")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def keep_django_logging(**_: Any) -> None:
+    """Stop Celery from installing handlers of its own: `settings.LOGGING` serves every process alike.
+
+    Having a receiver of this signal is what switches Celery's set-up off.
+    """

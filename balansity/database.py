@@ -1,0 +1,77 @@
+"""The connection to Supabase's Postgres, and the rule that our tables never land in `public`."""
+
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from balansity.env import EnvReader
+
+SCHEMA = "balansity"
+
+
+def settings_from_url(env: EnvReader, name: str) -> dict[str, Any]:
+    """Return a `DATABASES` entry for the `postgres://` address in the variable `name`; no address, no entry."""
+    url = env.url(name, "", ("postgres", "postgresql"))
+    if not url:
+        return {}
+    try:
+        config: dict[str, Any] = dict(environ.Env.db_url_config(url))
+    except (ImproperlyConfigured, ValueError):
+        env.problem(f"{name} cannot be read: it looks like postgres://user:password@host:5432/database")
+        return {}
+    options = config.setdefault("OPTIONS", {})
+    options.setdefault("connect_timeout", 10)
+    options.setdefault("application_name", "balansity")
+    # A peer that vanished without a word is noticed within a minute and not after two hours.
+    options.update(keepalives=1, keepalives_idle=30, keepalives_interval=10, keepalives_count=3)
+    # A worker keeps its connection; one that broke is replaced by whoever notices (bridge.task, CONN_HEALTH_CHECKS).
+    config.update(CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=True)
+    return config
+
+
+def use_schema(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Put our schema first on every new connection.
+
+    A statement and not a start-up option: the poolers in front of Supabase refuse or drop unknown start-up options.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET search_path TO {SCHEMA}, public")
+
+
+def prepare_schema(connection: BaseDatabaseWrapper) -> None:
+    """Make sure `migrate` writes into our schema, or stop it before it could write into `public`.
+
+    Raises `CommandError` when the role may not create the schema or use it: Postgres would otherwise fall through
+    to the next schema of the search path, which the internet can read.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [SCHEMA])
+        if not cursor.fetchone()[0]:
+            cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE'), current_user")
+            allowed, role = cursor.fetchone()
+            if not allowed:
+                raise CommandError(
+                    f"The schema {SCHEMA} does not exist and the role {role} may not create it. "
+                    f"Let the owner of the database run: CREATE SCHEMA {SCHEMA} AUTHORIZATION {role};"
+                )
+            cursor.execute(f"CREATE SCHEMA {SCHEMA}")
+        cursor.execute(
+            "SELECT has_schema_privilege(%s, 'CREATE') AND has_schema_privilege(%s, 'USAGE'), current_user,"
+            " to_regclass('public.django_migrations') IS NOT NULL",
+            [SCHEMA, SCHEMA],
+        )
+        allowed, role, foreign = cursor.fetchone()
+    if not allowed:
+        raise CommandError(
+            f"The role {role} may not create tables in the schema {SCHEMA}. "
+            f"Let its owner run: GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {role};"
+        )
+    if foreign:
+        raise CommandError(
+            "public.django_migrations exists: another Django project lives in schema public, and Django would take "
+            "its list of migrations for ours. Move that project to a schema of its own first."
+        )

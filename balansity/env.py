@@ -1,0 +1,128 @@
+"""Reads the process environment into typed values, and says in one line each what is wrong with it.
+
+Names and defaults are those of the Node worker that this project replaces, so an old `.env` keeps working.
+Every problem is collected before anything is reported: an operator mends the file once, not once a start.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+N = TypeVar("N", int, float)
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+class ConfigurationError(Exception):
+    """The environment cannot be used; `str()` of it is one readable line a problem."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+class EnvReader:
+    """Typed access to one mapping of environment variables.
+
+    An empty variable counts as not set, as `docker compose` passes `NAME=` for a variable that nobody filled in.
+    A reader never raises: it remembers the problem, returns the default, and `finish()` raises for all of them.
+    """
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+        self._problems: list[str] = []
+
+    def problem(self, line: str) -> None:
+        self._problems.append(line)
+
+    def finish(self) -> None:
+        """Raise `ConfigurationError` when anything that was read so far is bad or missing."""
+        if self._problems:
+            raise ConfigurationError(self._problems)
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._raw(name) or default
+
+    def required(self, name: str, why: str) -> str:
+        value = self._raw(name)
+        if not value:
+            self.problem(f"{name} is not set: {why}")
+        return value
+
+    def integer(self, name: str, default: int, *, least: int = 0, most: int = 2**31 - 1) -> int:
+        value = self._parse(name, default, int, "a whole number")
+        return self._within(name, value, default, least, most)
+
+    def number(self, name: str, default: float, *, least: float, most: float) -> float:
+        value = self._parse(name, default, lambda raw: float(_decimal(raw)), "a number")
+        return self._within(name, value, default, least, most)
+
+    def boolean(self, name: str, default: bool) -> bool:
+        return self._parse(name, default, _boolean, "true or false")
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        def parse(raw: str) -> str:
+            if raw.lower() not in choices:
+                raise ValueError
+            return raw.lower()
+
+        return self._parse(name, default, parse, "one of " + ", ".join(choices))
+
+    def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        def parse(raw: str) -> str:
+            parts = urlsplit(raw)
+            if parts.scheme not in schemes or not (parts.hostname or parts.path):
+                raise ValueError
+            return raw
+
+        # The value is not repeated: such an address may carry a password.
+        expected = "an address that starts with " + " or ".join(f"{scheme}://" for scheme in schemes)
+        return self._parse(name, default, parse, expected, secret=True)
+
+    def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        raw = self._raw(name)
+        return tuple(word.strip() for word in raw.split(",") if word.strip()) if raw else default
+
+    def _raw(self, name: str) -> str:
+        return self._variables.get(name, "").strip()
+
+    def _parse(
+        self, name: str, default: T, parse: Callable[[str], T], expected: str, *, secret: bool = False
+    ) -> T:
+        raw = self._raw(name)
+        if not raw:
+            return default
+        try:
+            return parse(raw)
+        except ValueError:
+            seen = "" if secret else f", not {raw!r}"
+            self.problem(f"{name} must be {expected}{seen}")
+            return default
+
+    def _within(self, name: str, value: N, default: N, least: float, most: float) -> N:
+        if least <= value <= most:
+            return value
+        self.problem(f"{name} must be between {least} and {most}, not {value}")
+        return default
+
+
+def _boolean(raw: str) -> bool:
+    word = raw.lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError
+
+
+def _decimal(raw: str) -> Decimal:
+    try:
+        value = Decimal(raw)
+    except InvalidOperation as error:
+        raise ValueError from error
+    if not value.is_finite():
+        raise ValueError
+    return value

@@ -1,0 +1,168 @@
+"""Django settings, read from the environment (docs/configuration: README). One readable line for each bad value."""
+
+import os
+import sys
+from pathlib import Path
+
+import environ
+
+from balansity import database
+from balansity.env import ConfigurationError, EnvReader
+from balansity.logs import logging_settings
+from balansity.mail_settings import mail_settings
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+SANDBOX_KEY = "sandbox-only-secret-key-that-production-refuses"
+
+# `./dev` names everything itself: a sandbox must never pick up the addresses and passwords of a real `.env`.
+if os.environ.get("BALANSITY_ENV") != "sandbox":
+    environ.Env.read_env(BASE_DIR / ".env", parse_comments=True)
+
+env = EnvReader(os.environ)
+BALANSITY_ENV = env.choice("BALANSITY_ENV", "production", ("production", "sandbox"))
+SANDBOX = BALANSITY_ENV == "sandbox"
+
+DEBUG = env.boolean("DEBUG", False)
+SECRET_KEY = env.text("SECRET_KEY", SANDBOX_KEY if SANDBOX else "")
+if not SANDBOX:
+    if DEBUG:
+        env.problem("DEBUG must be off in production: remove it, or use ./dev up for development")
+    if not SECRET_KEY:
+        env.problem("SECRET_KEY is not set: put 50 random characters there")
+    elif SECRET_KEY == SANDBOX_KEY or len(SECRET_KEY) < 32:
+        env.problem("SECRET_KEY is a placeholder or shorter than 32 characters: put 50 random characters there")
+
+API_PORT = env.integer("API_PORT", 3001, least=1, most=65535)
+API_BASE_URL = env.url("API_BASE_URL", f"http://localhost:{API_PORT}", ("http", "https"))
+FRONTEND_URL = env.url("FRONTEND_URL", "http://localhost:5173", ("http", "https"))
+ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("*",)))
+CSRF_TRUSTED_ORIGINS = [API_BASE_URL] if API_BASE_URL.startswith("https://") else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = API_BASE_URL.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SESSION_COOKIE_SECURE else None
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "SAMEORIGIN"
+
+INSTALLED_APPS = [
+    "balansity.apps.BalansityAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "anymail",
+    "balansity.apps.BalansityConfig",
+    "bridge",
+    "notifications",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "balansity.urls"
+WSGI_APPLICATION = "balansity.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# People read the admin in Russian; logs and command lines are English.
+LANGUAGE_CODE = "ru"
+LANGUAGES = [("ru", "Русский"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "balansity" / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "Europe/Moscow"
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+if SANDBOX:
+    STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    WHITENOISE_USE_FINDERS = True
+
+WHERE = "./dev starts one for development; production puts the address into .env"
+DATABASE_URL = env.required("DATABASE_URL", WHERE)
+REDIS_URL = env.required("REDIS_URL", WHERE)
+REDIS_URL = env.url("REDIS_URL", "", ("redis", "rediss", "unix"))
+DATABASES = {"default": database.settings_from_url(env, "DATABASE_URL")}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "balansity",
+        "OPTIONS": {"socket_timeout": 5, "socket_connect_timeout": 5},
+    }
+}
+
+# Celery runs, times and retries the work; the pgmq row owns it (docs/architecture.md). So nothing here is for safety.
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # Without these a publish to a peer that vanished hangs for ever.
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "maintenance"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
+CELERY_TIMEZONE = TIME_ZONE
+# Django's fix-up would look at the connection before and after each task; a broken one is noticed and replaced in
+# bridge.task, where the work can be repeated. 0 would mean "always".
+CELERY_DB_REUSE_MAX = 1_000_000
+CELERY_BEAT_SCHEDULE = {
+    "archive-retention": {"task": "bridge.prune_archives", "schedule": 3600.0},
+    "bridge-processes": {"task": "bridge.forget_dead_bridges", "schedule": 3600.0},
+    "stuck-sending": {"task": "notifications.check_stuck_emails", "schedule": 300.0},
+    "email-bodies": {"task": "notifications.forget_old_bodies", "schedule": 86400.0},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = env.text("CELERY_BEAT_SCHEDULE_FILE", str(BASE_DIR / "logs" / "celerybeat-schedule"))
+
+WORKER_INTERVAL_MS = env.integer("WORKER_INTERVAL_MS", 5000, least=10, most=3_600_000)
+MAX_TASKS_PER_CYCLE = env.integer("MAX_TASKS_PER_CYCLE", 10, least=1, most=1000)
+MAX_EMAIL_RETRY_ATTEMPTS = env.integer("MAX_EMAIL_RETRY_ATTEMPTS", 5, most=100)
+MAX_PAYMENT_RETRY_ATTEMPTS = env.integer("MAX_PAYMENT_RETRY_ATTEMPTS", 5, most=100)
+MAX_REPORT_RETRY_ATTEMPTS = env.integer("MAX_REPORT_RETRY_ATTEMPTS", 3, most=100)
+BRIDGE_DISPATCH_LEASE = env.integer("BRIDGE_DISPATCH_LEASE", 120, least=2, most=86_400)
+BRIDGE_ARCHIVE_DAYS = env.integer("BRIDGE_ARCHIVE_DAYS", 90, least=1, most=36_500)
+# Only demo and tests shorten the waits between attempts.
+BRIDGE_DELAY_SCALE = env.number("BRIDGE_DELAY_SCALE", 1.0, least=0.001, most=1.0)
+if BRIDGE_DELAY_SCALE != 1.0 and not SANDBOX:
+    env.problem("BRIDGE_DELAY_SCALE is for the sandbox: remove it in production")
+EMAIL_TASK_TIME_LIMIT = env.integer("EMAIL_TASK_TIME_LIMIT", 60, least=1, most=3600)
+EMAIL_BODY_DAYS = env.integer("EMAIL_BODY_DAYS", 90, least=1, most=36_500)
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
+LOGGING = logging_settings(LOG_LEVEL, Path(env.text("LOG_DIR", str(BASE_DIR / "logs"))))
+
+globals().update(mail_settings(env, sandbox=SANDBOX))
+
+try:
+    env.finish()
+except ConfigurationError as error:
+    sys.exit(f"The configuration cannot be used:\n{error}")

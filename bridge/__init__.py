@@ -1,0 +1,1 @@
+"""Carries messages from pgmq queues through Celery and back. Knows nothing of mail, payments or reports."""

@@ -1,0 +1,36 @@
+"""What a handler raises to say how a delivery ends, and what the bridge itself raises."""
+
+
+class BridgeError(Exception):
+    """Base of everything this package raises."""
+
+
+class PermanentError(BridgeError):
+    """Repeating cannot help: the message is archived as failed at once, with this text as the reason people read."""
+
+
+class InvalidMessage(PermanentError):
+    """The message itself is unusable: not an object, a key is missing, a value of the wrong kind."""
+
+
+class DuplicateMessage(BridgeError):
+    """The work of this message was asked for before: it is archived with outcome `duplicate`, nothing is done.
+
+    `original` names the message that does the work.
+    """
+
+    def __init__(self, text: str, *, original: int | None = None) -> None:
+        super().__init__(text)
+        self.original = original
+
+
+class TokenLost(BridgeError):
+    """Somebody else owns the message by now; whatever this process did with it must be rolled back."""
+
+
+class QueueNotRegistered(BridgeError):
+    """No package registered a handler for this queue."""
+
+
+class RegistrationError(BridgeError):
+    """Two packages want the same queue, or one queue was described in a way that cannot work."""

@@ -1,0 +1,101 @@
+"""A message of a queue, the token that proves who owns it, and what is written on it between attempts."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+# A sender's own headers or body may carry anything under our key; counts past this are taken for nonsense.
+MOST_ATTEMPTS = 10_000
+
+
+class Outcome(StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DUPLICATE = "duplicate"
+
+
+class Reason(StrEnum):
+    """Why a message failed for good."""
+
+    RETRIES_EXHAUSTED = "retries_exhausted"
+    PERMANENT_ERROR = "permanent_error"
+    INVALID_MESSAGE = "invalid_message"
+    WORKER_LOST = "worker_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Proof of ownership: every read, claim and retry changes `vt`, so an old token opens nothing."""
+
+    msg_id: int
+    vt: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the bridge wrote on a message so far; times are ISO 8601 in UTC.
+
+    `attempts` counts executions that started, so a worker that died has used one. `next_retry_at` is set only between
+    an orderly retry and the next start: a message whose attempts are used up without it was lost with its worker.
+    """
+
+    attempts: int = 0
+    trace_id: str = ""
+    first_attempt_at: str | None = None
+    last_attempt_at: str | None = None
+    next_retry_at: str | None = None
+    last_error: LastError | None = None
+    requeued_from: int | None = None
+
+    @classmethod
+    def parse(cls, raw: object) -> Self:
+        """Read what stands on a row. Senders can write there too, so anything odd counts as not written."""
+        if not isinstance(raw, dict):
+            return cls()
+        attempts = raw.get("attempts")
+        error = raw.get("last_error")
+        return cls(
+            attempts=attempts if _is_count(attempts) else 0,
+            trace_id=_text(raw.get("trace_id"), 64) or "",
+            first_attempt_at=_text(raw.get("first_attempt_at"), 40),
+            last_attempt_at=_text(raw.get("last_attempt_at"), 40),
+            next_retry_at=_text(raw.get("next_retry_at"), 40),
+            last_error=LastError(str(error.get("type", ""))[:200], str(error.get("message", ""))[:2000])
+            if isinstance(error, dict)
+            else None,
+            requeued_from=raw["requeued_from"] if type(raw.get("requeued_from")) is int else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery of one message. `body` is untrusted JSON of any shape."""
+
+    queue: str
+    token: Token
+    read_ct: int
+    enqueued_at: datetime
+    body: Any
+    history: History = field(default_factory=History)
+
+    @property
+    def msg_id(self) -> int:
+        return self.token.msg_id
+
+    def with_history(self, history: History) -> Self:
+        return replace(self, history=history)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= MOST_ATTEMPTS
+
+
+def _text(value: object, most: int) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= most else None

@@ -1,0 +1,95 @@
+"""The registry: which queue is drained, by which task, how often it is repeated and how long an attempt may take."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bridge.errors import QueueNotRegistered, RegistrationError
+from bridge.message import LastError, Message, Reason
+
+# How much longer than the hard time limit the run lease lasts: the limit must end a task before another may start it.
+LEASE_MARGIN_SECONDS = 15
+
+
+class Journal(Protocol):
+    """How a domain package keeps its own rows in step with the ledger.
+
+    Each method runs inside the transaction that writes the message's new state, in a worker or in the bridge. So
+    it may only touch the database, and what it writes exists exactly when the new state does.
+    """
+
+    def retry_scheduled(self, message: Message, error: LastError, next_retry_at: datetime) -> None: ...
+
+    def failed(self, message: Message, reason: Reason, error: LastError) -> None: ...
+
+
+class NoJournal:
+    """For queues whose package keeps no rows."""
+
+    def retry_scheduled(self, message: Message, error: LastError, next_retry_at: datetime) -> None:
+        """Keep nothing."""
+
+    def failed(self, message: Message, reason: Reason, error: LastError) -> None:
+        """Keep nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A pgmq queue that somebody handles.
+
+    `task` is the registered Celery name and `celery_queue` the line it waits in. `max_retries` counts repeats after
+    the first try. `time_limit` (seconds) is the hard limit of one attempt.
+    """
+
+    name: str
+    task: str
+    celery_queue: str
+    max_retries: int
+    time_limit: int
+    journal: Journal
+
+    @property
+    def most_attempts(self) -> int:
+        return self.max_retries + 1
+
+    @property
+    def run_lease(self) -> int:
+        """Seconds for which a started attempt owns its message."""
+        return self.time_limit + LEASE_MARGIN_SECONDS
+
+
+class Registry:
+    """The queues that the installed packages handle, by name."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, Queue] = {}
+
+    def register(self, queue: Queue) -> None:
+        """Add a queue. Raises `RegistrationError` for a second handler or limits that make no sense."""
+        if queue.name in self._queues:
+            taken = self._queues[queue.name].task
+            raise RegistrationError(f"{queue.name} is already handled by {taken}; {queue.task} cannot have it too")
+        if queue.max_retries < 0 or queue.time_limit < 1:
+            raise RegistrationError(f"{queue.name} needs max_retries of 0 or more and a time_limit of 1 s or more")
+        self._queues[queue.name] = queue
+
+    def get(self, name: str) -> Queue:
+        """Return the queue, or raise `QueueNotRegistered` with the names that there are."""
+        try:
+            return self._queues[name]
+        except KeyError:
+            known = ", ".join(sorted(self._queues)) or "none"
+            raise QueueNotRegistered(f"no handler for the queue {name!r}; there are: {known}") from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._queues
+
+    def __iter__(self) -> Iterator[Queue]:
+        return iter(self._queues.values())
+
+    def __len__(self) -> int:
+        return len(self._queues)
+
+
+registry = Registry()
