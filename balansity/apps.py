@@ -18,7 +18,8 @@ class BalansityConfig(AppConfig):
 
     def ready(self) -> None:
         connection_created.connect(use_schema)
-        pre_migrate.connect(prepare_our_schema, sender=self)
+        # For whichever app comes first: Django sends this signal only on behalf of apps with models, and we have none.
+        pre_migrate.connect(prepare_our_schema)
 
 
 def prepare_our_schema(using: str, **_: Any) -> None:

@@ -89,9 +89,7 @@ class EnvReader:
     def _raw(self, name: str) -> str:
         return self._variables.get(name, "").strip()
 
-    def _parse(
-        self, name: str, default: T, parse: Callable[[str], T], expected: str, *, secret: bool = False
-    ) -> T:
+    def _parse(self, name: str, default: T, parse: Callable[[str], T], expected: str, *, secret: bool = False) -> T:
         raw = self._raw(name)
         if not raw:
             return default

@@ -24,11 +24,11 @@ _KEY_VALUE = re.compile(
 
 def redact(text: str) -> str:
     """Return `text` with e-mail addresses shortened to their first letter, and passwords, tokens and keys masked."""
-    text = _URL_PASSWORD.sub(r"\1:***@", text)
+    if "@" in text:
+        text = _ADDRESS.sub(r"\1***@\2", _URL_PASSWORD.sub(r"\1:***@", text))
     text = _JWT.sub("***", text)
     text = _BEARER.sub(r"\1 ***", text)
-    text = _KEY_VALUE.sub(r"\1\2***", text)
-    return _ADDRESS.sub(r"\1***@\2", text)
+    return _KEY_VALUE.sub(r"\1\2***", text)
 
 
 class TraceFilter(logging.Filter):

@@ -33,6 +33,13 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A body that is valid jsonb and still cannot be read here: nested too deeply, a number of thousands of digits."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class LastError:
     type: str
     message: str

@@ -9,7 +9,10 @@ from bridge.errors import QueueNotRegistered, RegistrationError
 from bridge.message import LastError, Message, Reason
 
 # How much longer than the hard time limit the run lease lasts: the limit must end a task before another may start it.
-LEASE_MARGIN_SECONDS = 15
+LEASE_MARGIN_SECONDS = 10
+
+# A Celery task that carries several deliveries starts none of them later than this after its own start.
+BUNDLE_SECONDS = 2
 
 
 class Journal(Protocol):
@@ -54,9 +57,14 @@ class Queue:
         return self.max_retries + 1
 
     @property
+    def soft_time_limit(self) -> int:
+        """Seconds after which an attempt is asked to end, a little before the hard limit ends it."""
+        return max(1, self.time_limit - max(1, self.time_limit // 10))
+
+    @property
     def run_lease(self) -> int:
-        """Seconds for which a started attempt owns its message."""
-        return self.time_limit + LEASE_MARGIN_SECONDS
+        """Seconds for which a started attempt owns its message: no attempt of a bundle can outlast them."""
+        return self.time_limit + BUNDLE_SECONDS + LEASE_MARGIN_SECONDS
 
 
 class Registry:

@@ -1,0 +1,12 @@
+"""The usual settings, and the probe beside them."""
+
+from balansity.settings import *  # noqa: F403
+from balansity.settings import INSTALLED_APPS, SANDBOX, env
+
+if not SANDBOX:
+    raise SystemExit("The probe is for the sandbox: set BALANSITY_ENV=sandbox, or use balansity.settings")
+
+INSTALLED_APPS = [*INSTALLED_APPS, "balansity.sandbox.probe"]
+PROBE_TIME_LIMIT = env.integer("PROBE_TIME_LIMIT", 30, least=1)
+PROBE_MAX_RETRIES = env.integer("PROBE_MAX_RETRIES", 5)
+env.finish()

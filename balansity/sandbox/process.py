@@ -1,0 +1,156 @@
+"""Child processes that outlive Ctrl-C until they are told to stop, and that are found again after a killed parent."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from balansity.sandbox.errors import SandboxError
+
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on now. Somebody may take it the next moment: try again then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def identity(pid: int) -> str | None:
+    """Return a text that no other process of this machine ever shares with `pid`, or `None` when it does not run.
+
+    A number is given out again after a while, and at once after a reboot: the time of the start tells the two apart.
+    """
+    if sys.platform == "linux":
+        try:
+            # The second field is the program's name in brackets, which may hold spaces and brackets itself.
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return None if fields[0] in "ZX" else f"{boot}:{fields[19]}"
+    listed = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, timeout=10, check=False
+    ).stdout.strip()
+    return None if not listed or listed.startswith("Z") else listed.split(maxsplit=1)[1]
+
+
+def end_process(pid: int, known: str, how: signal.Signals, seconds: float = STOP_SECONDS) -> None:
+    """Send `how` to the process that `identity` described as `known`, wait until it is gone, kill it when it stays."""
+    for attempt in (how, signal.SIGKILL):
+        if identity(pid) != known:
+            return
+        try:
+            os.kill(pid, attempt)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if identity(pid) != known:
+                return
+            time.sleep(0.01)
+    raise SandboxError(f"process {pid} does not end; stop it by hand: kill -9 {pid}")
+
+
+class Service:
+    """One child in a session of its own, so that the terminal's Ctrl-C does not reach it.
+
+    `folder` keeps its pid file and its log, both named after it. `stop_signal` is the one that ends it in good order.
+    """
+
+    def __init__(self, name: str, folder: Path, stop_signal: signal.Signals = signal.SIGTERM) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._pid_file = folder / f"{name}.pid"
+        self._stop_signal = stop_signal
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise SandboxError(f"{self.name} was not started")
+        return self._process.pid
+
+    def start(
+        self,
+        command: Sequence[str],
+        ready: Callable[[], bool],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        user: int | None = None,
+    ) -> None:
+        """Start the child and wait until `ready()`; `user` is the uid and gid to run as.
+
+        Raises `SandboxError` with the end of the log when the child dies first or takes too long.
+        """
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=env,
+                cwd=cwd,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
+                start_new_session=True,
+            )
+        self._remember()
+        deadline = time.monotonic() + START_SECONDS
+        while not ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise SandboxError(f"{self.name} did not start; {self.log} ends with:\n{self._log_end()}")
+            time.sleep(0.02)
+
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self, how: signal.Signals | None = None) -> None:
+        """End the child, by force after a while. Without effect when it does not run."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.send_signal(how or self._stop_signal)
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(STOP_SECONDS)
+            self._process = None
+        self._pid_file.unlink(missing_ok=True)
+
+    def stop_leftover(self) -> bool:
+        """Stop what a parent that was killed left behind; returns whether there was something."""
+        try:
+            noted = json.loads(self._pid_file.read_text(encoding="utf-8"))
+            pid, known = int(noted["pid"]), str(noted["identity"])
+        except FileNotFoundError:
+            return False
+        except (ValueError, KeyError, TypeError):
+            # Killed in the middle of writing it. The write is a rename, so only a full disk leads here.
+            self._pid_file.unlink(missing_ok=True)
+            return False
+        found = identity(pid) == known
+        if found:
+            end_process(pid, known, self._stop_signal)
+        self._pid_file.unlink(missing_ok=True)
+        return found
+
+    def _remember(self) -> None:
+        known = identity(self.pid)
+        draft = self._pid_file.with_suffix(".new")
+        draft.write_text(json.dumps({"pid": self.pid, "identity": known}), encoding="utf-8")
+        draft.replace(self._pid_file)
+
+    def _log_end(self) -> str:
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])

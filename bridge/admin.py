@@ -1,0 +1,128 @@
+"""The queues as staff see them: how they stand, what failed and why, and a way to put it back."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods
+
+from bridge.errors import BridgeError
+from bridge.heartbeat import living_bridges
+from bridge.message import Reason
+from bridge.models import BridgeProcess, QueueOverview
+from bridge.pgmq import FailedMessage, QueueMissing, pgmq_queue
+from bridge.queues import registry
+from bridge.requeue import requeue_message
+from bridge.status import read_status
+
+PAGE = 50
+
+REASONS = {
+    Reason.RETRIES_EXHAUSTED: gettext_lazy("all attempts failed"),
+    Reason.PERMANENT_ERROR: gettext_lazy("repeating cannot help"),
+    Reason.INVALID_MESSAGE: gettext_lazy("the message is unusable"),
+    Reason.WORKER_LOST: gettext_lazy("the worker died each time"),
+}
+
+
+@admin.register(QueueOverview)
+class QueueOverviewAdmin(admin.ModelAdmin[QueueOverview]):
+    """A page about all queues, and one of failed messages for each."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: QueueOverview | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: QueueOverview | None = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("", view(self.changelist_view), name="bridge_queueoverview_changelist"),
+            path("<slug:queue>/failed/", view(self.failed_view), name="bridge_failed"),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        self._require_view(request)
+        status = read_status()
+        context = {"title": _("Queues"), "status": status, "living": living_bridges(), **(extra_context or {})}
+        return self._page(request, "admin/bridge/queues.html", context)
+
+    def failed_view(self, request: HttpRequest, queue: str) -> HttpResponse:
+        return require_http_methods(["GET", "POST"])(self._failed)(request, queue)
+
+    def _failed(self, request: HttpRequest, queue: str) -> HttpResponse:
+        self._require_view(request)
+        may_requeue = request.user.has_perm("bridge.requeue_message")
+        here = reverse("admin:bridge_failed", args=[queue])
+        if request.method == "POST":
+            if not may_requeue:
+                raise PermissionDenied
+            self._requeue(request, queue, request.POST.getlist("msg_id"))
+            return HttpResponseRedirect(here)
+        after = request.GET.get("after", "")
+        try:
+            page = pgmq_queue(queue).failed(after=int(after) if after.isdecimal() else 0, limit=PAGE + 1)
+        except QueueMissing as missing:
+            messages.error(request, str(missing))
+            return HttpResponseRedirect(reverse("admin:bridge_queueoverview_changelist"))
+        context = {
+            "title": _("Failed messages of %(queue)s") % {"queue": queue},
+            "queue": queue,
+            "rows": [_row(failed) for failed in page[:PAGE]],
+            "next": f"{here}?after={page[PAGE - 1].msg_id}" if len(page) > PAGE else "",
+            "may_requeue": may_requeue and queue in registry,
+        }
+        return self._page(request, "admin/bridge/failed.html", context)
+
+    def _requeue(self, request: HttpRequest, queue: str, ids: list[str]) -> None:
+        done = 0
+        for msg_id in ids:
+            if not msg_id.isdecimal():
+                continue
+            try:
+                requeue_message(queue=queue, msg_id=int(msg_id))
+            except BridgeError as error:
+                messages.warning(request, str(error))
+            else:
+                done += 1
+        text = ngettext("%(count)s message was put back.", "%(count)s messages were put back.", done) % {"count": done}
+        messages.add_message(request, messages.SUCCESS if done else messages.INFO, text)
+
+    def _require_view(self, request: HttpRequest) -> None:
+        if not request.user.has_perm("bridge.view_queueoverview"):
+            raise PermissionDenied
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        base = {**self.admin_site.each_context(request), "opts": self.opts}
+        return TemplateResponse(request, template, {**base, **context})
+
+
+@admin.register(BridgeProcess)
+class BridgeProcessAdmin(admin.ModelAdmin[BridgeProcess]):
+    list_display = ("name", "started_at", "seen_at", "stopped_at", "published", "archived", "waits_for")
+    ordering = ("-seen_at",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: BridgeProcess | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: BridgeProcess | None = None) -> bool:
+        return False
+
+
+def _row(failed: FailedMessage) -> dict[str, Any]:
+    reason = REASONS[Reason(failed.reason)] if failed.reason in [*Reason] else failed.reason
+    body = json.dumps(failed.body, ensure_ascii=False, indent=2, default=str)
+    return {"message": failed, "reason": reason, "body": body[:20_000]}

@@ -1,0 +1,113 @@
+"""One look at one queue: read what is due, archive what cannot run, publish the rest."""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+
+from bridge import outcome
+from bridge.errors import TokenLost
+from bridge.flow import Flow
+from bridge.message import LastError, Message, Reason, Unreadable
+from bridge.pgmq import pgmq_queue
+from bridge.publisher import BrokerAway, Publisher
+from bridge.queues import Queue
+from bridge.trace import new_trace_id, traced
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look found. `full`: look again at once. `blocked`: the line is full, look again after the flow's pause."""
+
+    published: int = 0
+    archived: int = 0
+    full: bool = False
+    blocked: bool = False
+
+
+class Drain:
+    """Moves the messages of one queue into its Celery line. Keeps the flow of that line between looks."""
+
+    def __init__(self, queue: Queue, publisher: Publisher) -> None:
+        self.queue = queue
+        self.pgmq = pgmq_queue(queue.name)
+        self.flow = Flow()
+        self._publisher = publisher
+
+    def look(self) -> Look:
+        """Read and publish once.
+
+        Raises `BrokerAway` before anything is read, or after handing back what was read; `QueueMissing`; and Django's
+        `OperationalError` when Postgres is away. None of them costs a message an attempt.
+        """
+        # The broker is asked first: while it is away nothing is read, so no lease and no read_ct is spent.
+        self.flow.observe(self._publisher.line_length(self.queue.celery_queue), time.monotonic())
+        room = self.flow.room
+        if room <= 0:
+            return Look(blocked=True)
+        limit = min(settings.MAX_TASKS_PER_CYCLE, room)
+        messages = self.pgmq.read(limit=limit, lease=settings.BRIDGE_DISPATCH_LEASE)
+        runnable, archived = [], 0
+        for message in messages:
+            end = _end_of(message, self.queue)
+            if end is None:
+                runnable.append(_with_trace_id(message))
+            else:
+                archived += self._archive(_with_trace_id(message), *end)
+        self._publish(runnable)
+        return Look(published=len(runnable), archived=archived, full=len(messages) == limit)
+
+    def _publish(self, messages: list[Message]) -> None:
+        if not messages:
+            return
+        try:
+            sizes = self._publisher.publish(self.queue, messages, bundle_size=self.flow.bundle_size)
+        except BrokerAway:
+            # Whatever did get through finds its token spent.
+            self.pgmq.release(message.token for message in messages)
+            raise
+        self.flow.published(sizes)
+
+    def _archive(self, message: Message, reason: Reason, error: LastError) -> int:
+        with traced(message.history.trace_id):
+            try:
+                outcome.fail(self.queue, message, reason, error)
+            except TokenLost as lost:
+                logger.warning("%s", lost)
+                return 0
+        return 1
+
+
+def _end_of(message: Message, queue: Queue) -> tuple[Reason, LastError] | None:
+    """Why a message that was just read must not run any more, or `None` when it may."""
+    if isinstance(message.body, Unreadable):
+        return Reason.INVALID_MESSAGE, LastError("InvalidMessage", f"the message cannot be read: {message.body.why}")
+    if not isinstance(message.body, dict):
+        kind = _JSON_KINDS.get(type(message.body), "something else")
+        return Reason.INVALID_MESSAGE, LastError("InvalidMessage", f"the message must be a JSON object, not {kind}")
+    if message.history.attempts < queue.most_attempts:
+        return None
+    if message.history.next_retry_at:
+        # Only possible when the limit was lowered while the message waited for a repeat that was still allowed.
+        return Reason.RETRIES_EXHAUSTED, message.history.last_error or LastError("RetriesExhausted", "no attempt left")
+    attempts = message.history.attempts
+    return Reason.WORKER_LOST, LastError("WorkerLost", f"the worker died, or was ended, in attempt {attempts}")
+
+
+_JSON_KINDS: dict[type, str] = {
+    list: "an array",
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    type(None): "null",
+}
+
+
+def _with_trace_id(message: Message) -> Message:
+    if message.history.trace_id:
+        return message
+    return message.with_history(replace(message.history, trace_id=new_trace_id()))

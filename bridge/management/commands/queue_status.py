@@ -1,0 +1,71 @@
+"""`manage.py queue_status`: how the queues stand."""
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.table import Table
+
+from bridge.status import HOURS, QueueStatus, Status, read_status
+
+
+class Command(BaseCommand):
+    help = "Show each queue: what waits, runs and repeats, what ended in the last 24 hours, and whether a bridge lives."
+    requires_system_checks: list[str] = []  # type: ignore[assignment]
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON object for programs")
+        parser.add_argument("--check", action="store_true", help="exit 1 unless a bridge lives and the broker answers")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        status = read_status()
+        if options["json"]:
+            self.stdout.write(json.dumps(_as_json(status), default=str))
+        else:
+            self._print(status)
+        if options["check"] and (problem := _problem(status)):
+            raise CommandError(problem)
+
+    def _print(self, status: Status) -> None:
+        console = Console(file=self.stdout._out, width=None if self.stdout.isatty() else 140)
+        console.print(_table(status.queues))
+        for name in status.missing:
+            console.print(f"[red]{name}: registered, but there is no such queue: select pgmq.create('{name}')[/red]")
+        console.print(f"bridges alive: {', '.join(status.bridges) or '[red]none[/red]'}")
+        if status.broker_problem:
+            console.print(f"[red]the broker does not answer: {status.broker_problem}[/red]", markup=True)
+
+
+def _table(queues: list[QueueStatus]) -> Table:
+    table = Table(caption=f"done, failed, duplicate: archived in the last {HOURS} h", caption_justify="left")
+    table.add_column("queue", no_wrap=True)
+    table.add_column("handler")
+    for heading in ("ready", "oldest", "in line", "running", "retrying", "delayed", "done", "failed", "duplicate"):
+        table.add_column(heading, justify="right")
+    table.add_column("wake-up")
+    for queue in queues:
+        counts = queue.counts
+        oldest = "" if counts.oldest_seconds is None else f"{counts.oldest_seconds:.0f} s"
+        numbers = [counts.in_line, counts.running, counts.retrying, counts.delayed]
+        ended = [queue.succeeded, queue.failed, queue.duplicates]
+        table.add_row(
+            queue.name,
+            queue.handler or "no handler",
+            *(str(counts.ready), oldest),
+            *map(str, numbers + ended),
+            queue.wakeup or "polling",
+        )
+    return table
+
+
+def _as_json(status: Status) -> dict[str, Any]:
+    return {**asdict(status), "queues": [queue.as_json() for queue in status.queues]}
+
+
+def _problem(status: Status) -> str:
+    if status.broker_problem:
+        return f"The broker does not answer: {status.broker_problem}"
+    return "" if status.bridges else "No bridge process reported within the last seconds: start manage.py bridge_queues"

@@ -1,0 +1,112 @@
+"""The bridge's side of the broker: how long a line is, and tasks put at its end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from celery import Celery
+from kombu import Connection, Producer
+from kombu.exceptions import KombuError
+
+from bridge.errors import BridgeError
+from bridge.message import Message
+from bridge.queues import BUNDLE_SECONDS, Queue
+
+BUNDLE_TASK = "bridge.deliver_bundle"
+
+
+class BrokerAway(BridgeError):
+    """The broker does not answer, or refuses to store what it is given."""
+
+
+class Publisher:
+    """One connection to the broker, opened when needed and dropped at the first error. Not for use by two threads."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._connection: Connection | None = None
+        self._producer: Producer | None = None
+        transport = app.connection_for_write()
+        self._broken: tuple[type[BaseException], ...] = (
+            *(OSError, KombuError),
+            *transport.connection_errors,
+            *transport.channel_errors,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def line_length(self, celery_queue: str) -> int:
+        """How many tasks wait for a worker in this line, by the broker's own count. Raises `BrokerAway`."""
+        with self._reaching_broker():
+            # Declaring a queue that exists changes nothing, and its answer holds the count with every transport.
+            return int(self._open().channel.queue_declare(queue=celery_queue, durable=True).message_count)
+
+    def publish(self, queue: Queue, messages: list[Message], *, bundle_size: int) -> list[int]:
+        """Put the deliveries into the line of their kind, `bundle_size` to a task; returns the size of each task.
+
+        Only coordinates travel: no body, so nothing personal passes through the broker. Raises `BrokerAway`, and then
+        any part of them may have been published.
+        """
+        sizes = []
+        with self._reaching_broker():
+            producer = self._open()
+            with producer.batch():
+                for start in range(0, len(messages), bundle_size):
+                    bundle = messages[start : start + bundle_size]
+                    self._send(producer, queue, bundle)
+                    sizes.append(len(bundle))
+        return sizes
+
+    def close(self) -> None:
+        """Drop the connection; the next call opens another."""
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            connection.release()
+
+    @contextmanager
+    def _reaching_broker(self) -> Iterator[None]:
+        """Turn what a broken broker raises into `BrokerAway`, and drop the connection."""
+        try:
+            yield
+        except self._broken as error:
+            self.close()
+            raise BrokerAway(f"{type(error).__name__}: {error}") from error
+
+    def _open(self) -> Producer:
+        if self._producer is None:
+            self._connection = self._app.connection_for_write()
+            self._connection.ensure_connection(max_retries=1, interval_start=0)
+            self._producer = self._app.amqp.Producer(self._connection.channel(), auto_declare=False)
+        return self._producer
+
+    def _send(self, producer: Producer, queue: Queue, bundle: list[Message]) -> None:
+        first = bundle[0]
+        options: dict[str, Any] = {
+            "queue": queue.celery_queue,
+            # Readable in Flower, and unlike a random id the same for the log of the bridge and of the worker.
+            "task_id": f"{queue.name}-{first.msg_id}-{first.read_ct}",
+            "producer": producer,
+            "retry": False,
+            "ignore_result": True,
+            "kwargsrepr": "{}",
+        }
+        if len(bundle) == 1:
+            args: list[Any] = [queue.name, first.msg_id, first.token.vt.isoformat(), first.history.trace_id]
+            name, options["retries"] = queue.task, first.history.attempts
+        else:
+            args = [queue.name, [[*_coordinates(message)] for message in bundle]]
+            name, options["task_id"] = BUNDLE_TASK, f"{options['task_id']}-and-{len(bundle) - 1}"
+            options["time_limit"] = queue.time_limit + BUNDLE_SECONDS
+            options["soft_time_limit"] = queue.soft_time_limit + BUNDLE_SECONDS
+        self._app.send_task(name, args=args, argsrepr=f"({queue.name}, {first.msg_id})", **options)
+
+
+def _coordinates(message: Message) -> tuple[int, str, str, int]:
+    return message.msg_id, message.token.vt.isoformat(), message.history.trace_id, message.history.attempts

@@ -1,0 +1,64 @@
+"""Puts a message that failed for good back into its queue: a new message with the same body and a link to the old."""
+
+from collections.abc import Callable
+
+from django.db import transaction
+
+from bridge.errors import BridgeError
+from bridge.message import Outcome, Reason
+from bridge.pgmq import pgmq_queue
+
+
+class NotRequeueable(BridgeError):
+    """The message is not in the archive, did not fail, or was put back before."""
+
+
+def requeue_message(*, queue: str, msg_id: int) -> int:
+    """Send an archived, failed message again and return the id of the new message.
+
+    The new one starts with all its attempts. Raises `NotRequeueable`, and `QueueMissing` for an unknown queue.
+    """
+    pgmq = pgmq_queue(queue)
+    with transaction.atomic():
+        locked = pgmq.lock_archived(msg_id)
+        if locked is None:
+            where = "is still in the queue" if pgmq.is_queued(msg_id) else "does not exist"
+            raise NotRequeueable(f"{queue} {msg_id} {where}; only messages that failed for good can be put back")
+        body, headers, history = locked
+        outcome, requeued_as = history.get("outcome"), history.get("requeued_as")
+        if requeued_as is not None:
+            raise NotRequeueable(f"{queue} {msg_id} was put back before, as message {requeued_as}")
+        if outcome != Outcome.FAILED:
+            raise NotRequeueable(f"{queue} {msg_id} did not fail (outcome: {outcome or 'not recorded'})")
+        note = {"requeued_from": msg_id}
+        if pgmq.has_headers:
+            new_id = pgmq.send(body, headers={**(headers or {}), "bridge": note})
+        else:
+            # What is no object cannot carry a note; it fails again in any case, with the same readable reason.
+            new_id = pgmq.send({**body, "_bridge": note} if isinstance(body, dict) else body)
+        pgmq.mark_requeued(msg_id, new_id=new_id)
+    return new_id
+
+
+def requeue_failed(
+    *, queue: str, reason: Reason | None = None, tell: Callable[[int, int], None] | None = None, most: int | None = None
+) -> int:
+    """Put back every failed message of a queue that was not put back yet, oldest first, each in its own transaction.
+
+    Calls `tell(old id, new id)` after each; `most` bounds how many. Returns how many were put back.
+    """
+    pgmq, after, count = pgmq_queue(queue), 0, 0
+    while most is None or count < most:
+        page = pgmq.failed(after=after, limit=100, reason=reason)
+        if not page:
+            break
+        for failed in page[: None if most is None else most - count]:
+            after = failed.msg_id
+            try:
+                new_id = requeue_message(queue=queue, msg_id=failed.msg_id)
+            except NotRequeueable:
+                continue  # Somebody else put it back since the page was read.
+            count += 1
+            if tell is not None:
+                tell(failed.msg_id, new_id)
+    return count

@@ -1,0 +1,216 @@
+"""The loop of `bridge_queues`: looks at each queue when there is reason to, and sleeps in between.
+
+Reasons: a notification, a message that turns due, a full batch before, or `WORKER_INTERVAL_MS` gone by.
+"""
+
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, ProgrammingError, connection
+
+from bridge.drain import Drain, Look
+from bridge.heartbeat import INTERVAL_SECONDS, Heartbeat
+from bridge.listener import Listener
+from bridge.pgmq import QueueMissing
+from bridge.publisher import BrokerAway, Publisher
+from bridge.queues import Queue
+
+logger = logging.getLogger(__name__)
+
+# How soon a message that is due, but locked by somebody else's transaction, is looked at again.
+LEAST_SLEEP = 0.02
+OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(slots=True)
+class Totals:
+    """What this process did since its start."""
+
+    published: int = 0
+    archived: int = 0
+
+    def add(self, look: Look) -> None:
+        self.published += look.published
+        self.archived += look.archived
+
+
+class Outage:
+    """Something outside does not answer: said once when it starts and once when it ends, with growing pauses."""
+
+    def __init__(self) -> None:
+        self.what = ""
+        self._pauses = iter(OUTAGE_PAUSES)
+
+    def begins(self, what: str, error: Exception) -> float:
+        """Note the failure; returns how many seconds to leave it alone."""
+        if self.what != what:
+            self.what, self._pauses = what, iter(OUTAGE_PAUSES)
+            logger.error("%s does not answer; nothing is read until it does: %s", what, str(error).strip())
+        return next(self._pauses, OUTAGE_PAUSES[-1])
+
+    def ends(self) -> None:
+        if self.what:
+            logger.info("%s answers again", self.what)
+            self.what = ""
+
+
+class Runner:
+    """Drains queues until it is told to stop. One thread, one database connection and one for wake-ups."""
+
+    def __init__(self, queues: list[Queue], publisher: Publisher) -> None:
+        self._drains = {queue.name: Drain(queue, publisher) for queue in queues}
+        self._look_at = dict.fromkeys(self._drains, 0.0)
+        self._blocked: set[str] = set()
+        self._missing: set[str] = set()
+        self._listener = Listener(list(self._drains))
+        self._stopping = False
+        self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_writer, False)
+        self.totals = Totals()
+        self.outage = Outage()
+        self._heartbeat = Heartbeat()
+        self._beat_at = 0.0
+
+    def stop(self) -> None:
+        """End the loop after the read that is under way. Safe to call from a signal handler."""
+        self._stopping = True
+        os.write(self._wake_writer, b"x")
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Stop on SIGTERM and SIGINT for the length of the block."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+        def handle(number: int, _frame: object) -> None:
+            logger.info("%s: finishing the read under way, then stopping", signal.Signals(number).name)
+            self.stop()
+
+        for number in before:
+            signal.signal(number, handle)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def run(self) -> None:
+        """Look and sleep until `stop`. Outages of Postgres and of the broker are waited out."""
+        logger.info(
+            "draining %s, a look every %s ms at the latest", ", ".join(self._drains), settings.WORKER_INTERVAL_MS
+        )
+        while not self._stopping:
+            self._survive(self._beat)
+            if not self.outage.what:
+                self._listener.connect()
+            for name in self._due():
+                if self._stopping or not self._survive(lambda name=name: self._look(name)):  # type: ignore[misc]
+                    break
+            self._sleep()
+        self._survive(lambda: self._heartbeat.stop(published=self.totals.published, archived=self.totals.archived))
+        self._listener.close()
+        logger.info("stopped; %s handed to workers, %s archived", self.totals.published, self.totals.archived)
+
+    def run_once(self) -> None:
+        """Read each queue once. Raises what `Drain.look` raises."""
+        for name in self._drains:
+            self._look(name)
+
+    def run_until_empty(self, progress: Callable[[Totals], None]) -> None:
+        """Go on until no queue has a visible message; tells `progress` after each look. Raises as `Drain.look` does."""
+        busy = set(self._drains)
+        while busy and not self._stopping:
+            for name in sorted(busy):
+                look = self._look(name)
+                progress(self.totals)
+                if not (look.full or look.blocked):
+                    busy.discard(name)
+            if busy and busy <= self._blocked:
+                self._wait_for_signals(min(self._drains[name].flow.pause for name in busy))
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    def _due(self) -> list[str]:
+        now = time.monotonic()
+        return [name for name, at in self._look_at.items() if at <= now]
+
+    def _look(self, name: str) -> Look:
+        drain = self._drains[name]
+        try:
+            look = drain.look()
+            wait = self._wait_after(look, drain)
+        except QueueMissing as missing:
+            if name not in self._missing:
+                logger.error("%s; looking again from time to time", missing)
+            self._missing.add(name)
+            look, wait = Look(), settings.WORKER_INTERVAL_MS / 1000
+        except ProgrammingError:
+            # The table changed under us (pgmq upgraded, queue dropped). It is looked at anew, and then fails for real.
+            look, wait = drain.look(), 0.0
+        else:
+            self._missing.discard(name)
+        self.totals.add(look)
+        (self._blocked.add if look.blocked else self._blocked.discard)(name)
+        self._look_at[name] = time.monotonic() + wait
+        return look
+
+    def _wait_after(self, look: Look, drain: Drain) -> float:
+        if look.full:
+            return 0.0
+        interval = settings.WORKER_INTERVAL_MS / 1000
+        if look.blocked:
+            return min(drain.flow.pause, interval)
+        due = drain.pgmq.next_due()
+        return interval if due is None else min(interval, max(LEAST_SLEEP, due))
+
+    def _survive(self, step: Callable[[], Any]) -> bool:
+        """Run `step`; when Postgres or the broker is away, put all looks off for a while. Returns whether it ran."""
+        try:
+            step()
+        except BrokerAway as error:
+            pause = self.outage.begins("The broker (REDIS_URL)", error)
+        except (OperationalError, InterfaceError) as error:
+            connection.close()
+            pause = self.outage.begins("Postgres (DATABASE_URL)", error)
+        else:
+            if step != self._beat:
+                self.outage.ends()
+            return True
+        until = time.monotonic() + pause
+        self._look_at = {name: max(at, until) for name, at in self._look_at.items()}
+        self._beat_at = max(self._beat_at, until)
+        return False
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now < self._beat_at:
+            return
+        totals = self.totals
+        self._heartbeat.beat(published=totals.published, archived=totals.archived, waits_for=self.outage.what)
+        self._beat_at = now + INTERVAL_SECONDS
+
+    def _sleep(self) -> None:
+        until = min([*self._look_at.values(), self._beat_at])
+        self._wait_for_signals(until - time.monotonic())
+        if self._listener.fileno() is None:
+            return
+        for name in self._listener.heard() - self._blocked:
+            # A full line is looked at when it has emptied, however many messages arrive behind it meanwhile.
+            if name in self._look_at and not self.outage.what:
+                self._look_at[name] = 0.0
+
+    def _wait_for_signals(self, seconds: float) -> None:
+        listening = self._listener.fileno()
+        sources = [self._wake_reader] if listening is None else [self._wake_reader, listening]
+        ready, _, _ = select.select(sources, [], [], max(0.0, seconds))
+        if self._wake_reader in ready:
+            os.read(self._wake_reader, 1024)

@@ -1,0 +1,82 @@
+"""What the queues look like now: for `queue_status`, the admin and metrics."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from celery import current_app
+
+from bridge.heartbeat import living_bridges
+from bridge.message import Outcome
+from bridge.pgmq import Counts, pgmq_queue, QueueMissing, queue_names
+from bridge.publisher import BrokerAway, Publisher
+from bridge.queues import registry
+from bridge.wakeup import Method, installed_method
+
+HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """One queue. `handler` is empty where nobody drains it; `broker_line` counts Celery tasks, `None`: broker away.
+
+    `succeeded`, `failed`, `duplicates` and `others` (archived by somebody else) count the last 24 hours.
+    """
+
+    name: str
+    handler: str
+    wakeup: Method | None
+    counts: Counts
+    broker_line: int | None
+    succeeded: int
+    failed: int
+    duplicates: int
+    others: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "wakeup": self.wakeup.value if self.wakeup else None, "total": self.counts.total}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All queues of the database, registered ones that are missing, and the bridge processes that live."""
+
+    queues: list[QueueStatus]
+    missing: list[str]
+    bridges: list[str]
+    broker_problem: str = ""
+
+
+def read_status() -> Status:
+    """Ask Postgres and the broker. Raises Django's database errors; a broker that is away is part of the answer."""
+    names, problem, queues, missing = queue_names(), "", [], []
+    with Publisher(current_app) as publisher:
+        for name in names:
+            line = None
+            if name in registry and not problem:
+                try:
+                    line = publisher.line_length(registry.get(name).celery_queue)
+                except BrokerAway as error:
+                    problem = str(error)
+            try:
+                queues.append(_read_queue(name, line))
+            except QueueMissing:
+                missing.append(name)
+    missing += [queue.name for queue in registry if queue.name not in names]
+    return Status(queues, missing, [process.name for process in living_bridges()], problem)
+
+
+def _read_queue(name: str, line: int | None) -> QueueStatus:
+    pgmq = pgmq_queue(name)
+    archived = pgmq.archived_since(hours=HOURS)
+    ours = {outcome: archived.pop(outcome.value, 0) for outcome in Outcome}
+    return QueueStatus(
+        name=name,
+        handler=registry.get(name).task if name in registry else "",
+        wakeup=installed_method(name),
+        counts=pgmq.counts(),
+        broker_line=line,
+        succeeded=ours[Outcome.SUCCEEDED],
+        failed=ours[Outcome.FAILED],
+        duplicates=ours[Outcome.DUPLICATE],
+        others=sum(archived.values()),
+    )

@@ -1,0 +1,164 @@
+"""The Celery side of a delivery: claim, run, outcome. The pgmq row owns the work; a Celery task is a hint about it."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from celery import Task, shared_task
+from celery.exceptions import Ignore, Retry
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+
+from bridge import outcome
+from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, TokenLost
+from bridge.message import Message, Reason, Token
+from bridge.pgmq import pgmq_queue, QueueMissing
+from bridge.queues import Queue, registry
+from bridge.trace import traced
+
+logger = logging.getLogger(__name__)
+
+Record = Callable[[], None]
+Handler = Callable[[Message], Record | None]
+
+# How long a worker waits for Postgres before it gives a delivery back unstarted (its lease runs out by itself).
+CLAIM_PATIENCE_SECONDS = 30
+
+
+class QueueTask(Task):  # type: ignore[type-arg]
+    """A task whose work is owned by a pgmq message.
+
+    It is called with the coordinates of a delivery and runs its handler with the `Message`. Celery decides whether and
+    when to repeat (`autoretry_for`, `retry_backoff`, `max_retries`); `retry` carries that out on the message instead of
+    parking an ETA task in a worker. So a repeat survives the loss of workers and of the broker.
+    """
+
+    abstract = True
+    typing = False  # Called with a delivery's coordinates, while `run` takes the message.
+    autoretry_for = (Exception,)
+    dont_autoretry_for = (PermanentError, DuplicateMessage, TokenLost)
+    throws = (PermanentError,)  # Expected: logged in one line, without a traceback.
+    retry_backoff = True
+    retry_backoff_max = 60
+    retry_jitter = False
+    pgmq_queue: str = ""
+
+    @property
+    def spec(self) -> Queue:
+        return registry.get(self.pgmq_queue)
+
+    @property
+    def max_retries(self) -> int:
+        return self.spec.max_retries
+
+    @property
+    def time_limit(self) -> int:
+        return self.spec.time_limit
+
+    @property
+    def soft_time_limit(self) -> int:
+        """A little before the hard limit, so that a slow attempt ends in an orderly retry and not in a killed child."""
+        return self.spec.soft_time_limit
+
+    def __call__(self, queue: str, msg_id: int, vt: str, trace_id: str) -> None:
+        if queue != self.pgmq_queue:
+            raise Ignore(f"{self.name} handles {self.pgmq_queue}, not {queue}")
+        with traced(trace_id):
+            message = self._claim(Token(msg_id, datetime.fromisoformat(vt)), trace_id)
+            self.request.delivery = message
+            try:
+                self.run(message)
+            except Retry:
+                raise
+            except TokenLost as lost:
+                logger.warning("%s; what this attempt did is rolled back", lost)
+                raise Ignore(str(lost)) from lost
+            except DuplicateMessage as duplicate:
+                why, original = str(duplicate), duplicate.original
+                self._write(lambda: outcome.discard_duplicate(self.spec, message, why=why, original=original))
+            except Exception as error:
+                self._fail(message, error)
+                raise
+
+    def retry(  # noqa: PLR0913 - the signature is Celery's
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        exc: BaseException | None = None,
+        throw: bool = True,
+        eta: datetime | None = None,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Retry:
+        """Hide the message for `countdown` seconds and report RETRY; raises `exc` when no repeat is left."""
+        message: Message = self.request.delivery
+        error = exc or RuntimeError("the handler asked for a repeat")
+        limit = self.max_retries if max_retries is None else max_retries
+        if self.request.retries >= limit:
+            raise error
+        delay = (0 if countdown is None else countdown) * settings.BRIDGE_DELAY_SCALE
+        described = outcome.describe_error(error)
+        self._write(lambda: outcome.schedule_retry(self.spec, message, described, delay=delay))
+        retry = Retry(exc=error, when=countdown)  # type: ignore[arg-type]
+        if throw:
+            raise retry
+        return retry
+
+    def _claim(self, token: Token, trace_id: str) -> Message:
+        queue, attempts = pgmq_queue(self.pgmq_queue), self.request.retries + 1
+        lease = self.spec.run_lease
+        try:
+            message = outcome.while_postgres_is_away(
+                lambda: queue.claim(token, lease=lease, attempts=attempts, trace_id=trace_id),
+                seconds=CLAIM_PATIENCE_SECONDS,
+            )
+        except QueueMissing as missing:
+            raise Ignore(str(missing)) from missing
+        except (OperationalError, InterfaceError) as error:
+            logger.error("%s %s: not started, Postgres is away: %s", self.pgmq_queue, token.msg_id, error)
+            raise Ignore("Postgres is away; the message is delivered again when its lease has run out") from error
+        if message is None:
+            logger.info("%s %s: ignored, this delivery is stale", self.pgmq_queue, token.msg_id)
+            raise Ignore("stale delivery")
+        return message
+
+    def _fail(self, message: Message, error: Exception) -> None:
+        match error:
+            case InvalidMessage():
+                reason = Reason.INVALID_MESSAGE
+            case PermanentError():
+                reason = Reason.PERMANENT_ERROR
+            case _:
+                reason = Reason.RETRIES_EXHAUSTED
+        described = outcome.describe_error(error)
+        self._write(lambda: outcome.fail(self.spec, message, reason, described))
+
+    def _write(self, write: Callable[[], Any]) -> None:
+        """Write an outcome, waiting out a restart of Postgres: the effect has happened and must not happen again."""
+        try:
+            outcome.while_postgres_is_away(write, seconds=self.spec.time_limit)
+        except TokenLost as lost:
+            logger.warning("%s; its outcome is left to the owner", lost)
+            raise Ignore(str(lost)) from lost
+
+
+def queue_task(name: str, *, queue: str) -> Callable[[Handler], Any]:
+    """Make a handler the Celery task `name` for the messages of the pgmq queue `queue`.
+
+    The handler gets a `Message` and does its effect outside any transaction. It may return a callable that writes its
+    rows: that runs in the very transaction that archives the message as succeeded. It raises `PermanentError`,
+    `InvalidMessage` or `DuplicateMessage` to end the message; any other exception is a reason to repeat.
+    """
+
+    def decorate(handler: Handler) -> Any:
+        def run(task: QueueTask, message: Message) -> None:
+            record = handler(message)
+            task._write(lambda: outcome.succeed(task.spec, message, record))
+
+        run.__doc__ = handler.__doc__
+        run.__module__ = handler.__module__
+        return shared_task(run, base=QueueTask, bind=True, name=name, pgmq_queue=queue)
+
+    return decorate

@@ -1,0 +1,46 @@
+"""What beat asks of the bridge, and the task that carries bundles."""
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from bridge.bundle import deliver_bundle
+from bridge.models import BridgeProcess
+from bridge.pgmq import pgmq_queue, QueueMissing
+from bridge.queues import registry
+
+__all__ = ["deliver_bundle", "forget_dead_bridges", "prune_archives"]
+
+logger = logging.getLogger(__name__)
+
+BATCH = 5000
+MOST_BATCHES = 200
+FORGET_AFTER = timedelta(days=1)
+
+
+@shared_task(name="bridge.prune_archives")
+def prune_archives() -> None:
+    """Delete what is older than `BRIDGE_ARCHIVE_DAYS` from the archives of our queues, in short transactions."""
+    for queue in registry:
+        pgmq, deleted = pgmq_queue(queue.name), 0
+        try:
+            for _ in range(MOST_BATCHES):
+                batch = pgmq.prune(days=settings.BRIDGE_ARCHIVE_DAYS, limit=BATCH)
+                deleted += batch
+                if batch < BATCH:
+                    break
+        except QueueMissing as missing:
+            logger.warning("%s", missing)
+        if deleted:
+            logger.info(
+                "%s: %s archived messages older than %s days deleted", queue.name, deleted, settings.BRIDGE_ARCHIVE_DAYS
+            )
+
+
+@shared_task(name="bridge.forget_dead_bridges")
+def forget_dead_bridges() -> None:
+    """Delete the rows of bridge processes that ended, or fell silent, a day ago."""
+    BridgeProcess.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()

@@ -1,0 +1,85 @@
+"""Lets Postgres tell the bridge about a new message, so that it need not wait for the next poll."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db import Error, connection, transaction
+from psycopg2 import sql
+
+from bridge.pgmq import pgmq_queue
+
+TRIGGER = "balansity_wakeup"
+PGMQ_TRIGGER = "trigger_notify_queue_insert_listeners"
+
+
+class Method(StrEnum):
+    """`TRIGGER` is ours, once a statement. `PGMQ` is `pgmq.enable_notify_insert`, in pgmq 1.7 and newer.
+
+    Ours is the default (`./dev bench wakeup` has the figures): pgmq's updates a throttle row for every insert, so
+    producers that send at the same time wait for one another until their commits.
+    """
+
+    TRIGGER = "trigger"
+    PGMQ = "pgmq"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What was tried for one queue. `problem` is empty when it worked, else says why not; `statement` is what ran."""
+
+    queue: str
+    statement: str
+    problem: str = ""
+
+
+def installed_method(queue: str) -> Method | None:
+    """Which kind of wake-up the queue has, `None` for polling only."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname IN (%s, %s)",
+            [f"pgmq.q_{queue}", TRIGGER, PGMQ_TRIGGER],
+        )
+        names = {name for (name,) in cursor.fetchall()}
+    if TRIGGER in names:
+        return Method.TRIGGER
+    return Method.PGMQ if PGMQ_TRIGGER in names else None
+
+
+def install(queue: str, method: Method) -> Installed:
+    """Give the queue this kind of wake-up and no other. A refusal by Postgres is returned, not raised."""
+    statements = [*_removal(queue), _creation(queue, method)]
+    return _run(queue, statements)
+
+
+def remove(queue: str) -> Installed:
+    """Take every wake-up away; the bridge then polls."""
+    return _run(queue, _removal(queue))
+
+
+def _creation(queue: str, method: Method) -> sql.Composable:
+    if method is Method.PGMQ:
+        return sql.SQL("SELECT pgmq.enable_notify_insert({}, 0)").format(sql.Literal(queue))
+    return sql.SQL(
+        "CREATE TRIGGER {trigger} AFTER INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION bridge_notify()"
+    ).format(trigger=sql.Identifier(TRIGGER), table=sql.Identifier("pgmq", f"q_{queue}"))
+
+
+def _removal(queue: str) -> list[sql.Composable]:
+    current = installed_method(queue)
+    if current is Method.PGMQ:
+        return [sql.SQL("SELECT pgmq.disable_notify_insert({})").format(sql.Literal(queue))]
+    table = sql.Identifier("pgmq", f"q_{queue}")
+    return [sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(sql.Identifier(TRIGGER), table)]
+
+
+def _run(queue: str, statements: list[sql.Composable]) -> Installed:
+    _ = pgmq_queue(queue).has_headers  # Raises QueueMissing before a statement could fail in a less readable way.
+    text = "; ".join(statement.as_string(connection.connection) for statement in statements)
+    with connection.cursor() as cursor:
+        try:
+            with transaction.atomic():
+                cursor.execute("SET LOCAL lock_timeout TO '5s'")
+                cursor.execute(text)
+        except Error as error:
+            return Installed(queue, text, str(error).strip())
+    return Installed(queue, text)
