@@ -32,7 +32,7 @@ REASONS = {
 
 
 @admin.register(QueueOverview)
-class QueueOverviewAdmin(admin.ModelAdmin[QueueOverview]):
+class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
     """A page about all queues, and one of failed messages for each."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -72,8 +72,8 @@ class QueueOverviewAdmin(admin.ModelAdmin[QueueOverview]):
         after = request.GET.get("after", "")
         try:
             page = pgmq_queue(queue).failed(after=int(after) if after.isdecimal() else 0, limit=PAGE + 1)
-        except QueueMissing as missing:
-            messages.error(request, str(missing))
+        except QueueMissing:
+            messages.error(request, _("The queue %(name)s does not exist in the database.") % {"name": queue})
             return HttpResponseRedirect(reverse("admin:bridge_queueoverview_changelist"))
         context = {
             "title": _("Failed messages of %(queue)s") % {"queue": queue},
@@ -108,7 +108,7 @@ class QueueOverviewAdmin(admin.ModelAdmin[QueueOverview]):
 
 
 @admin.register(BridgeProcess)
-class BridgeProcessAdmin(admin.ModelAdmin[BridgeProcess]):
+class BridgeProcessAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
     list_display = ("name", "started_at", "seen_at", "stopped_at", "published", "archived", "waits_for")
     ordering = ("-seen_at",)
 

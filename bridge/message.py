@@ -66,10 +66,9 @@ class History:
         """Read what stands on a row. Senders can write there too, so anything odd counts as not written."""
         if not isinstance(raw, dict):
             return cls()
-        attempts = raw.get("attempts")
         error = raw.get("last_error")
         return cls(
-            attempts=attempts if _is_count(attempts) else 0,
+            attempts=_count(raw.get("attempts")),
             trace_id=_text(raw.get("trace_id"), 64) or "",
             first_attempt_at=_text(raw.get("first_attempt_at"), 40),
             last_attempt_at=_text(raw.get("last_attempt_at"), 40),
@@ -100,8 +99,8 @@ class Message:
         return replace(self, history=history)
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= MOST_ATTEMPTS
+def _count(value: object) -> int:
+    return value if type(value) is int and 0 <= value <= MOST_ATTEMPTS else 0
 
 
 def _text(value: object, most: int) -> str | None:

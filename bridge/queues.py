@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from django.conf import settings
+
 from bridge.errors import QueueNotRegistered, RegistrationError
 from bridge.message import LastError, Message, Reason
-
-# How much longer than the hard time limit the run lease lasts: the limit must end a task before another may start it.
-LEASE_MARGIN_SECONDS = 10
 
 # A Celery task that carries several deliveries starts none of them later than this after its own start.
 BUNDLE_SECONDS = 2
@@ -63,8 +62,11 @@ class Queue:
 
     @property
     def run_lease(self) -> int:
-        """Seconds for which a started attempt owns its message: no attempt of a bundle can outlast them."""
-        return self.time_limit + BUNDLE_SECONDS + LEASE_MARGIN_SECONDS
+        """Seconds for which a started attempt owns its message: no attempt of a bundle can outlast them.
+
+        The margin is for the time limit, which must have ended a task before another worker may start it.
+        """
+        return self.time_limit + BUNDLE_SECONDS + int(settings.BRIDGE_LEASE_MARGIN)
 
 
 class Registry:

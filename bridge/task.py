@@ -49,15 +49,15 @@ class QueueTask(Task):  # type: ignore[type-arg]
         return registry.get(self.pgmq_queue)
 
     @property
-    def max_retries(self) -> int:
+    def max_retries(self) -> int:  # type: ignore[override]  # the registry decides, which is filled after the import
         return self.spec.max_retries
 
     @property
-    def time_limit(self) -> int:
+    def time_limit(self) -> int:  # type: ignore[override]
         return self.spec.time_limit
 
     @property
-    def soft_time_limit(self) -> int:
+    def soft_time_limit(self) -> int:  # type: ignore[override]
         """A little before the hard limit, so that a slow attempt ends in an orderly retry and not in a killed child."""
         return self.spec.soft_time_limit
 
@@ -66,7 +66,7 @@ class QueueTask(Task):  # type: ignore[type-arg]
             raise Ignore(f"{self.name} handles {self.pgmq_queue}, not {queue}")
         with traced(trace_id):
             message = self._claim(Token(msg_id, datetime.fromisoformat(vt)), trace_id)
-            self.request.delivery = message
+            self.request.update(delivery=message)
             try:
                 self.run(message)
             except Retry:
@@ -93,7 +93,7 @@ class QueueTask(Task):  # type: ignore[type-arg]
         **options: Any,
     ) -> Retry:
         """Hide the message for `countdown` seconds and report RETRY; raises `exc` when no repeat is left."""
-        message: Message = self.request.delivery
+        message: Message = self.request.get("delivery")
         error = exc or RuntimeError("the handler asked for a repeat")
         limit = self.max_retries if max_retries is None else max_retries
         if self.request.retries >= limit:
@@ -159,6 +159,6 @@ def queue_task(name: str, *, queue: str) -> Callable[[Handler], Any]:
 
         run.__doc__ = handler.__doc__
         run.__module__ = handler.__module__
-        return shared_task(run, base=QueueTask, bind=True, name=name, pgmq_queue=queue)
+        return shared_task(base=QueueTask, bind=True, name=name, pgmq_queue=queue)(run)
 
     return decorate

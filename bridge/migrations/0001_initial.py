@@ -29,7 +29,6 @@ $$
 
 class Migration(migrations.Migration):
     initial = True
-    dependencies: list[tuple[str, str]] = []
     operations = [
         migrations.RunSQL(MERGE_HISTORY, "DROP FUNCTION bridge_merge_history(jsonb, text, jsonb)"),
         migrations.RunSQL(NOTIFY, "DROP FUNCTION bridge_notify() CASCADE"),

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from celery import shared_task
+from django.db import connection
 from django.utils import timezone
 
 from balansity.sandbox.probe.apps import QUEUE
@@ -56,3 +57,10 @@ def _note_start(message: Message) -> ProbeRun:
 
 def _record(run: ProbeRun) -> None:
     ProbeRun.objects.filter(pk=run.pk).update(recorded=True)
+
+
+@shared_task(name="probe.naive")
+def naive(msg_id: int) -> None:
+    """Do nothing and archive the message: the other baseline."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pgmq.archive(%s, %s)", [QUEUE, msg_id])

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         "Drain the pgmq queues into Celery until SIGTERM or Ctrl-C. "
         "Exit codes: 0 stopped in order or done, 1 bad arguments, 3 Postgres or the broker away (--once, --drain)."
     )
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--queue", action="append", metavar="NAME", help="only this queue; may be repeated")

@@ -1,6 +1,7 @@
 """`manage.py queue_status`: how the queues stand."""
 
 import argparse
+import io
 import json
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +15,7 @@ from bridge.status import HOURS, QueueStatus, Status, read_status
 
 class Command(BaseCommand):
     help = "Show each queue: what waits, runs and repeats, what ended in the last 24 hours, and whether a bridge lives."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object for programs")
@@ -30,13 +31,17 @@ class Command(BaseCommand):
             raise CommandError(problem)
 
     def _print(self, status: Status) -> None:
-        console = Console(file=self.stdout._out, width=None if self.stdout.isatty() else 140)
+        # Into a text first: `stdout` may be anything, and a pipe should get the whole width.
+        text = io.StringIO()
+        watched = self.stdout.isatty()
+        console = Console(file=text, force_terminal=watched, width=None if watched else 150, highlight=False)
         console.print(_table(status.queues))
         for name in status.missing:
-            console.print(f"[red]{name}: registered, but there is no such queue: select pgmq.create('{name}')[/red]")
-        console.print(f"bridges alive: {', '.join(status.bridges) or '[red]none[/red]'}")
+            console.print(f"{name}: registered, but there is no such queue: select pgmq.create('{name}')", style="red")
+        console.print(f"bridges alive: {', '.join(status.bridges) or 'none'}", style="" if status.bridges else "red")
         if status.broker_problem:
-            console.print(f"[red]the broker does not answer: {status.broker_problem}[/red]", markup=True)
+            console.print(f"the broker does not answer: {status.broker_problem}", style="red", markup=False)
+        self.stdout.write(text.getvalue(), ending="")
 
 
 def _table(queues: list[QueueStatus]) -> Table:

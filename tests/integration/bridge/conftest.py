@@ -1,0 +1,62 @@
+"""The probe queue of a test's own database, and deliveries as a worker would get them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.conf import settings
+from django.db import connection
+
+from balansity.sandbox.probe.apps import QUEUE
+from bridge.message import Message
+from bridge.pgmq import PgmqQueue, pgmq_queue
+from tests.databases import ClonedDatabase, DatabaseServer
+
+
+@pytest.fixture
+def probe(database: ClonedDatabase) -> PgmqQueue:
+    """The queue whose messages say what their handler does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pgmq.create(%s)", [QUEUE])
+    return pgmq_queue(QUEUE)
+
+
+@pytest.fixture
+def run_delivery(probe: PgmqQueue) -> Callable[[Message], None]:
+    """Run the task of a message that was read, as the worker's child does; raises what Celery would see."""
+
+    def run(message: Message) -> None:
+        task = current_app.tasks["probe.run"]
+        task.push_request(id=f"test-{message.msg_id}", retries=message.history.attempts, called_directly=False)
+        try:
+            task(QUEUE, message.msg_id, message.token.vt.isoformat(), "trace")
+        finally:
+            task.pop_request()
+
+    return run
+
+
+@pytest.fixture
+def read_one(probe: PgmqQueue) -> Callable[[], Message]:
+    """Read the one message that is due, or is waiting for its time."""
+
+    def read() -> Message:
+        with connection.cursor() as cursor:
+            cursor.execute(f"UPDATE pgmq.q_{QUEUE} SET vt = now() - interval '1 second'")
+        (message,) = probe.read(limit=1, lease=settings.BRIDGE_DISPATCH_LEASE)
+        return message
+
+    return read
+
+
+def archived(queue: PgmqQueue, msg_id: int) -> dict[str, Any]:
+    history = queue.archived_history(msg_id)
+    assert history is not None, f"{msg_id} is not in the archive"
+    return history
+
+
+@pytest.fixture
+def admin_of_database(database: ClonedDatabase, database_server: DatabaseServer) -> str:
+    """The superuser's address of the test's database."""
+    return f"{database_server.admin_url.rpartition('/')[0]}/{database.name}"

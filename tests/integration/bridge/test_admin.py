@@ -1,0 +1,84 @@
+"""The queues as staff see them."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from bridge.heartbeat import Heartbeat
+from bridge.message import LastError, Outcome, Reason
+from bridge.pgmq import PgmqQueue
+
+PAGE = "/admin/bridge/queueoverview/"
+FAILED = f"{PAGE}probe_queue/failed/"
+
+
+def client_with(*permissions: str) -> Client:
+    user = User.objects.create_user("staff", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def fail_one(probe: PgmqQueue, body: object) -> int:
+    msg_id = probe.send(body)
+    (message,) = probe.read(limit=1, lease=60)
+    probe.finish(message, Outcome.FAILED, reason=Reason.WORKER_LOST, error=LastError("WorkerLost", "it died <b>"))
+    return msg_id
+
+
+def test_the_page_shows_the_queues_in_russian_and_that_no_bridge_runs(probe: PgmqQueue, broker_url: str) -> None:
+    page = client_with("view_queueoverview").get(PAGE).content.decode()
+    assert "Ни один процесс моста не работает" in page
+    assert "analytics_queue" in page
+    assert "нет обработчика" in page
+
+
+def test_a_living_bridge_is_shown(probe: PgmqQueue, broker_url: str) -> None:
+    Heartbeat().beat(published=3, archived=0, waits_for="")
+    page = client_with("view_queueoverview", "view_bridgeprocess")
+    assert "Работает 1 процесс моста" in page.get(PAGE).content.decode()
+    assert page.get("/admin/bridge/bridgeprocess/").status_code == 200
+
+
+def test_failed_messages_are_listed_with_their_reason_and_escaped(probe: PgmqQueue) -> None:
+    fail_one(probe, {"to": "<script>alert(1)</script>"})
+    page = client_with("view_queueoverview", "requeue_message").get(FAILED).content.decode()
+    assert "исполнитель каждый раз погибал" in page
+    assert "it died &lt;b&gt;" in page
+    assert "<script>alert" not in page
+    assert 'name="msg_id"' in page
+
+
+def test_marked_messages_are_put_back_and_leave_the_list(probe: PgmqQueue) -> None:
+    ids = [fail_one(probe, {"n": n}) for n in range(3)]
+    client = client_with("view_queueoverview", "requeue_message")
+    answer = client.post(FAILED, {"msg_id": [str(ids[0]), str(ids[1]), "nonsense"]}, follow=True)
+    assert "2 сообщения возвращены в очередь" in answer.content.decode()
+    assert [failed.msg_id for failed in probe.failed()] == ids[2:]
+    assert probe.counts().ready == 2
+
+
+def test_without_the_permission_nothing_is_put_back(probe: PgmqQueue) -> None:
+    msg_id = fail_one(probe, {})
+    client = client_with("view_queueoverview")
+    assert 'name="msg_id"' not in client.get(FAILED).content.decode()
+    assert client.post(FAILED, {"msg_id": [str(msg_id)]}).status_code == 403
+    assert probe.counts().total == 0
+
+
+@pytest.mark.parametrize("address", [PAGE, FAILED])
+def test_staff_without_the_permission_see_no_queues(probe: PgmqQueue, address: str) -> None:
+    assert client_with().get(address).status_code == 403
+
+
+def test_an_unknown_queue_leads_back_with_a_message(probe: PgmqQueue, broker_url: str) -> None:
+    answer = client_with("view_queueoverview").get(f"{PAGE}no_such_queue/failed/", follow=True)
+    assert "Очереди no_such_queue нет в базе данных." in answer.content.decode()
+
+
+def test_long_lists_come_in_pages(probe: PgmqQueue) -> None:
+    ids = [fail_one(probe, {}) for _ in range(51)]
+    client = client_with("view_queueoverview")
+    assert f"after={ids[49]}" in client.get(FAILED).content.decode()
+    assert f">{ids[50]}<" in client.get(f"{FAILED}?after={ids[49]}").content.decode()

@@ -1,0 +1,185 @@
+"""One look at a queue: what goes to the broker, what goes to the archive, what stays."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery, current_app
+from django.db import connection
+from pytest_django import Settings
+
+from balansity.sandbox.probe.apps import QUEUE
+from balansity.sandbox.process import free_port
+from bridge.drain import Drain
+from bridge.flow import LEAST_IN_LINE
+from bridge.message import LastError
+from bridge.pgmq import PgmqQueue
+from bridge.publisher import BUNDLE_TASK, BrokerAway, Publisher
+from bridge.queues import registry
+from tests.integration.bridge.conftest import archived
+
+
+@pytest.fixture
+def publisher(broker_url: str) -> Iterator[Publisher]:
+    with Publisher(current_app) as publisher:
+        yield publisher
+
+
+@pytest.fixture
+def drain(probe: PgmqQueue, publisher: Publisher) -> Drain:
+    return Drain(registry.get(QUEUE), publisher)
+
+
+@pytest.fixture
+def line(broker_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(broker_url, socket_timeout=5) as client:
+        yield client
+
+
+def tasks(line: redis.Redis) -> list[dict[str, Any]]:
+    """What waits for a worker, the first published first."""
+    return [json.loads(text) for text in reversed(line.lrange("probe", 0, -1))]
+
+
+def body_of(task: dict[str, Any]) -> Any:
+    args, _kwargs, _embed = json.loads(base64.b64decode(task["body"]))
+    return args
+
+
+def test_a_due_message_becomes_a_task_that_carries_no_body(drain: Drain, probe: PgmqQueue, line: redis.Redis) -> None:
+    msg_id = probe.send({"to": "mother@example.ru"})
+    look = drain.look()
+    assert (look.published, look.archived, look.full, look.blocked) == (1, 0, False, False)
+    (task,) = tasks(line)
+    queue, published_id, vt, trace_id = body_of(task)
+    assert (queue, published_id) == (QUEUE, msg_id)
+    assert task["headers"]["task"] == "probe.run"
+    assert task["headers"]["retries"] == 0
+    assert len(trace_id) == 16
+    assert "mother" not in json.dumps(task) + str(vt)
+
+
+def test_attempts_already_used_travel_as_retries(drain: Drain, probe: PgmqQueue, line: redis.Redis) -> None:
+    probe.send({})
+    (message,) = probe.read(limit=1, lease=60)
+    claimed = probe.claim(message.token, lease=60, attempts=3, trace_id="kept")
+    assert claimed is not None
+    probe.retry(claimed.token, delay=0, error=LastError("X", "y"))
+    drain.look()
+    (task,) = tasks(line)
+    assert task["headers"]["retries"] == 3
+    assert body_of(task)[3] == "kept"
+
+
+def test_what_is_no_object_is_archived_on_the_spot_and_the_rest_goes_on(
+    drain: Drain, probe: PgmqQueue, line: redis.Redis
+) -> None:
+    bad = [probe.send(body) for body in ([1], "text", 5, None)]
+    probe.send({})
+    look = drain.look()
+    assert (look.published, look.archived) == (1, 4)
+    errors = [archived(probe, msg_id)["last_error"]["message"] for msg_id in bad]
+    assert errors[0] == "the message must be a JSON object, not an array"
+    assert errors[3] == "the message must be a JSON object, not null"
+    assert line.llen("probe") == 1
+
+
+def test_a_message_whose_worker_died_in_its_last_attempt_is_archived_as_lost(drain: Drain, probe: PgmqQueue) -> None:
+    msg_id = probe.send({})
+    (message,) = probe.read(limit=1, lease=60)
+    probe.claim(message.token, lease=0, attempts=drain.queue.most_attempts, trace_id="x")
+    assert drain.look().archived == 1
+    history = archived(probe, msg_id)
+    assert (history["outcome"], history["reason"]) == ("failed", "worker_lost")
+    assert "attempt 6" in history["last_error"]["message"]
+
+
+def test_a_repeat_that_a_lower_limit_no_longer_allows_counts_as_exhausted(drain: Drain, probe: PgmqQueue) -> None:
+    msg_id = probe.send({})
+    (message,) = probe.read(limit=1, lease=60)
+    claimed = probe.claim(message.token, lease=60, attempts=drain.queue.most_attempts, trace_id="x")
+    assert claimed is not None
+    probe.retry(claimed.token, delay=0, error=LastError("Timeout", "no answer"))
+    drain.look()
+    history = archived(probe, msg_id)
+    assert history["reason"] == "retries_exhausted"
+    assert history["last_error"] == {"type": "Timeout", "message": "no answer"}
+
+
+def test_a_read_takes_what_the_setting_allows_and_says_that_there_may_be_more(
+    drain: Drain, probe: PgmqQueue, settings: Settings
+) -> None:
+    settings.MAX_TASKS_PER_CYCLE = 3
+    for _ in range(4):
+        probe.send({})
+    assert drain.look().full
+    assert not drain.look().full
+
+
+def test_a_full_line_stops_the_reading(drain: Drain, probe: PgmqQueue, line: redis.Redis) -> None:
+    line.lpush("probe", *["{}"] * LEAST_IN_LINE)
+    probe.send({})
+    look = drain.look()
+    assert look.blocked
+    assert probe.counts().ready == 1
+    line.delete("probe")
+    assert drain.look().published == 1
+
+
+def test_a_quick_line_gets_bundles_and_each_delivery_is_in_exactly_one(
+    drain: Drain, probe: PgmqQueue, line: redis.Redis, settings: Settings
+) -> None:
+    settings.MAX_TASKS_PER_CYCLE = 7
+    ids = [probe.send({}) for _ in range(7)]
+    drain.flow._done.append((float("inf"), 40))
+    assert drain.flow.bundle_size == 4
+    drain._publish(probe.read(limit=7, lease=60))
+    first, second = tasks(line)
+    assert first["headers"]["task"] == BUNDLE_TASK
+    assert first["headers"]["timelimit"][0] > drain.queue.time_limit
+    carried = [delivery[0] for task in (first, second) for delivery in body_of(task)[1]]
+    assert carried == ids
+
+
+def test_while_the_broker_is_away_nothing_is_read(probe: PgmqQueue, settings: Settings) -> None:
+    probe.send({})
+    with Publisher(broker_nobody_runs()) as publisher:
+        with pytest.raises(BrokerAway):
+            Drain(registry.get(QUEUE), publisher).look()
+    (message,) = probe.read(limit=1, lease=60)
+    assert message.read_ct == 1
+
+
+def test_messages_whose_publishing_fails_are_given_back_at_once(
+    drain: Drain, probe: PgmqQueue, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> list[int]:
+        raise BrokerAway("connection reset")
+
+    probe.send({})
+    monkeypatch.setattr(publisher, "publish", fail)
+    with pytest.raises(BrokerAway):
+        drain.look()
+    (message,) = probe.read(limit=1, lease=60)
+    assert message.read_ct == 1
+    assert message.history.attempts == 0
+
+
+def broker_nobody_runs() -> "Celery[Any]":
+    app = Celery("nobody", set_as_current=False)
+    app.conf.update(broker_url=f"redis://127.0.0.1:{free_port()}/0")
+    app.conf.update(broker_transport_options={"socket_timeout": 1, "socket_connect_timeout": 1})
+    return app
+
+
+def test_the_table_may_change_under_a_running_bridge(drain: Drain, probe: PgmqQueue) -> None:
+    probe.send({})
+    assert drain.look().published == 1
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pgmq.drop_queue(%s)", [QUEUE])
+        cursor.execute("SELECT pgmq.create(%s)", [QUEUE])
+    probe.send({})
+    assert drain.look().published == 1

@@ -1,0 +1,105 @@
+"""Failed messages get another chance, once each."""
+
+import pytest
+
+from bridge.message import LastError, Message, Outcome, Reason
+from bridge.pgmq import PgmqQueue, QueueMissing
+from bridge.requeue import NotRequeueable, requeue_failed, requeue_message
+from tests.integration.bridge.conftest import archived
+
+pytestmark = pytest.mark.every_pgmq
+
+QUEUE = "probe_queue"
+
+
+def fail_one(probe: PgmqQueue, body: object, *, reason: Reason = Reason.PERMANENT_ERROR) -> int:
+    msg_id = probe.send(body)
+    probe.finish(read(probe), Outcome.FAILED, reason=reason, error=LastError("X", "y"))
+    return msg_id
+
+
+def read(probe: PgmqQueue) -> Message:
+    (message,) = probe.read(limit=1, lease=60)
+    return message
+
+
+def test_a_failed_message_comes_back_as_a_new_one_with_the_same_body_and_a_link(probe: PgmqQueue) -> None:
+    old = fail_one(probe, {"to": "a@example.ru", "n": 1})
+    new = requeue_message(queue=QUEUE, msg_id=old)
+    message = read(probe)
+    assert message.msg_id == new != old
+    assert message.body == {"to": "a@example.ru", "n": 1}
+    assert message.history.requeued_from == old
+    assert message.history.attempts == 0
+    assert archived(probe, old)["requeued_as"] == new
+
+
+def test_the_link_stays_on_the_message_until_its_end(probe: PgmqQueue) -> None:
+    old = fail_one(probe, {})
+    new = requeue_message(queue=QUEUE, msg_id=old)
+    message = read(probe)
+    claimed = probe.claim(message.token, lease=60, attempts=1, trace_id="t")
+    assert claimed is not None
+    probe.finish(claimed, Outcome.SUCCEEDED)
+    assert archived(probe, new)["requeued_from"] == old
+
+
+def test_the_senders_headers_go_along(probe: PgmqQueue) -> None:
+    if not probe.has_headers:
+        return
+    probe.send({}, headers={"x-tenant": "a"})
+    message = read(probe)
+    probe.finish(message, Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=LastError("X", "y"))
+    requeue_message(queue=QUEUE, msg_id=message.msg_id)
+    again = read(probe)
+    probe.finish(again, Outcome.SUCCEEDED)
+    locked = probe.lock_archived(again.msg_id)
+    assert locked is not None
+    assert locked[1] == {"x-tenant": "a"}
+
+
+def test_a_message_is_put_back_once_however_often_it_is_asked_for(probe: PgmqQueue) -> None:
+    old = fail_one(probe, {})
+    new = requeue_message(queue=QUEUE, msg_id=old)
+    with pytest.raises(NotRequeueable, match=f"put back before, as message {new}"):
+        requeue_message(queue=QUEUE, msg_id=old)
+    assert probe.counts().total == 1
+
+
+def test_only_messages_that_failed_for_good_can_be_put_back(probe: PgmqQueue) -> None:
+    waiting = probe.send({})
+    with pytest.raises(NotRequeueable, match="is still in the queue"):
+        requeue_message(queue=QUEUE, msg_id=waiting)
+    probe.finish(read(probe), Outcome.SUCCEEDED)
+    with pytest.raises(NotRequeueable, match=r"did not fail \(outcome: succeeded\)"):
+        requeue_message(queue=QUEUE, msg_id=waiting)
+    with pytest.raises(NotRequeueable, match="does not exist"):
+        requeue_message(queue=QUEUE, msg_id=999)
+    with pytest.raises(QueueMissing):
+        requeue_message(queue="no_such_queue", msg_id=1)
+
+
+@pytest.mark.parametrize("body", [[1, 2], "text", None])
+def test_a_body_that_is_no_object_comes_back_as_it_was(probe: PgmqQueue, body: object) -> None:
+    requeue_message(queue=QUEUE, msg_id=fail_one(probe, body))
+    assert read(probe).body == body
+
+
+def test_all_failed_messages_are_put_back_oldest_first_and_only_those(probe: PgmqQueue) -> None:
+    failed = [fail_one(probe, {"n": n}) for n in range(3)]
+    lost = fail_one(probe, {}, reason=Reason.WORKER_LOST)
+    probe.send({})
+    probe.finish(read(probe), Outcome.SUCCEEDED)
+    told: list[int] = []
+    assert requeue_failed(queue=QUEUE, reason=Reason.PERMANENT_ERROR, tell=lambda old, new: told.append(old)) == 3
+    assert told == failed
+    assert requeue_failed(queue=QUEUE, most=5) == 1
+    assert archived(probe, lost)["requeued_as"]
+    assert requeue_failed(queue=QUEUE) == 0
+
+
+def test_the_number_put_back_can_be_bounded(probe: PgmqQueue) -> None:
+    for n in range(3):
+        fail_one(probe, {"n": n})
+    assert requeue_failed(queue=QUEUE, most=2) == 2
+    assert len(probe.failed()) == 1

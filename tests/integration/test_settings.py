@@ -1,0 +1,77 @@
+"""How a process starts with the environment it was given: with a readable line, or not at all."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PRODUCTION = {
+    "SECRET_KEY": "k" * 50,
+    "DATABASE_URL": "postgres://app:geheim@db.example:5432/postgres",
+    "REDIS_URL": "redis://redis.example:6379/0",
+    "SMTP_HOST": "smtp.example",
+    "SMTP_FROM": "hello@example.org",
+}
+
+
+def start(tmp_path: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Load the settings in a process of their own, from a copy of nothing but the code."""
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-c", "import django; django.setup(); print('started')"],
+        env={**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", "LOG_DIR": str(tmp_path), **variables},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_production_starts_with_what_it_needs(tmp_path: Path) -> None:
+    done = start(tmp_path, PRODUCTION)
+    assert (done.returncode, done.stdout) == (0, "started\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"DEBUG": "true"}, "DEBUG must be off in production"),
+        ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
+        ({"SECRET_KEY": "sandbox-only-secret-key-that-production-refuses"}, "SECRET_KEY is a placeholder"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY is a placeholder or shorter"),
+        ({"DATABASE_URL": ""}, "DATABASE_URL is not set"),
+        ({"DATABASE_URL": "mysql://root:geheim@x/y"}, "DATABASE_URL must be an address"),
+        ({"REDIS_URL": ""}, "REDIS_URL is not set"),
+        ({"WORKER_INTERVAL_MS": "abc"}, "WORKER_INTERVAL_MS must be a whole number, not 'abc'"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be one of debug, info, warn, error"),
+        ({"BRIDGE_DELAY_SCALE": "0.1"}, "BRIDGE_DELAY_SCALE is for the sandbox"),
+        ({"BALANSITY_ENV": "staging"}, "BALANSITY_ENV must be one of production, sandbox"),
+        ({"EMAIL_PROVIDER": "console"}, "EMAIL_PROVIDER"),
+        ({"EMAIL_PROVIDER": "resend"}, "RESEND_API_KEY is not set"),
+        ({"SMTP_HOST": ""}, "SMTP_HOST is not set"),
+        ({"API_PORT": "99999"}, "API_PORT must be between 1 and 65535"),
+    ],
+)
+def test_production_refuses_to_start_and_names_the_variable(tmp_path: Path, change: dict[str, str], line: str) -> None:
+    done = start(tmp_path, {**PRODUCTION, **change})
+    assert done.returncode == 1
+    assert line in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "geheim" not in done.stderr
+
+
+def test_all_problems_come_at_once_one_line_each(tmp_path: Path) -> None:
+    done = start(tmp_path, {"WORKER_INTERVAL_MS": "abc"})
+    lines = done.stderr.splitlines()
+    assert lines[0] == "The configuration cannot be used:"
+    assert {line.split()[0] for line in lines[1:]} >= {"SECRET_KEY", "DATABASE_URL", "REDIS_URL", "WORKER_INTERVAL_MS"}
+
+
+def test_the_probe_is_refused_outside_the_sandbox(tmp_path: Path) -> None:
+    done = start(tmp_path, {**PRODUCTION, "DJANGO_SETTINGS_MODULE": "balansity.sandbox.probe.settings"})
+    assert done.returncode == 1
+    assert "The probe is for the sandbox" in done.stderr

@@ -1,0 +1,47 @@
+import logging
+
+import pytest
+
+from balansity.logs import RedactingFormatter, TraceFilter, redact
+from bridge.trace import traced
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("to maria.ivanova@example.ru done", "to m***@example.ru done"),
+        ("redis://:geheim@127.0.0.1:6379/0", "redis://:***@127.0.0.1:6379/0"),
+        ("postgres://app:p%40ss@db.example:5432/x", "postgres://app:***@db.example:5432/x"),
+        ("Authorization: Bearer abcdefgh12345678", "Authorization: *** ***"),
+        ('{"password": "letmein", "user": "a"}', '{"password": "***", "user": "a"}'),
+        ("SECRET_KEY=abcdef123", "SECRET_KEY=***"),
+        ("nothing to hide: 42 messages", "nothing to hide: 42 messages"),
+    ],
+)
+def test_addresses_and_secrets_are_masked(line: str, expected: str) -> None:
+    assert redact(line) == expected
+
+
+def test_a_token_is_masked_wherever_it_stands() -> None:
+    token = "eyJ" + "hbGciOiJIUzI1NiJ9" + "." + "eyJzdWIiOiIxIn0" + "." + "c2ln"
+    assert token not in redact(f"got {token} from a client")
+
+
+def test_a_traceback_is_masked_too() -> None:
+    try:
+        raise ValueError("cannot reach anna@example.ru")
+    except ValueError as error:
+        info = (type(error), error, error.__traceback__)
+        record = logging.LogRecord("x", logging.ERROR, "f", 1, "failed", None, info)
+    line = RedactingFormatter("%(message)s").format(record)
+    assert "anna@" not in line
+    assert "a***@example.ru" in line
+
+
+def test_a_line_carries_the_trace_id_of_its_delivery() -> None:
+    record = logging.LogRecord("x", logging.INFO, "f", 1, "hello", None, None)
+    with traced("abc123"):
+        TraceFilter().filter(record)
+    assert record.__dict__["trace_id"] == "abc123"
+    TraceFilter().filter(record)
+    assert record.__dict__["trace_id"] == "-"
