@@ -42,7 +42,7 @@ def deliver_bundle(self: "Task[Any, Any]", queue: str, deliveries: list[Coordina
             task(queue, msg_id, vt, trace_id)
         except (Ignore, Retry):
             continue
-        except Exception as error:  # Its outcome is written and logged by the task itself; the others must still run.
+        except Exception as error:  # noqa: BLE001 - its outcome is written and logged by the task itself; the others must still run.
             logger.debug("%s %s: %s in a bundle", queue, msg_id, qualname(type(error)))
         finally:
             task.pop_request()

@@ -9,7 +9,7 @@ from django.conf import settings
 from bridge import outcome
 from bridge.errors import TokenLost
 from bridge.flow import Flow
-from bridge.message import LastError, Message, Reason, Unreadable
+from bridge.message import Delivery, LastError, Reason
 from bridge.pgmq import pgmq_queue
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import Queue
@@ -49,65 +49,59 @@ class Drain:
         if room <= 0:
             return Look(blocked=True)
         limit = min(settings.MAX_TASKS_PER_CYCLE, room)
-        messages = self.pgmq.read(limit=limit, lease=settings.BRIDGE_DISPATCH_LEASE)
+        deliveries = self.pgmq.read(limit=limit, lease=settings.BRIDGE_DISPATCH_LEASE)
         runnable, archived = [], 0
-        for message in messages:
-            end = _end_of(message, self.queue)
+        for delivery in map(_with_trace_id, deliveries):
+            end = _end_of(delivery, self.queue)
             if end is None:
-                runnable.append(_with_trace_id(message))
+                runnable.append(delivery)
             else:
-                archived += self._archive(_with_trace_id(message), *end)
+                archived += self._archive(delivery, *end)
         self._publish(runnable)
-        return Look(published=len(runnable), archived=archived, full=len(messages) == limit)
+        return Look(published=len(runnable), archived=archived, full=len(deliveries) == limit)
 
-    def _publish(self, messages: list[Message]) -> None:
-        if not messages:
+    def _publish(self, deliveries: list[Delivery]) -> None:
+        if not deliveries:
             return
         try:
-            sizes = self._publisher.publish(self.queue, messages, bundle_size=self.flow.bundle_size)
+            sizes = self._publisher.publish(self.queue, deliveries, bundle_size=self.flow.bundle_size)
         except BrokerAway:
             # Whatever did get through finds its token spent.
-            self.pgmq.release(message.token for message in messages)
+            self.pgmq.release(delivery.token for delivery in deliveries)
             raise
         self.flow.published(sizes)
 
-    def _archive(self, message: Message, reason: Reason, error: LastError) -> int:
-        with traced(message.history.trace_id):
+    def _archive(self, delivery: Delivery, reason: Reason, error: LastError) -> int:
+        with traced(delivery.history.trace_id):
+            message = self.pgmq.load(delivery.token)
             try:
-                outcome.fail(self.queue, message, reason, error)
+                if message is None:
+                    raise TokenLost(f"{delivery.queue} {delivery.msg_id} belongs to somebody else by now")
+                outcome.fail(self.queue, message.with_history(delivery.history), reason, error)
             except TokenLost as lost:
                 logger.warning("%s", lost)
                 return 0
         return 1
 
 
-def _end_of(message: Message, queue: Queue) -> tuple[Reason, LastError] | None:
+def _end_of(delivery: Delivery, queue: Queue) -> tuple[Reason, LastError] | None:
     """Why a message that was just read must not run any more, or `None` when it may."""
-    if isinstance(message.body, Unreadable):
-        return Reason.INVALID_MESSAGE, LastError("InvalidMessage", f"the message cannot be read: {message.body.why}")
-    if not isinstance(message.body, dict):
-        kind = _JSON_KINDS.get(type(message.body), "something else")
-        return Reason.INVALID_MESSAGE, LastError("InvalidMessage", f"the message must be a JSON object, not {kind}")
-    if message.history.attempts < queue.most_attempts:
+    history = delivery.history
+    if delivery.kind != "object":
+        text = f"the message must be a JSON object, not {_WITH_ARTICLE.get(delivery.kind, delivery.kind)}"
+        return Reason.INVALID_MESSAGE, LastError("InvalidMessage", text)
+    if history.attempts < queue.most_attempts:
         return None
-    if message.history.next_retry_at:
+    if history.next_retry_at:
         # Only possible when the limit was lowered while the message waited for a repeat that was still allowed.
-        return Reason.RETRIES_EXHAUSTED, message.history.last_error or LastError("RetriesExhausted", "no attempt left")
-    attempts = message.history.attempts
-    return Reason.WORKER_LOST, LastError("WorkerLost", f"the worker died, or was ended, in attempt {attempts}")
+        return Reason.RETRIES_EXHAUSTED, history.last_error or LastError("RetriesExhausted", "no attempt left")
+    return Reason.WORKER_LOST, LastError("WorkerLost", f"the worker died, or was ended, in attempt {history.attempts}")
 
 
-_JSON_KINDS: dict[type, str] = {
-    list: "an array",
-    str: "a string",
-    int: "a number",
-    float: "a number",
-    bool: "a boolean",
-    type(None): "null",
-}
+_WITH_ARTICLE = {"array": "an array", "string": "a string", "number": "a number", "boolean": "a boolean"}
 
 
-def _with_trace_id(message: Message) -> Message:
-    if message.history.trace_id:
-        return message
-    return message.with_history(replace(message.history, trace_id=new_trace_id()))
+def _with_trace_id(delivery: Delivery) -> Delivery:
+    if delivery.history.trace_id:
+        return delivery
+    return replace(delivery, history=replace(delivery.history, trace_id=new_trace_id()))

@@ -81,8 +81,23 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """One read of one message, without its body: the bridge only carries it on. `kind` is the body's JSON type."""
+
+    queue: str
+    token: Token
+    read_ct: int
+    kind: str
+    history: History = field(default_factory=History)
+
+    @property
+    def msg_id(self) -> int:
+        return self.token.msg_id
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery of one message. `body` is untrusted JSON of any shape."""
+    """A message with its body, which is untrusted JSON of any shape."""
 
     queue: str
     token: Token

@@ -36,3 +36,6 @@ class QueueOverview(models.Model):
         permissions: ClassVar = [("requeue_message", _("Can put failed messages back into a queue"))]
         verbose_name = _("queue")
         verbose_name_plural = _("queues")
+
+    def __str__(self) -> str:
+        return str(self._meta.verbose_name)

@@ -1,4 +1,4 @@
-"""Writes how an attempt ended: the message's new state and the domain's rows in one transaction, guarded by the token."""
+"""Writes how an attempt ended: the message's new state and the domain's rows in one transaction, token-guarded."""
 
 import logging
 import time

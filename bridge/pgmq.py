@@ -19,7 +19,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg2 import sql
 
 from bridge.errors import BridgeError
-from bridge.message import History, LastError, Message, Outcome, Reason, Token, Unreadable
+from bridge.message import Delivery, History, LastError, Message, Outcome, Reason, Token, Unreadable
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,46}")
 
@@ -57,7 +57,10 @@ class FailedMessage:
 def _queries() -> dict[str, str]:
     text = (Path(__file__).parent / "sql" / "queries.sql").read_text(encoding="utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
-    return {name: re.sub(r"^--.*\n", "", body, flags=re.MULTILINE).strip() for name, body in zip(*[iter(parts)] * 2)}
+    return {
+        name: re.sub(r"^--.*\n", "", body, flags=re.MULTILINE).strip()
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }
 
 
 class PgmqQueue:
@@ -86,10 +89,19 @@ class PgmqQueue:
                 raise QueueMissing(f"there is no queue {self.name}: create it with select pgmq.create('{self.name}')")
         return bool(self._has_headers)
 
-    def read(self, *, limit: int, lease: int) -> list[Message]:
+    def read(self, *, limit: int, lease: int) -> list[Delivery]:
         """Lease up to `limit` visible messages for `lease` seconds; oldest message first."""
         rows = self._all("read", limit=limit, lease=lease)
-        return sorted((self._message(row) for row in rows), key=lambda message: message.msg_id)
+        read = (
+            Delivery(self.name, Token(msg_id, vt), read_ct, kind, History.parse(_loaded(history)))
+            for msg_id, vt, read_ct, kind, history in rows
+        )
+        return sorted(read, key=lambda delivery: delivery.msg_id)
+
+    def load(self, token: Token) -> Message | None:
+        """The message with its body, as long as the token opens it."""
+        row = self._one("load", token)
+        return self._message(row) if row else None
 
     def claim(self, token: Token, *, lease: int, attempts: int, trace_id: str) -> Message | None:
         """Start attempt number `attempts` under a lease of `lease` seconds."""
@@ -103,7 +115,7 @@ class PgmqQueue:
 
     def finish(
         self,
-        message: Message,
+        held: Delivery | Message,
         outcome: Outcome,
         *,
         reason: Reason | None = None,
@@ -113,13 +125,13 @@ class PgmqQueue:
         """Archive the message with its outcome. Call it in the transaction of the rows that belong to the outcome."""
         row = self._one(
             "finish",
-            message.token,
+            held.token,
             name=self.name,
             outcome=outcome.value,
             reason=reason.value if reason else None,
             last_error=_error_json(error) if error else None,
             original=original,
-            trace_id=message.history.trace_id or None,
+            trace_id=held.history.trace_id or None,
         )
         return bool(row)
 

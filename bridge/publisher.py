@@ -10,7 +10,7 @@ from kombu import Connection, Producer
 from kombu.exceptions import KombuError
 
 from bridge.errors import BridgeError
-from bridge.message import Message
+from bridge.message import Delivery
 from bridge.queues import BUNDLE_SECONDS, Queue
 
 BUNDLE_TASK = "bridge.deliver_bundle"
@@ -49,7 +49,7 @@ class Publisher:
             channel: Any = self._open().channel
             return int(channel.queue_declare(queue=celery_queue, durable=True).message_count)
 
-    def publish(self, queue: Queue, messages: list[Message], *, bundle_size: int) -> list[int]:
+    def publish(self, queue: Queue, deliveries: list[Delivery], *, bundle_size: int) -> list[int]:
         """Put the deliveries into the line of their kind, `bundle_size` to a task; returns the size of each task.
 
         Only coordinates travel: no body, so nothing personal passes through the broker. Raises `BrokerAway`, and then
@@ -59,8 +59,8 @@ class Publisher:
         with self._reaching_broker():
             producer = self._open()
             with producer.batch():  # type: ignore[attr-defined]  # new in kombu 5.7, unknown to its stubs
-                for start in range(0, len(messages), bundle_size):
-                    bundle = messages[start : start + bundle_size]
+                for start in range(0, len(deliveries), bundle_size):
+                    bundle = deliveries[start : start + bundle_size]
                     self._send(producer, queue, bundle)
                     sizes.append(len(bundle))
         return sizes
@@ -87,7 +87,7 @@ class Publisher:
             self._producer = self._app.amqp.Producer(self._connection.channel(), auto_declare=False)
         return self._producer
 
-    def _send(self, producer: Producer, queue: Queue, bundle: list[Message]) -> None:
+    def _send(self, producer: Producer, queue: Queue, bundle: list[Delivery]) -> None:
         first = bundle[0]
         options: dict[str, Any] = {
             "queue": queue.celery_queue,
@@ -109,5 +109,5 @@ class Publisher:
         self._app.send_task(name, args=args, argsrepr=f"({queue.name}, {first.msg_id})", **options)
 
 
-def _coordinates(message: Message) -> tuple[int, str, str, int]:
-    return message.msg_id, message.token.vt.isoformat(), message.history.trace_id, message.history.attempts
+def _coordinates(delivery: Delivery) -> tuple[int, str, str, int]:
+    return delivery.msg_id, delivery.token.vt.isoformat(), delivery.history.trace_id, delivery.history.attempts

@@ -7,7 +7,7 @@ from celery import current_app
 
 from bridge.heartbeat import living_bridges
 from bridge.message import Outcome
-from bridge.pgmq import Counts, pgmq_queue, QueueMissing, queue_names
+from bridge.pgmq import Counts, QueueMissing, pgmq_queue, queue_names
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import registry
 from bridge.wakeup import Method, installed_method

@@ -12,8 +12,8 @@ from django.db import InterfaceError, OperationalError
 
 from bridge import outcome
 from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, TokenLost
-from bridge.message import Message, Reason, Token
-from bridge.pgmq import pgmq_queue, QueueMissing
+from bridge.message import Message, Reason, Token, Unreadable
+from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import Queue, registry
 from bridge.trace import traced
 
@@ -68,6 +68,8 @@ class QueueTask(Task):  # type: ignore[type-arg]
             message = self._claim(Token(msg_id, datetime.fromisoformat(vt)), trace_id)
             self.request.update(delivery=message)
             try:
+                if isinstance(message.body, Unreadable):
+                    raise InvalidMessage(f"the message cannot be read: {message.body.why}")
                 self.run(message)
             except Retry:
                 raise
@@ -81,7 +83,7 @@ class QueueTask(Task):  # type: ignore[type-arg]
                 self._fail(message, error)
                 raise
 
-    def retry(  # noqa: PLR0913 - the signature is Celery's
+    def retry(
         self,
         args: Any = None,
         kwargs: Any = None,

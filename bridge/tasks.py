@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from bridge.bundle import deliver_bundle
 from bridge.models import BridgeProcess
-from bridge.pgmq import pgmq_queue, QueueMissing
+from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import registry
 
 __all__ = ["deliver_bundle", "forget_dead_bridges", "prune_archives"]

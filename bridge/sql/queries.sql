@@ -21,7 +21,12 @@ SET vt = clock_timestamp() + make_interval(secs => %(lease)s),
     read_ct = q.read_ct + 1
 FROM due
 WHERE q.msg_id = due.msg_id
-RETURNING q.msg_id, q.vt, q.read_ct, q.enqueued_at, q.message, q.{carrier} -> {key}
+RETURNING q.msg_id, q.vt, q.read_ct, coalesce(jsonb_typeof(q.message), 'null'), q.{carrier} -> {key}
+
+-- name: load
+SELECT msg_id, vt, read_ct, enqueued_at, message, {carrier} -> {key}
+FROM {queue}
+WHERE msg_id = %(msg_id)s AND vt = %(vt)s
 
 -- name: claim
 -- Starts an attempt: takes the run lease and counts the attempt, if the token still opens the message.

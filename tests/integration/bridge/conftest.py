@@ -9,28 +9,28 @@ from django.conf import settings
 from django.db import connection
 
 from balansity.sandbox.probe.apps import QUEUE
-from bridge.message import Message
+from bridge.message import Delivery
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from tests.databases import ClonedDatabase, DatabaseServer
 
 
 @pytest.fixture
 def probe(database: ClonedDatabase) -> PgmqQueue:
-    """The queue whose messages say what their handler does."""
+    """The queue whose deliverys say what their handler does."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pgmq.create(%s)", [QUEUE])
     return pgmq_queue(QUEUE)
 
 
 @pytest.fixture
-def run_delivery(probe: PgmqQueue) -> Callable[[Message], None]:
-    """Run the task of a message that was read, as the worker's child does; raises what Celery would see."""
+def run_delivery(probe: PgmqQueue) -> Callable[[Delivery], None]:
+    """Run the task of a delivery that was read, as the worker's child does; raises what Celery would see."""
 
-    def run(message: Message) -> None:
+    def run(delivery: Delivery) -> None:
         task = current_app.tasks["probe.run"]
-        task.push_request(id=f"test-{message.msg_id}", retries=message.history.attempts, called_directly=False)
+        task.push_request(id=f"test-{delivery.msg_id}", retries=delivery.history.attempts, called_directly=False)
         try:
-            task(QUEUE, message.msg_id, message.token.vt.isoformat(), "trace")
+            task(QUEUE, delivery.msg_id, delivery.token.vt.isoformat(), "trace")
         finally:
             task.pop_request()
 
@@ -38,14 +38,14 @@ def run_delivery(probe: PgmqQueue) -> Callable[[Message], None]:
 
 
 @pytest.fixture
-def read_one(probe: PgmqQueue) -> Callable[[], Message]:
-    """Read the one message that is due, or is waiting for its time."""
+def read_one(probe: PgmqQueue) -> Callable[[], Delivery]:
+    """Read the one delivery that is due, or is waiting for its time."""
 
-    def read() -> Message:
+    def read() -> Delivery:
         with connection.cursor() as cursor:
             cursor.execute(f"UPDATE pgmq.q_{QUEUE} SET vt = now() - interval '1 second'")
-        (message,) = probe.read(limit=1, lease=settings.BRIDGE_DISPATCH_LEASE)
-        return message
+        (delivery,) = probe.read(limit=1, lease=settings.BRIDGE_DISPATCH_LEASE)
+        return delivery
 
     return read
 

@@ -146,9 +146,8 @@ def test_a_quick_line_gets_bundles_and_each_delivery_is_in_exactly_one(
 
 def test_while_the_broker_is_away_nothing_is_read(probe: PgmqQueue, settings: Settings) -> None:
     probe.send({})
-    with Publisher(broker_nobody_runs()) as publisher:
-        with pytest.raises(BrokerAway):
-            Drain(registry.get(QUEUE), publisher).look()
+    with Publisher(broker_nobody_runs()) as publisher, pytest.raises(BrokerAway):
+        Drain(registry.get(QUEUE), publisher).look()
     (message,) = probe.read(limit=1, lease=60)
     assert message.read_ct == 1
 

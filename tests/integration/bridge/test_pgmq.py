@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 from django.db import connection
 
-from bridge.message import Message, Outcome, Reason, Token, Unreadable
+from bridge.message import Delivery, Message, Outcome, Reason, Token, Unreadable
 from bridge.outcome import describe_error
 from bridge.pgmq import PgmqQueue, QueueMissing, pgmq_queue, queue_names
 from tests.databases import ClonedDatabase
@@ -24,11 +24,13 @@ def queue(database: ClonedDatabase) -> PgmqQueue:
 
 
 def read_one(queue: PgmqQueue, *, lease: int = 60) -> Message:
-    (message,) = queue.read(limit=1, lease=lease)
+    (delivery,) = queue.read(limit=1, lease=lease)
+    message = queue.load(delivery.token)
+    assert message is not None
     return message
 
 
-def claim(queue: PgmqQueue, message: Message, *, attempts: int = 1) -> Message:
+def claim(queue: PgmqQueue, message: Delivery | Message, *, attempts: int = 1) -> Message:
     claimed = queue.claim(message.token, lease=60, attempts=attempts, trace_id="trace")
     assert claimed is not None
     return claimed
@@ -186,7 +188,8 @@ def test_a_forged_history_counts_as_none_and_is_replaced(queue: PgmqQueue, forge
     carrier, key = ("headers", "bridge") if queue.has_headers else ("message", "_bridge")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE pgmq.q_{queue.name} SET {carrier} = coalesce({carrier}, '{{}}') || jsonb_build_object(%s, %s::jsonb)",
+            f"UPDATE pgmq.q_{queue.name}"
+            f" SET {carrier} = coalesce({carrier}, '{{}}') || jsonb_build_object(%s, %s::jsonb)",
             [key, forged.replace("1e400", "1" + "0" * 400)],
         )
     message = read_one(queue)
@@ -202,8 +205,10 @@ def test_bodies_that_python_cannot_hold_are_told_apart_and_not_raised(queue: Pgm
         nested = '{"a":' * 3000 + "1" + "}" * 3000
         cursor.execute("SELECT pgmq.send('email_queue', %s::jsonb)", [nested])
         cursor.execute("SELECT pgmq.send('email_queue', %s::jsonb)", ['{"n": ' + "9" * 5000 + "}"])
-    bodies = [message.body for message in queue.read(limit=10, lease=60)]
-    assert [type(body) for body in bodies] == [Unreadable, Unreadable]
+    deliveries = queue.read(limit=10, lease=60)
+    assert [delivery.kind for delivery in deliveries] == ["object", "object"]
+    loaded = [queue.load(delivery.token) for delivery in deliveries]
+    assert [type(message.body) for message in loaded if message] == [Unreadable, Unreadable]
 
 
 def test_released_messages_are_visible_at_once_and_the_read_is_not_counted(queue: PgmqQueue) -> None:
@@ -301,3 +306,24 @@ def test_a_token_of_another_message_opens_nothing(queue: PgmqQueue) -> None:
     queue.send({})
     one, other = queue.read(limit=2, lease=60)
     assert queue.claim(Token(one.msg_id, other.token.vt), lease=60, attempts=1, trace_id="x") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"), [({}, "object"), ([], "array"), ("x", "string"), (1, "number"), (True, "boolean"), (None, "null")]
+)
+def test_a_read_tells_the_kind_of_a_body_and_leaves_it_where_it_is(queue: PgmqQueue, body: object, kind: str) -> None:
+    queue.send(body)
+    (delivery,) = queue.read(limit=1, lease=60)
+    assert delivery.kind == kind
+    assert not hasattr(delivery, "body")
+
+
+def test_a_message_is_loaded_only_by_its_owner(queue: PgmqQueue) -> None:
+    queue.send({"x": 1})
+    (delivery,) = queue.read(limit=1, lease=60)
+    message = queue.load(delivery.token)
+    assert message is not None
+    assert message.body == {"x": 1}
+    make_due(queue)
+    read_one(queue)
+    assert queue.load(delivery.token) is None

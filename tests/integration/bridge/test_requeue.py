@@ -19,7 +19,9 @@ def fail_one(probe: PgmqQueue, body: object, *, reason: Reason = Reason.PERMANEN
 
 
 def read(probe: PgmqQueue) -> Message:
-    (message,) = probe.read(limit=1, lease=60)
+    (delivery,) = probe.read(limit=1, lease=60)
+    message = probe.load(delivery.token)
+    assert message is not None
     return message
 
 

@@ -14,14 +14,14 @@ from balansity.sandbox.probe import tasks as probe_tasks
 from balansity.sandbox.probe.models import ProbeRun
 from bridge import outcome
 from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError
-from bridge.message import LastError, Message, Reason
+from bridge.message import Delivery, LastError, Message, Reason
 from bridge.pgmq import PgmqQueue
 from bridge.queues import Queue, registry
 from bridge.trace import current_trace_id
 from tests.integration.bridge.conftest import archived
 
-Read = Callable[[], Message]
-Run = Callable[[Message], None]
+Read = Callable[[], Delivery]
+Run = Callable[[Delivery], None]
 
 
 def handler_that(monkeypatch: pytest.MonkeyPatch, act: Callable[[Message], Any]) -> None:
@@ -99,6 +99,17 @@ def test_an_unusable_message_has_a_reason_of_its_own(
     history = archived(probe, msg_id)
     assert history["reason"] == "invalid_message"
     assert history["last_error"]["message"] == "the key 'to' is missing"
+
+
+def test_a_body_that_python_cannot_hold_is_an_unusable_message(
+    probe: PgmqQueue, read_one: Read, run_delivery: Run
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pgmq.send('probe_queue', %s::jsonb)", ['{"a":' * 3000 + "1" + "}" * 3000])
+    delivery = read_one()
+    with pytest.raises(InvalidMessage, match="cannot be read"):
+        run_delivery(delivery)
+    assert archived(probe, delivery.msg_id)["reason"] == "invalid_message"
 
 
 def test_a_duplicate_is_archived_with_a_link_to_the_original(
