@@ -2,6 +2,7 @@
 
 from email.headerregistry import Address
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -12,7 +13,7 @@ IMPLICIT_TLS_PORT = 465
 SUBMISSION_PORT = 587
 
 BACKENDS = {
-    "smtp": "django.core.mail.backends.smtp.EmailBackend",
+    "smtp": "notifications.smtp.SmtpBackend",
     "resend": "notifications.resend.IdempotentResendBackend",
     "sendgrid": "anymail.backends.sendgrid.EmailBackend",
     "unisender_go": "anymail.backends.unisender_go.EmailBackend",
@@ -42,6 +43,7 @@ def mail_settings(env: EnvReader, *, sandbox: bool) -> dict[str, Any]:
         # Times are sent in UTC: the recipient's mail client knows its own zone.
         "EMAIL_USE_LOCALTIME": False,
         **_smtp(env, required=provider == "smtp" and not sandbox, sandbox=sandbox),
+        "EMAIL_LINK_HOSTS": _link_hosts(env, sandbox=sandbox),
         "ANYMAIL": {"REQUESTS_TIMEOUT": (min(timeout, 10), timeout), **_api(env, provider)},
     }
 
@@ -61,6 +63,16 @@ def _sender(env: EnvReader, *, sandbox: bool) -> str:
         env.problem("SMTP_FROM_NAME must be one line of text")
         return address
     return str(Address(display_name=name, addr_spec=address))
+
+
+def _link_hosts(env: EnvReader, *, sandbox: bool) -> tuple[str, ...]:
+    """Hosts that a link in a mail may lead to besides our own pages; `*` is any, and the default of the sandbox only.
+
+    Whoever holds the public key can enqueue a mail: our name must not stand above a stranger's link.
+    """
+    storage = urlsplit(env.url("SUPABASE_URL", "", ("https", "http"))).hostname
+    default = ("*",) if sandbox else (storage,) if storage else ()
+    return tuple(host.lower() for host in env.words("EMAIL_LINK_HOSTS", default))
 
 
 def _smtp(env: EnvReader, *, required: bool, sandbox: bool) -> dict[str, Any]:

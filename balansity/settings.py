@@ -100,7 +100,7 @@ STORAGES = {
 }
 if SANDBOX:
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    WHITENOISE_USE_FINDERS = True
+    WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
 
 WHERE = "./dev starts one for development; production puts the address into .env"
 DATABASE_URL = env.required("DATABASE_URL", WHERE)
@@ -149,6 +149,8 @@ MAX_EMAIL_RETRY_ATTEMPTS = env.integer("MAX_EMAIL_RETRY_ATTEMPTS", 5, most=100)
 MAX_PAYMENT_RETRY_ATTEMPTS = env.integer("MAX_PAYMENT_RETRY_ATTEMPTS", 5, most=100)
 MAX_REPORT_RETRY_ATTEMPTS = env.integer("MAX_REPORT_RETRY_ATTEMPTS", 3, most=100)
 BRIDGE_DISPATCH_LEASE = env.integer("BRIDGE_DISPATCH_LEASE", 120, least=2, most=86_400)
+# How much longer than its hard time limit an attempt owns its message. Only demo and tests wait for lost workers.
+BRIDGE_LEASE_MARGIN = env.integer("BRIDGE_LEASE_MARGIN", 10, least=1 if SANDBOX else 5, most=3600)
 BRIDGE_ARCHIVE_DAYS = env.integer("BRIDGE_ARCHIVE_DAYS", 90, least=1, most=36_500)
 # Only demo and tests shorten the waits between attempts.
 BRIDGE_DELAY_SCALE = env.number("BRIDGE_DELAY_SCALE", 1.0, least=0.001, most=1.0)
@@ -161,6 +163,8 @@ LOG_LEVEL = env.choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
 LOGGING = logging_settings(LOG_LEVEL, Path(env.text("LOG_DIR", str(BASE_DIR / "logs"))))
 
 globals().update(mail_settings(env, sandbox=SANDBOX))
+EMAIL_PROVIDER: str
+EMAIL_LINK_HOSTS: tuple[str, ...]
 
 try:
     env.finish()

@@ -17,8 +17,6 @@ from tests.databases import ClonedDatabase, DatabaseServer
 @pytest.fixture
 def probe(database: ClonedDatabase) -> PgmqQueue:
     """The queue whose deliverys say what their handler does."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pgmq.create(%s)", [QUEUE])
     return pgmq_queue(QUEUE)
 
 

@@ -282,7 +282,13 @@ def test_only_old_archived_messages_are_pruned_and_no_more_than_asked(queue: Pgm
 
 
 def test_the_queues_of_the_database_are_listed() -> None:
-    assert queue_names() == ["analytics_queue", "email_queue", "payment_processing_queue", "report_generation_queue"]
+    assert queue_names() == [
+        "analytics_queue",
+        "email_queue",
+        "payment_processing_queue",
+        "probe_queue",
+        "report_generation_queue",
+    ]
 
 
 @pytest.mark.parametrize("name", ["no_such_queue", "bad name", "x; drop table", "", "a" * 60])

@@ -1,0 +1,207 @@
+"""What staff see of the mails: a log to search, each mail as it went out, and a way to send a failed one again."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from notifications.admin_preview import preview_response
+from notifications.advice import ADVICE
+from notifications.catalogue import CATALOGUE
+from notifications.errors import NotResendable
+from notifications.models import EmailMessage, Status
+from notifications.resending import send_again
+
+
+class TemplateFilter(admin.SimpleListFilter):
+    """The templates of the catalogue: a list that costs no query."""
+
+    title = gettext_lazy("template")
+    parameter_name = "template"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*((name, str(template.label)) for name, template in CATALOGUE.items()), ("-", _("unknown template"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
+        match self.value():
+            case None:
+                return queryset
+            case "-":
+                return queryset.exclude(template__in=CATALOGUE)
+            case name:
+                return queryset.filter(template=name)
+
+
+@admin.register(EmailMessage)
+class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
+    """Read-only but for "send again", which needs its own permission."""
+
+    list_display = ("badge", "recipient", "template_label", "subject", "attempts", "created_at", "sent_at")
+    list_display_links = ("badge", "recipient")
+    list_filter = ("status", TemplateFilter, "created_at")
+    date_hierarchy = "created_at"
+    search_fields = ("recipient", "subject", "=msg_id", "=trace_id")
+    search_help_text = gettext_lazy("Recipient, subject, message number or trace id")
+    ordering = ("-created_at", "-id")
+    list_per_page = 50
+    show_full_result_count = False
+    actions = ("send_selected_again",)
+    change_form_template = "admin/notifications/emailmessage/change_form.html"
+    fieldsets = (
+        (gettext_lazy("The email as it went out"), {"fields": ("preview", "text_version")}),
+        (
+            gettext_lazy("Delivery"),
+            {"fields": ("attempts", "next_retry_at", "created_at", "updated_at", "sent_at", "reason", "error_type")},
+        ),
+        (
+            gettext_lazy("Tracing"),
+            {
+                "fields": (
+                    *("queue", "msg_id", "enqueued_at", "trace_id", "message_id", "provider", "provider_message_id"),
+                    *("sent_again_for", "sent_again_as", "original"),
+                )
+            },
+        ),
+    )
+
+    class Media:
+        css: ClassVar[dict[str, Sequence[str]]] = {"all": ("notifications/email_admin.css",)}
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.resend_emailmessage")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[EmailMessage]:
+        rows = super().get_queryset(request)
+        is_list = request.resolver_match is not None and str(request.resolver_match.url_name).endswith("_changelist")
+        return rows.defer("html_body", "text_body") if is_list else rows.select_related("duplicate_of")
+
+    def get_fieldsets(self, request: HttpRequest, obj: EmailMessage | None = None) -> Any:
+        """What is wrong stands at the top of the page, and only where something is."""
+        trouble = ("advice", "error") if obj is not None and obj.reason else ("error",) if obj and obj.error else ()
+        head = (None, {"fields": ("badge", *trouble, "recipient", "subject", "template_label")})
+        return (head, *super().get_fieldsets(request, obj))
+
+    def get_urls(self) -> list[URLPattern]:
+        preview = require_safe(self.admin_site.admin_view(self.preview_view))
+        resend = require_POST(self.admin_site.admin_view(self.send_again_view))
+        return [
+            path("<int:pk>/preview/", preview, name="notifications_emailmessage_preview"),
+            path("<int:pk>/send-again/", resend, name="notifications_emailmessage_send_again"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        offer = row is not None and row.status == Status.FAILED and self.has_resend_permission(request)
+        context = {"offer_send_again": offer and not self._successors(row), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row = self.get_object(request, str(pk))
+        if row is None or not self.has_view_permission(request, row):
+            return HttpResponse(status=404)
+        return preview_response(row)
+
+    def send_again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row = self.get_object(request, str(pk))
+        if row is None or not self.has_view_permission(request, row):
+            return HttpResponse(status=404)
+        if not self.has_resend_permission(request):
+            return HttpResponse(status=403)
+        self._send_again(request, [row])
+        return HttpResponseRedirect(reverse("admin:notifications_emailmessage_change", args=[pk]))
+
+    @admin.action(description=gettext_lazy("Send the selected failed emails again"), permissions=["resend"])
+    def send_selected_again(self, request: HttpRequest, queryset: QuerySet[EmailMessage]) -> None:
+        self._send_again(request, list(queryset))
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def badge(self, row: EmailMessage) -> SafeString:
+        return format_html('<span class="email-status email-{}">{}</span>', row.status, row.get_status_display())
+
+    @admin.display(description=gettext_lazy("template"), ordering="template")
+    def template_label(self, row: EmailMessage) -> str:
+        template = CATALOGUE.get(row.template)
+        return str(template.label) if template else row.template
+
+    @admin.display(description=gettext_lazy("what to do"))
+    def advice(self, row: EmailMessage) -> str:
+        return str(ADVICE.get(row.reason, ""))
+
+    @admin.display(description=gettext_lazy("preview"))
+    def preview(self, row: EmailMessage) -> str:
+        if not row.html_body:
+            return _("The text was not written, or was deleted when its time was up.")
+        address = reverse("admin:notifications_emailmessage_preview", args=[row.pk])
+        # The sandbox lets nothing in the mail run, submit or open anything.
+        return format_html(
+            '<iframe class="email-preview" sandbox="" src="{}" title="{}"></iframe>', address, row.subject
+        )
+
+    @admin.display(description=gettext_lazy("text version"))
+    def text_version(self, row: EmailMessage) -> str:
+        return format_html('<pre class="email-text">{}</pre>', row.text_body) if row.text_body else "—"
+
+    @admin.display(description=gettext_lazy("sent again for"))
+    def sent_again_for(self, row: EmailMessage) -> str:
+        if row.requeued_from is None:
+            return "—"
+        return self._links(EmailMessage.objects.filter(queue=row.queue, msg_id=row.requeued_from)) or str(
+            row.requeued_from
+        )
+
+    @admin.display(description=gettext_lazy("sent again as"))
+    def sent_again_as(self, row: EmailMessage) -> str:
+        return self._links(self._successors(row)) or "—"
+
+    @admin.display(description=gettext_lazy("duplicate of"))
+    def original(self, row: EmailMessage) -> str:
+        return self._links([row.duplicate_of]) if row.duplicate_of else "—"
+
+    def _successors(self, row: EmailMessage | None) -> QuerySet[EmailMessage]:
+        if row is None or row.msg_id is None:
+            return EmailMessage.objects.none()
+        return EmailMessage.objects.filter(queue=row.queue, requeued_from=row.msg_id)
+
+    def _links(self, rows: QuerySet[EmailMessage] | list[EmailMessage]) -> str:
+        links = [
+            format_html(
+                '<a href="{}">№ {}</a>', reverse("admin:notifications_emailmessage_change", args=[row.pk]), row.msg_id
+            )
+            for row in rows
+        ]
+        return SafeString(", ".join(links))
+
+    def _send_again(self, request: HttpRequest, rows: list[EmailMessage]) -> None:
+        numbers = []
+        for row in rows:
+            try:
+                numbers.append(send_again(row))
+            except NotResendable as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
+        if numbers:
+            text = ngettext("%(count)s email is queued again:", "%(count)s emails are queued again:", len(numbers)) % {
+                "count": len(numbers)
+            }
+            address = reverse("admin:notifications_emailmessage_changelist")
+            links = [format_html('<a href="{}?q={}">№ {}</a>', address, number, number) for number in numbers]
+            self.message_user(request, format_html("{} {}", text, SafeString(", ".join(links))), messages.SUCCESS)

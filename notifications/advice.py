@@ -1,0 +1,26 @@
+"""What staff can do about a mail that failed, by the reason."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
+
+from notifications.models import FailureReason
+
+ADVICE: dict[str, str | Promise] = {
+    FailureReason.RETRIES_EXHAUSTED: gettext_lazy(
+        "The mail server or the network failed at every attempt. Once it works again, send the email again."
+    ),
+    FailureReason.PERMANENT_ERROR: gettext_lazy(
+        "The email was refused, and a repeat would be refused as well. Check the address with the client; "
+        "if the error names a template or a variable, whoever queued the message has to mend it."
+    ),
+    FailureReason.INVALID_MESSAGE: gettext_lazy(
+        "The message in the queue is not one that describes an email. Show the error to the developers."
+    ),
+    FailureReason.WORKER_LOST: gettext_lazy(
+        "The worker died during every attempt. Look at logs/error.log around the time of the update, "
+        "restart the worker, then send the email again."
+    ),
+    FailureReason.MESSAGE_GONE: gettext_lazy(
+        "Somebody removed the message from the queue. If the client still needs the email, write to them yourself."
+    ),
+}

@@ -1,0 +1,27 @@
+from django.apps import AppConfig
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from bridge.queues import Queue, registry
+
+QUEUE = "email_queue"
+
+
+class NotificationsConfig(AppConfig):
+    name = "notifications"
+    verbose_name = _("Emails")
+
+    def ready(self) -> None:
+        # Models, and with them the journal, can only be imported once Django has loaded all apps.
+        from notifications.journal import EmailJournal  # noqa: PLC0415
+
+        registry.register(
+            Queue(
+                name=QUEUE,
+                task="notifications.send_email",
+                celery_queue="email",
+                max_retries=settings.MAX_EMAIL_RETRY_ATTEMPTS,
+                time_limit=settings.EMAIL_TASK_TIME_LIMIT,
+                journal=EmailJournal(),
+            )
+        )

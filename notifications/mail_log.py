@@ -1,0 +1,154 @@
+"""Keeps the mail log in step with what happens to a message: the only writer of the rows of live messages."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from bridge.errors import DuplicateMessage, TokenLost
+from bridge.message import LastError, Message, Reason
+from notifications.delivery import OutgoingEmail, Receipt, stable_message_id
+from notifications.models import HOLDING_KEY, UNFINISHED, EmailMessage, FailureReason, Status
+from notifications.plain_text import one_line
+from notifications.rendering import RenderedEmail
+from notifications.request import EmailRequest
+
+DEDUPE_CONSTRAINT = "email_dedupe_key_unique"
+MOST_BIGINT = 2**63
+RETIRED = "the queue was dropped and made anew before this mail was sent"
+
+
+def start_sending(message: Message, request: EmailRequest, rendered: RenderedEmail) -> EmailMessage:
+    """Note that this attempt sends the mail, and return its row. Committed before anything leaves the house.
+
+    Raises `DuplicateMessage` when this very mail was asked for before and sent, or is on its way; `TokenLost` when a
+    later attempt runs already. A failed mail doesn't count as asked for: its copy may be sent.
+    """
+    try:
+        with transaction.atomic():
+            row = _locked_row(message)
+            if row.status == Status.SENT:
+                raise DuplicateMessage("this message's mail was sent before", original=message.msg_id)
+            if row.attempts > message.history.attempts:
+                raise TokenLost(f"{message.queue} {message.msg_id}: attempt {row.attempts} runs already")
+            _describe(row, request, rendered)
+            _enter(row, message, Status.SENDING)
+            row.message_id = stable_message_id(
+                queue=message.queue, msg_id=message.msg_id, enqueued_at=message.enqueued_at
+            )
+            row.save()
+    except IntegrityError as error:
+        if _violated(error) != DEDUPE_CONSTRAINT:
+            raise
+        raise _note_duplicate(message, request, rendered, error) from error
+    return row
+
+
+def outgoing_email(row: EmailMessage) -> OutgoingEmail:
+    return OutgoingEmail(
+        recipient=row.recipient,
+        subject=row.subject,
+        html=row.html_body,
+        text=row.text_body,
+        message_id=row.message_id,
+        date=row.created_at,
+    )
+
+
+def mark_sent(row: EmailMessage, receipt: Receipt) -> None:
+    """Note that the provider accepted the mail. Runs in the transaction that archives the message."""
+    row.status, row.sent_at = Status.SENT, timezone.now()
+    row.error = row.error_type = ""
+    row.provider, row.provider_message_id = receipt.provider, receipt.provider_message_id
+    row.save()
+
+
+def mark_retrying(message: Message, error: LastError, next_retry_at: datetime) -> None:
+    """Note that the mail is tried again at `next_retry_at`. Runs in the transaction that hides the message."""
+    row = _locked_row(message)
+    _enter(row, message, Status.RETRYING, error)
+    row.next_retry_at = next_retry_at
+    row.save()
+
+
+def mark_failed(message: Message, reason: Reason, error: LastError) -> None:
+    """Note that the mail is given up. Runs in the transaction that archives the message as failed.
+
+    Also for messages that never reached a handler, whatever their body is: the row says what can be read of it.
+    """
+    row = _locked_row(message)
+    _enter(row, message, Status.FAILED, error)
+    row.reason = FailureReason(reason.value)
+    row.save()
+
+
+def _locked_row(message: Message) -> EmailMessage:
+    """The row of a message, locked, or a new one that is not saved yet."""
+    rows = EmailMessage.objects.select_for_update().filter(queue=message.queue, msg_id=message.msg_id)
+    row = rows.first()
+    if row is not None and row.enqueued_at != message.enqueued_at:
+        _retire(row)
+        row = None
+    if row is not None:
+        return row
+    row = EmailMessage(queue=message.queue, msg_id=message.msg_id, enqueued_at=message.enqueued_at)
+    origin = message.history.requeued_from
+    row.requeued_from = origin if origin is not None and 0 < origin < MOST_BIGINT else None
+    _claims(row, message.body)
+    return row
+
+
+def _retire(row: EmailMessage) -> None:
+    """Take the id from the row of an earlier life of the queue: ids start again when a queue is made anew."""
+    row.msg_id = None
+    if row.status in UNFINISHED:
+        row.status, row.next_retry_at = Status.FAILED, None
+        row.reason, row.error, row.error_type = FailureReason.MESSAGE_GONE, RETIRED, "MessageGone"
+    row.save()
+
+
+def _claims(row: EmailMessage, body: object) -> None:
+    """Copy what the message says about itself, true or not: staff must be able to find it."""
+    if isinstance(body, dict):
+        for field, key, most in (("recipient", "to", 320), ("subject", "subject", 255), ("template", "template", 100)):
+            value = body.get(key)
+            if isinstance(value, str):
+                setattr(row, field, one_line(value, most))
+
+
+def _describe(row: EmailMessage, request: EmailRequest, rendered: RenderedEmail) -> None:
+    row.recipient, row.subject, row.template = request.recipient, request.subject, request.template
+    row.dedupe_key = request.dedupe_key
+    row.html_body, row.text_body = rendered.html, rendered.text
+
+
+def _enter(row: EmailMessage, message: Message, status: Status, error: LastError | None = None) -> None:
+    row.status = status
+    row.attempts = max(row.attempts, message.history.attempts)
+    row.trace_id = message.history.trace_id
+    row.next_retry_at, row.reason = None, ""
+    if error is not None:
+        row.error, row.error_type = one_line(error.message, 2000) or "no message", one_line(error.type, 200)
+
+
+def _note_duplicate(
+    message: Message, request: EmailRequest, rendered: RenderedEmail, error: IntegrityError
+) -> Exception:
+    """Write the row of a duplicate and return what to raise."""
+    holder = EmailMessage.objects.filter(dedupe_key=request.dedupe_key, status__in=HOLDING_KEY).first()
+    if holder is None:
+        return error  # It failed just now and gave the key back, so this message is tried again.
+    why = f"the same mail was asked for by message {holder.msg_id}"
+    with transaction.atomic():
+        row = _locked_row(message)
+        _describe(row, request, rendered)
+        row.html_body = row.text_body = ""
+        _enter(row, message, Status.DUPLICATE, LastError("DuplicateMessage", why))
+        row.duplicate_of = holder
+        row.save()
+    return DuplicateMessage(why, original=holder.msg_id)
+
+
+def _violated(error: IntegrityError) -> str | None:
+    diagnostics = getattr(error.__cause__, "diag", None)
+    return getattr(diagnostics, "constraint_name", None)

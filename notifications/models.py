@@ -1,0 +1,120 @@
+"""The mail log: one row for each message of the mail queue, kept in step with what the bridge writes on the message."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Status(models.TextChoices):
+    """`sending` and `retrying` are on their way; the others are final. Failed and duplicate ones sent nothing more."""
+
+    SENDING = "sending", _("being sent")
+    RETRYING = "retrying", _("waiting for a repeat")
+    SENT = "sent", _("sent")
+    FAILED = "failed", _("failed")
+    DUPLICATE = "duplicate", _("duplicate")
+
+
+UNFINISHED = (Status.SENDING, Status.RETRYING)
+# What still sends, or has sent, its mail; a failed row gives its dedupe key back.
+HOLDING_KEY = (*UNFINISHED, Status.SENT)
+
+
+class FailureReason(models.TextChoices):
+    """Why a mail failed for good: the bridge's reasons, and one of our own for a message that vanished."""
+
+    RETRIES_EXHAUSTED = "retries_exhausted", _("all attempts used up")
+    PERMANENT_ERROR = "permanent_error", _("repeating would not help")
+    INVALID_MESSAGE = "invalid_message", _("the message is unusable")
+    WORKER_LOST = "worker_lost", _("the worker died every time")
+    MESSAGE_GONE = "message_gone", _("the message vanished from the queue")
+
+
+class EmailMessage(models.Model):
+    """A mail and how it went. `(queue, msg_id)` names its pgmq message.
+
+    `msg_id` is null for rows whose queue was dropped and made anew, as the ids start again there. The bodies are the
+    mail as it went out; they are blanked after `EMAIL_BODY_DAYS`.
+    """
+
+    queue = models.CharField(_("queue"), max_length=63)
+    msg_id = models.BigIntegerField(_("message №"), null=True)
+    enqueued_at = models.DateTimeField(_("queued"))
+    requeued_from = models.BigIntegerField(_("sent again for message №"), null=True)
+    trace_id = models.CharField(_("trace id"), max_length=64, blank=True, default="")
+
+    recipient = models.CharField(_("recipient"), max_length=320, blank=True, default="")
+    subject = models.CharField(_("subject"), max_length=255, blank=True, default="")
+    template = models.CharField(_("template"), max_length=100, blank=True, default="")
+    html_body = models.TextField(_("HTML"), blank=True, default="")
+    text_body = models.TextField(_("text"), blank=True, default="")
+
+    status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.SENDING)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    next_retry_at = models.DateTimeField(_("next attempt"), null=True)
+    reason = models.CharField(_("reason"), max_length=30, choices=FailureReason.choices, blank=True, default="")
+    error = models.TextField(_("error"), blank=True, default="")
+    error_type = models.CharField(_("kind of error"), max_length=200, blank=True, default="")
+
+    provider = models.CharField(_("sent through"), max_length=30, blank=True, default="")
+    provider_message_id = models.CharField(_("id at the provider"), max_length=255, blank=True, default="")
+    message_id = models.CharField(_("Message-ID"), max_length=255, blank=True, default="")
+    dedupe_key = models.CharField(_("dedupe key"), max_length=64, blank=True, default="")
+    duplicate_of = models.ForeignKey(
+        "self", models.SET_NULL, null=True, related_name="duplicates", verbose_name=_("duplicate of")
+    )
+
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+    sent_at = models.DateTimeField(_("sent at"), null=True)
+
+    objects: ClassVar[models.Manager["EmailMessage"]] = models.Manager()
+
+    class Meta:
+        verbose_name = _("email")
+        verbose_name_plural = _("emails")
+        permissions: ClassVar = [("resend_emailmessage", _("Can send a failed email again"))]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["queue", "msg_id"], name="email_queue_msg_id_unique"),
+            models.UniqueConstraint(
+                fields=["dedupe_key"],
+                condition=Q(status__in=HOLDING_KEY) & ~Q(dedupe_key=""),
+                name="email_dedupe_key_unique",
+            ),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="email_status_known"),
+            models.CheckConstraint(
+                condition=Q(status=Status.SENT, sent_at__isnull=False)
+                | ~Q(status=Status.SENT) & Q(sent_at__isnull=True),
+                name="email_sent_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.RETRYING, next_retry_at__isnull=False)
+                | ~Q(status=Status.RETRYING) & Q(next_retry_at__isnull=True),
+                name="email_retrying_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.FAILED, reason__in=FailureReason.values)
+                | ~Q(status=Status.FAILED) & Q(reason=""),
+                name="email_failed_has_reason",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=(Status.RETRYING, Status.FAILED, Status.DUPLICATE)) | ~Q(error=""),
+                name="email_trouble_has_error",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.SENT) | ~Q(recipient="") & ~Q(message_id=""), name="email_sent_is_complete"
+            ),
+            models.CheckConstraint(condition=~Q(duplicate_of=F("id")), name="email_not_its_own_duplicate"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at"], name="email_created"),
+            models.Index(fields=["status", "created_at"], name="email_status_created"),
+            models.Index(fields=["queue", "requeued_from"], name="email_requeued_from"),
+            models.Index(fields=["updated_at"], condition=Q(status__in=UNFINISHED), name="email_unfinished"),
+            models.Index(fields=["created_at"], condition=~Q(html_body="", text_body=""), name="email_with_body"),
+        ]
+
+    def __str__(self) -> str:
+        return f"№ {self.msg_id or '—'}"

@@ -1,0 +1,73 @@
+"""What a message of the mail queue asks for, checked: who gets which mail with what in it."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Self
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from bridge.errors import InvalidMessage, PermanentError
+from notifications.catalogue import Content, find_template
+from notifications.plain_text import one_line
+from notifications.variables import Variables
+
+# RFC 5321, 4.5.3.1.3: a path has at most 256 characters, two of which are the angle brackets.
+MOST_ADDRESS_CHARACTERS = 254
+MOST_SUBJECT_CHARACTERS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class EmailRequest:
+    """A mail to be sent. `recipient` is a bare address, `subject` one line, `template` a name of the catalogue."""
+
+    recipient: str
+    subject: str
+    template: str
+    content: Content
+
+    @classmethod
+    def parse(cls, body: object) -> Self:
+        """Read the body of a message.
+
+        Raises `InvalidMessage` for a wrong shape, `PermanentError` for an address that cannot be one, an unknown
+        template or a variable that is missing or of the wrong kind. Keys and variables that nobody needs are ignored.
+        """
+        if not isinstance(body, dict):
+            raise InvalidMessage("the message must be a JSON object")
+        recipient, subject, name = (_string(body, key).strip() for key in ("to", "subject", "template"))
+        variables = body.get("variables")
+        if not isinstance(variables, dict):
+            raise InvalidMessage('the key "variables" must be an object')
+        template = find_template(name)
+        try:
+            validate_email(recipient)
+        except ValidationError:
+            raise PermanentError('the address in "to" is not a valid mail address') from None
+        if len(recipient) > MOST_ADDRESS_CHARACTERS:
+            raise PermanentError(f'the address in "to" is longer than {MOST_ADDRESS_CHARACTERS} characters')
+        line = one_line(subject, MOST_SUBJECT_CHARACTERS)
+        if not line:
+            raise InvalidMessage('the key "subject" is empty')
+        return cls(recipient, line, template.name, template.read(Variables(template.name, variables)))
+
+    @property
+    def dedupe_key(self) -> str:
+        """The same text for every message that asks for this very mail, empty where each is a mail of its own.
+
+        The recipient belongs to it: whoever may enqueue mails could otherwise use up somebody else's reminder.
+        """
+        identity = self.content.identity()
+        if not identity:
+            return ""
+        parts = (self.template, self.recipient.casefold(), *identity)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _string(body: dict[str, object], key: str) -> str:
+    if key not in body:
+        raise InvalidMessage(f'the key "{key}" is missing')
+    value = body[key]
+    if not isinstance(value, str):
+        raise InvalidMessage(f'the key "{key}" must be a string')
+    return value

@@ -1,0 +1,56 @@
+"""SMTP that also tells what Django's backend keeps to itself: was the body sent, and the server's last reply."""
+
+import smtplib
+from typing import Any
+
+from django.core.mail.backends.smtp import EmailBackend
+
+
+class _Observed(smtplib.SMTP):
+    """Notes how far a transaction came. Mixed into both of smtplib's classes."""
+
+    body_sent = False
+    last_reply = ""
+
+    def sendmail(self, *args: Any, **kwargs: Any) -> Any:
+        self.body_sent, self.last_reply = False, ""
+        return super().sendmail(*args, **kwargs)
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        self.body_sent = True
+        code, reply = super().data(msg)
+        self.last_reply = reply.decode("utf-8", "replace")
+        return code, reply
+
+
+class _ObservedSSL(_Observed, smtplib.SMTP_SSL):
+    pass
+
+
+class SmtpBackend(EmailBackend):
+    """Django's SMTP backend that can tell whether a failed mail may have been accepted."""
+
+    @property
+    def connection_class(self) -> type[smtplib.SMTP]:
+        return _ObservedSSL if self.use_ssl else _Observed
+
+    @property
+    def body_sent(self) -> bool:
+        """Whether the body of the last mail was handed over. Only then can the server have accepted it."""
+        return isinstance(self.connection, _Observed) and self.connection.body_sent
+
+    @property
+    def last_reply(self) -> str:
+        """What the server said when it accepted the last mail; most name the id in their own log."""
+        return self.connection.last_reply if isinstance(self.connection, _Observed) else ""
+
+    def abandon(self) -> None:
+        """Drop the connection without a word: a QUIT to a dead peer would wait for the timeout.
+
+        In a forked child this leaves the parent's connection as it was.
+        """
+        for name in ("connection", "_partial_connection"):
+            connection: smtplib.SMTP | None = getattr(self, name)
+            if connection is not None:
+                connection.close()
+                setattr(self, name, None)

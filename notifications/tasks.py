@@ -1,0 +1,40 @@
+"""The mail task of the bridge, and what beat asks of this package."""
+
+import logging
+from collections.abc import Callable
+
+from celery import shared_task
+
+from bridge.message import Message
+from bridge.task import queue_task
+from notifications.apps import QUEUE
+from notifications.delivery import mailer
+from notifications.mail_log import mark_sent, outgoing_email, start_sending
+from notifications.rendering import render_email
+from notifications.request import EmailRequest
+from notifications.upkeep import forget_bodies, settle_stuck_emails
+
+logger = logging.getLogger(__name__)
+
+
+@queue_task("notifications.send_email", queue=QUEUE)
+def send_email(message: Message) -> Callable[[], None]:
+    """Send the mail that a message of the mail queue asks for."""
+    request = EmailRequest.parse(message.body)
+    row = start_sending(message, request, render_email(request.template, request.content))
+    receipt = mailer.send(outgoing_email(row))
+    return lambda: mark_sent(row, receipt)
+
+
+@shared_task(name="notifications.check_stuck_emails")
+def check_stuck_emails() -> None:
+    """Settle the rows of mails that nobody works on any more, and warn about mails that wait too long."""
+    settle_stuck_emails()
+
+
+@shared_task(name="notifications.forget_old_bodies")
+def forget_old_bodies() -> None:
+    """Blank the stored text of mails older than `EMAIL_BODY_DAYS`: it names children."""
+    forgotten = forget_bodies()
+    if forgotten:
+        logger.info("the text of %s old emails was deleted", forgotten)

@@ -1,0 +1,143 @@
+"""Reads the variables of a mail, which anybody may have sent, into typed values."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from bridge.errors import PermanentError
+from notifications.plain_text import one_line
+
+MOST_CHARACTERS = 200
+MOST_AMOUNT = Decimal(10) ** 9
+# Years in which every time of day has a Moscow time and the mail makes sense.
+YEARS = range(2000, 2200)
+
+_IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+class Variables:
+    """Typed access to the variables of one mail.
+
+    Every method raises `PermanentError` with a text that names the template and the variable: a mail that lacks
+    something is never sent half empty. Variables that nobody asks for are ignored.
+    """
+
+    def __init__(self, template: str, values: Mapping[str, object]) -> None:
+        self._template = template
+        self._values = values
+
+    def text(self, name: str) -> str:
+        """One line of at most 200 characters; longer text is cut."""
+        line = one_line(self._string(name), MOST_CHARACTERS)
+        if not line:
+            raise self._wrong(name, "is empty")
+        return line
+
+    def optional_text(self, name: str) -> str:
+        """As `text`, but null and blank are allowed and give an empty string: the column behind it can be null."""
+        return one_line(self._string(name), MOST_CHARACTERS) if self._value(name) is not None else ""
+
+    def identifier(self, name: str) -> str:
+        """The id of a row, in lower case."""
+        value = self._string(name).strip()
+        if not _IDENTIFIER.fullmatch(value):
+            raise self._wrong(name, "is not an id")
+        return value.lower()
+
+    def choice(self, name: str, labels: Mapping[str, str]) -> str:
+        """The label of the value; a value without a label is an error."""
+        value = self._string(name).strip().lower()
+        if value not in labels:
+            raise self._wrong(name, "is none of " + ", ".join(labels))
+        return labels[value]
+
+    def time(self, name: str) -> datetime:
+        """An ISO 8601 date and time as an aware time. Without a zone it is UTC, which is what the database runs in."""
+        value = self._string(name).strip()
+        try:
+            # A bare date would silently become midnight.
+            moment = datetime.fromisoformat(value) if len(value) > len("2026-11-23") else None
+        except ValueError:
+            moment = None
+        if moment is None or moment.year not in YEARS:
+            raise self._wrong(name, "is not a date and time like 2026-11-23T11:30:00Z")
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    def optional_time(self, name: str) -> datetime | None:
+        return self.time(name) if self._value(name) is not None else None
+
+    def amount(self, name: str) -> Decimal:
+        """A positive sum with at most two decimals, sent as a JSON number or a string; never rounded."""
+        value = self._value(name)
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise self._wrong(name, f"must be a number, not {_kind(value)}")
+        try:
+            # The shortest text of a float is the number that was sent: 19.99, and not 19.989999999999998436….
+            amount = Decimal(str(value).strip()) if len(str(value)) <= 40 else Decimal("NaN")
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not amount.is_finite() or not 0 < amount < MOST_AMOUNT or amount != round(amount, 2):
+            raise self._wrong(name, "is not a sum of money with at most two decimals")
+        return round(amount, 2)
+
+    def currency(self, name: str) -> str:
+        value = self._string(name).strip().upper()
+        if not _CURRENCY.fullmatch(value):
+            raise self._wrong(name, "is not a currency code like RUB")
+        return value
+
+    def link(self, name: str) -> str:
+        """An address that a button may lead to: on a host of ours, as strangers can put messages into the queue."""
+        value = self._string(name).strip()
+        try:
+            parts = urlsplit(value)
+            origin, host, user = f"{parts.scheme}://{parts.netloc}", parts.hostname or "", parts.username
+        except ValueError:
+            raise self._wrong(name, "is not an address") from None
+        if not value.isascii() or not value.isprintable() or " " in value or user is not None or "\\" in value:
+            raise self._wrong(name, "is not a plain https address")
+        allowed = settings.EMAIL_LINK_HOSTS
+        if origin in _own_origins() or (parts.scheme == "https" and host and ("*" in allowed or host in allowed)):
+            return value
+        raise self._wrong(name, "is not an https address on a host that EMAIL_LINK_HOSTS allows")
+
+    def _value(self, name: str) -> object:
+        if name not in self._values:
+            raise self._wrong(name, "is missing")
+        return self._values[name]
+
+    def _string(self, name: str) -> str:
+        value = self._value(name)
+        if not isinstance(value, str):
+            raise self._wrong(name, f"must be a string, not {_kind(value)}")
+        return value
+
+    def _wrong(self, name: str, problem: str) -> PermanentError:
+        return PermanentError(f"template {self._template}: the variable {name} {problem}")
+
+
+def _own_origins() -> set[str]:
+    urls = (urlsplit(url) for url in (settings.FRONTEND_URL, settings.API_BASE_URL))
+    return {f"{url.scheme}://{url.netloc}" for url in urls}
+
+
+def _kind(value: object) -> str:
+    """What JSON calls it."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "an array"
+        case _:
+            return "an object"

@@ -1,0 +1,144 @@
+"""One sandbox for the whole run, a database of its own for each test that asks for one, a mail server, a broker.
+
+The sandbox is started before Django reads its settings, by the process that starts the workers of pytest-xdist; they
+find it through the environment. It never uses a `DATABASE_URL` or `REDIS_URL` from outside: tests empty what they use.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import redis
+from django.conf import settings
+from pytest_django import DjangoDbBlocker, Settings
+
+from balansity.sandbox.mailbox import Mailbox
+from balansity.sandbox.services import Sandbox
+from tests.databases import PGMQ_VERSIONS, ClonedDatabase, DatabaseServer
+from tests.network import only_this_machine
+
+SERVER = "BALANSITY_TEST_SERVER"
+
+_SANDBOX = pytest.StashKey[Sandbox]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "every_pgmq: run the test on each supported version of pgmq")
+    if SERVER not in os.environ:
+        config.stash[_SANDBOX] = _start_sandbox()
+    _take_own_broker(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1)
+
+
+def _take_own_broker(number: int) -> None:
+    # Changed and not given beforehand: in a worker, pytest-django has read the settings before it asks us.
+    url = f"{os.environ['REDIS_URL'].rpartition('/')[0]}/{number}"
+    os.environ["REDIS_URL"] = settings.REDIS_URL = settings.CELERY_BROKER_URL = url
+    settings.CACHES["default"]["LOCATION"] = url
+
+
+def _start_sandbox() -> Sandbox:
+    # A test run that is told to stop takes its services along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    sandbox = Sandbox(f"test-{os.getpid()}", variables={}, durable=False, seed=False, keep=False)
+    sandbox.start()
+    os.environ.update(sandbox.environment)
+    os.environ[SERVER] = DatabaseServer(sandbox.folder, sandbox.postgres.admin_url()).to_text()
+    # The usual settings and a queue whose messages say what their handler does.
+    os.environ["DJANGO_SETTINGS_MODULE"] = "balansity.sandbox.probe.settings"
+    return sandbox
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    sandbox = config.stash.get(_SANDBOX, None)
+    if sandbox is not None:
+        sandbox.stop()
+        del os.environ[SERVER]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("every_pgmq") and "pgmq_version" in metafunc.fixturenames:
+        metafunc.parametrize("pgmq_version", PGMQ_VERSIONS, indirect=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network() -> Iterator[None]:
+    with only_this_machine():
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup() -> NoReturn:
+    """Take the place of pytest-django's test database, which knows neither pgmq nor Supabase's tables."""
+    pytest.fail("use the fixture `database` instead of pytest-django's `db` and `django_db`", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def database_server() -> DatabaseServer:
+    return DatabaseServer.from_text(os.environ[SERVER])
+
+
+@pytest.fixture
+def pgmq_version(request: pytest.FixtureRequest) -> str:
+    """The version of pgmq in `database`: the newest, or each in turn with the marker `every_pgmq`."""
+    return str(getattr(request, "param", PGMQ_VERSIONS[0]))
+
+
+@pytest.fixture
+def database(
+    database_server: DatabaseServer, pgmq_version: str, django_db_blocker: DjangoDbBlocker
+) -> Iterator[ClonedDatabase]:
+    """A database of the test's own: Supabase's side without data, our migrations applied. Django uses it."""
+    with django_db_blocker.unblock(), database_server.clone(pgmq_version) as cloned:
+        yield cloned
+
+
+@pytest.fixture
+def seeded_database(database: ClonedDatabase) -> ClonedDatabase:
+    """`database` with the sample families in it, and nothing in the queues."""
+    database.fill_with_samples()
+    return database
+
+
+@pytest.fixture
+def broker_url() -> Iterator[str]:
+    """The broker's address, empty at the start. It is the one that the settings name."""
+    url = os.environ["REDIS_URL"]
+    with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
+        client.flushdb()
+        yield url
+        client.flushdb()
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path, settings: Settings) -> Iterator[Mailbox]:
+    """A mail server of the test's own, which Django sends to. See `balansity.sandbox.mailbox.faults` for its moods."""
+    with Mailbox(tmp_path / "mail") as server:
+        settings.EMAIL_BACKEND = "notifications.smtp.SmtpBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.host, server.port
+        settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+        settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+        yield server
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-made certificate for 127.0.0.1 and localhost, and its key, as PEM files."""
+    folder = tmp_path_factory.mktemp("certificate")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return certificate, key

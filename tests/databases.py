@@ -1,0 +1,205 @@
+"""Template databases, made once a run and version of pgmq, and the clones that the tests work in."""
+
+import fcntl
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+import psycopg2
+from django.core.management import call_command
+from django.db import connections
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+
+from balansity.sandbox.pgmq_install import official_sql
+from balansity.sandbox.postgres import OWNER, create_database, drop_database, execute
+from balansity.sandbox.probe.apps import QUEUE as PROBE_QUEUE
+from balansity.sandbox.supabase import prepare
+
+# The newest first: it is the default.
+PGMQ_VERSIONS = ("1.13", "1.11", "1.4")
+ROOT = Path(__file__).resolve().parents[1]
+
+_numbers = itertools.count(1)
+# Clones that are as their template again, one a version of pgmq: a process runs one test at a time.
+_idle: dict[str, str] = {}
+
+_OURS = "('public', 'pgmq', 'balansity', 'auth', 'sandbox')"
+
+# Everything but rows, and whether the samples were filled in.
+_SHAPE = f"""
+SELECT (SELECT md5(string_agg(format('%s %s %s', oid, relowner, relacl), ',' ORDER BY oid))
+        FROM pg_class WHERE relnamespace::regnamespace::text IN {_OURS}),
+       (SELECT (count(*), max(oid), md5(string_agg(prosrc, '' ORDER BY oid))) FROM pg_proc
+        WHERE pronamespace::regnamespace::text IN {_OURS}),
+       (SELECT (count(*), max(oid)) FROM pg_trigger),
+       (SELECT (count(*), max(oid)) FROM pg_constraint),
+       (SELECT (count(*), max(oid)) FROM pg_namespace),
+       (SELECT count(*) FROM pg_attribute WHERE NOT attisdropped),
+       (SELECT seeded_at FROM sandbox.about)
+"""
+
+_DISCONNECT_OTHERS = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+# What the template has rows in stays; foreign keys and triggers are none of this.
+_EMPTY = f"""
+DO $$
+DECLARE one text;
+BEGIN
+    PERFORM set_config('session_replication_role', 'replica', true);
+    FOR one IN SELECT oid::regclass::text FROM pg_class
+               WHERE relkind IN ('r', 'p') AND relnamespace::regnamespace::text IN {_OURS}
+                 AND oid::regclass::text NOT IN ('balansity.django_migrations', 'balansity.django_content_type',
+                                                 'balansity.auth_permission', 'sandbox.about', 'pgmq.meta')
+    LOOP
+        EXECUTE 'DELETE FROM ' || one;
+    END LOOP;
+    FOR one IN SELECT oid::regclass::text FROM pg_class
+               WHERE relkind = 'S' AND relnamespace::regnamespace::text IN {_OURS}
+                 AND oid::regclass::text NOT IN ('balansity.django_migrations_id_seq',
+                                                 'balansity.auth_permission_id_seq',
+                                                 'balansity.django_content_type_id_seq')
+    LOOP
+        PERFORM setval(one::regclass, 1, false);
+    END LOOP;
+END $$
+"""
+
+
+def pgmq_sql(version: str) -> str:
+    """Return what installs that version. 1.11 lies in a folder of its own, beside the installed package."""
+    match version:
+        case "1.13":
+            return official_sql()
+        case "1.11":
+            return official_sql(Path(os.environ.get("PGMQ_1_11", ROOT / ".venv" / "pgmq-1.11")))
+        case "1.4":
+            return (ROOT / "tests" / "pgmq_versions" / "pgmq_1_4.sql").read_text(encoding="utf-8")
+        case _:
+            raise ValueError(f"no such version of pgmq: {version}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClonedDatabase:
+    """One test's database; `url` opens it for the role that owns it, which is no superuser."""
+
+    url: str
+    name: str
+    pgmq_version: str
+
+    def fill_with_samples(self) -> None:
+        prepare(self.url, seed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseServer:
+    """The run's Postgres: where its sandbox keeps files, and the superuser's address."""
+
+    folder: Path
+    admin_url: str
+
+    def to_text(self) -> str:
+        return json.dumps([str(self.folder), self.admin_url])
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        folder, url = json.loads(text)
+        return cls(Path(folder), url)
+
+    def url(self, name: str) -> str:
+        parts = urlsplit(self.admin_url)
+        return f"postgres://{OWNER}:{parts.password}@{parts.hostname}:{parts.port}/{name}"
+
+    @contextmanager
+    def clone(self, pgmq_version: str) -> Iterator[ClonedDatabase]:
+        """Let Django use a database that is as the version's template.
+
+        A clone that was used before is emptied, which takes a tenth of the time of another clone, unless a test changed
+        more than rows in it: such a one is dropped.
+        """
+        name = _idle.pop(pgmq_version, None) or self._new_clone(pgmq_version)
+        before = self._shape(name)
+        try:
+            with django_on(name):
+                yield ClonedDatabase(self.url(name), name, pgmq_version)
+        finally:
+            with closing(self._connect(name)) as admin, admin.cursor() as cursor:
+                cursor.execute(_DISCONNECT_OTHERS)
+                reusable = self._shape(name) == before
+                if reusable:
+                    cursor.execute(_EMPTY)
+            if reusable:
+                _idle[pgmq_version] = name
+            else:
+                with closing(self._connect()) as admin:
+                    drop_database(admin, name)
+
+    def _new_clone(self, pgmq_version: str) -> str:
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        with closing(self._connect()) as admin:
+            create_database(admin, name, self._template(admin, pgmq_version))
+        return name
+
+    def _shape(self, name: str) -> tuple[object, ...] | None:
+        with closing(self._connect(name)) as admin, admin.cursor() as cursor:
+            cursor.execute(_SHAPE)
+            return cursor.fetchone()
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """Make a database with nothing in it that Django doesn't use, and drop it at the end; yields its address."""
+        name = f"empty_{os.getpid()}_{next(_numbers)}"
+        with closing(self._connect()) as admin:
+            create_database(admin, name)
+            try:
+                yield self.url(name)
+            finally:
+                drop_database(admin, name)
+
+    def _connect(self, name: str = "postgres") -> Connection:
+        admin = psycopg2.connect(f"{self.admin_url.rpartition('/')[0]}/{name}", connect_timeout=10)
+        admin.autocommit = True
+        return admin
+
+    def _template(self, admin: Connection, pgmq_version: str) -> str:
+        name = f"template_{pgmq_version}"
+        # The workers share the templates: the first one makes it, the others wait.
+        with (self.folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with admin.cursor() as cursor:
+                cursor.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+                if cursor.rowcount:
+                    return name
+            draft = f"{name}_draft"
+            drop_database(admin, draft)
+            create_database(admin, draft)
+            prepare(self.url(draft), seed=False, pgmq_sql=pgmq_sql(pgmq_version))
+            with django_on(draft):
+                call_command("migrate", verbosity=0)
+                with connections["default"].cursor() as cursor:
+                    cursor.execute("SELECT pgmq.create(%s)", [PROBE_QUEUE])
+            execute(admin, "ALTER DATABASE {} RENAME TO {}", sql.Identifier(draft), sql.Identifier(name))
+        return name
+
+
+@contextmanager
+def django_on(name: str) -> Iterator[None]:
+    """Point Django's default connection at another database of the same server, in all threads."""
+    settings = connections.databases["default"]
+    before = settings["NAME"]
+    connections.close_all()
+    settings["NAME"] = name
+    try:
+        yield
+    finally:
+        connections.close_all()
+        settings["NAME"] = before

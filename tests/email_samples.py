@@ -1,0 +1,43 @@
+"""A message of each template, as Supabase's triggers write them."""
+
+from typing import Any
+
+IDENTIFIER = "3f2b8c1e-5d4a-4f6b-9c7d-8e9f0a1b2c3d"
+AT = "2026-11-23T11:30:00+00:00"
+
+SAMPLES: dict[str, dict[str, Any]] = {
+    "checkup_completed": {"assessment_id": IDENTIFIER, "profile_name": "Маша", "completed_at": AT},
+    "appointment_confirmation": {
+        "appointment_id": IDENTIFIER,
+        "appointment_type": "Консультация психолога",
+        "scheduled_at": AT,
+        "status": "scheduled",
+    },
+    "appointment_reminder_24h": {"appointment_id": IDENTIFIER, "scheduled_at": AT},
+    "appointment_reminder_1h": {"appointment_id": IDENTIFIER, "scheduled_at": AT},
+    "payment_confirmation": {
+        "payment_id": IDENTIFIER,
+        "amount": 5000.0,
+        "currency": "RUB",
+        "payment_method": "yookassa",
+    },
+    "payment_failed": {"payment_id": IDENTIFIER, "amount": 5000},
+    "payment_refunded": {"payment_id": IDENTIFIER, "amount": 19.99, "currency": "RUB"},
+    "report_ready": {
+        "assessment_id": IDENTIFIER,
+        "profile_name": "Маша",
+        "report_url": "https://files.example.org/report.pdf?token=a&download=1",
+    },
+}
+
+
+def message_body(template: str, *, to: str = "parent@example.org", **variables: Any) -> dict[str, Any]:
+    """A new body of that template; `variables` replace those of the sample."""
+    return {
+        "to": to,
+        "subject": "Тема письма",
+        "template": template,
+        "variables": SAMPLES[template] | variables,
+        "priority": 0,
+        "created_at": AT,
+    }
