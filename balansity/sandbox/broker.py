@@ -56,9 +56,6 @@ class Broker:
     def stop(self) -> None:
         self._service.stop()
 
-    def stop_leftover(self) -> bool:
-        return self._service.stop_leftover()
-
     def _command(self) -> list[str]:
         config = self._data / "valkey.conf"
         settings = {

@@ -10,7 +10,7 @@ from balansity.sandbox.errors import SandboxError
 
 
 def official_sql(folder: Path | None = None) -> str:
-    """Return the SQL that the installed package `pgmq` carries; `folder` is a `pip install --target` of another version."""
+    """Return the SQL that the package `pgmq` carries; `folder` is a `pip install --target` of another version."""
     path = [str(folder)] if folder else sys.path
     found: Distribution | None = next(iter(distributions(name="pgmq", path=path)), None)
     if found is None:

@@ -30,6 +30,11 @@ SUPERUSER = "supabase_admin"
 API_ROLES = ("anon", "authenticated", "service_role")
 
 _NOBODY = 65534
+# With root's right to pass closed folders: the checkout may lie in /root.
+_AS_NOBODY = (
+    *("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"),
+    *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+)
 _USER_NAMESPACE = ("unshare", "-U", "--map-user=1000", "--map-group=1000")
 _TRIES = 3
 
@@ -51,9 +56,7 @@ class Postgres:
         self._service = Service("postgres", folder, signal.SIGINT)
         self._password_file = folder / "postgres.password"
         self._confined = os.geteuid() == 0 and _user_namespace_works()
-        # Without setpriv the program's own folder must be open to everybody, which /root is not.
         self._user = _NOBODY if os.geteuid() == 0 and not self._confined else None
-        self._setpriv = shutil.which("setpriv") if self._user is not None else None
 
     @property
     def password(self) -> str:
@@ -77,7 +80,7 @@ class Postgres:
             self.port = self._fixed_port or free_port()
             command = self._as_user([self._program("postgres"), *self._options()])
             try:
-                self._service.start(command, self._answers, user=self._run_as)
+                self._service.start(command, self._answers)
                 break
             except SandboxError:
                 # Somebody may have taken the port since; any other trouble stays and is reported.
@@ -88,9 +91,6 @@ class Postgres:
     def stop(self, *, at_once: bool = False) -> None:
         """Stop the server; `at_once` throws the unwritten away, for data that is deleted next."""
         self._service.stop(signal.SIGQUIT if at_once else None)
-
-    def stop_leftover(self) -> bool:
-        return self._service.stop_leftover()
 
     def _make_cluster(self) -> None:
         # In a folder of another name first: an interrupted initdb leaves half a cluster.
@@ -108,9 +108,6 @@ class Postgres:
         command += ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         done = subprocess.run(
             self._as_user(command),
-            user=self._run_as,
-            group=self._run_as,
-            extra_groups=None if self._run_as is None else [],
             start_new_session=True,
             capture_output=True,
             text=True,
@@ -172,14 +169,7 @@ class Postgres:
     def _as_user(self, command: list[str]) -> list[str]:
         if self._confined:
             return [*_USER_NAMESPACE, *command]
-        if self._setpriv:
-            ids = [f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
-            return [self._setpriv, *ids, "--inh-caps=+dac_override", "--ambient-caps=+dac_override", *command]
-        return command
-
-    @property
-    def _run_as(self) -> int | None:
-        return None if self._setpriv else self._user
+        return command if self._user is None else [*_AS_NOBODY, *command]
 
 
 def execute(connection: Connection, statement: str, *parts: sql.Composable) -> None:
@@ -189,9 +179,8 @@ def execute(connection: Connection, statement: str, *parts: sql.Composable) -> N
 
 def create_database(admin: Connection, name: str, template: str = "template0") -> None:
     """Make a database that `OWNER` owns. `admin` is an autocommit connection of the superuser."""
-    execute(
-        admin, "CREATE DATABASE {} OWNER {} TEMPLATE {}", sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)
-    )
+    names = (sql.Identifier(part) for part in (name, OWNER, template))
+    execute(admin, "CREATE DATABASE {} OWNER {} TEMPLATE {}", *names)
 
 
 def drop_database(admin: Connection, name: str) -> None:
@@ -201,9 +190,7 @@ def drop_database(admin: Connection, name: str) -> None:
 
 def _user_namespace_works() -> bool:
     try:
-        done = subprocess.run(
-            [*_USER_NAMESPACE, "true"], capture_output=True, timeout=10, check=False
-        )
+        done = subprocess.run([*_USER_NAMESPACE, "true"], capture_output=True, timeout=10, check=False)
     except FileNotFoundError:
         return False
     return done.returncode == 0

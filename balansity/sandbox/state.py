@@ -57,13 +57,14 @@ class State:
             self._lock.close()
             self._lock = None
 
-    def remove(self) -> None:
-        """Delete the folder. Only its holder may call this."""
+    def clear(self) -> None:
+        """Delete what is in the folder. Only its holder may call this."""
         shutil.rmtree(self.folder)
+        self.folder.mkdir(mode=0o700)
 
     def forget(self) -> None:
         """Delete the folder and let go of it, leaving no trace. Only its holder may call this."""
-        self.remove()
+        shutil.rmtree(self.folder)
         self._lock_path.unlink(missing_ok=True)
         self.release()
 
@@ -112,9 +113,9 @@ def _locked(lock: IO[str], *, seconds: float) -> bool:
             return True
 
 
-def abandoned(prefix: str, root: Path = ROOT) -> list[State]:
-    """Return the sandboxes whose name starts with `prefix` and that nobody holds: their owner was killed."""
+def abandoned(root: Path = ROOT) -> list[State]:
+    """Return the sandboxes that nobody holds: stopped in order, or their owner was killed."""
     if not root.is_dir():
         return []
-    states = [State(path.name, root) for path in sorted(root.iterdir()) if path.is_dir() and path.name.startswith(prefix)]
+    states = [State(path.name, root) for path in sorted(root.iterdir()) if path.is_dir()]
     return [state for state in states if not state.is_held()]

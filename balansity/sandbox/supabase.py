@@ -68,8 +68,8 @@ def _make_schema(connection: Connection, pgmq_sql: str | None) -> bool:
         if tables:
             where = parse_dsn(connection.dsn)
             raise SandboxError(
-                f"the database {where.get('dbname')} on {where.get('host')} holds data ({', '.join(tables)} …) and is no "
-                "sandbox, so nothing was changed in it: let DATABASE_URL name an empty database, or unset it"
+                f"the database {where.get('dbname')} on {where.get('host')} holds data ({', '.join(tables)} …) and is "
+                "no sandbox, so nothing was changed in it: let DATABASE_URL name an empty database, or unset it"
             )
         install_pgmq(connection, pgmq_sql)
         cursor.execute(text)

@@ -46,9 +46,7 @@ def run() -> bool:
             Figure("producer, our trigger", median(producers["trigger"]), "sends/s"),
             Figure("producer, pgmq's trigger", median(producers["pgmq"]), "sends/s"),
         ],
-        notes=[
-            f"{MESSAGES} messages a round ({POLLED} with polling), {ROUNDS} rounds taken in turn; start = the handler runs"
-        ],
+        notes=[f"{MESSAGES} messages a round ({POLLED} polled), {ROUNDS} rounds in turn; start = the handler runs"],
     )
 
 

@@ -38,10 +38,12 @@ class _PageHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = [unquote(part) for part in self.path.partition("?")[0].split("/") if part]
         if not parts:
-            return self._answer(_list_page(self.mails))
+            self._answer(_list_page(self.mails))
+            return
         mail = self.mails.find(parts[0])
         if mail is None or len(parts) > 2:
-            return self._answer(_page("Not found", "<p>No such mail. <a href='/'>All mails</a></p>"), HTTPStatus.NOT_FOUND)
+            self._answer(_NOT_FOUND, HTTPStatus.NOT_FOUND)
+            return
         match parts[1:]:
             case []:
                 self._answer(_mail_page(mail, self.mails))
@@ -50,9 +52,9 @@ class _PageHandler(BaseHTTPRequestHandler):
             case ["source"]:
                 self._answer((self.mails.folder / mail.file).read_text("utf-8", "replace"), kind="text/plain")
             case _:
-                self._answer(_page("Not found", ""), HTTPStatus.NOT_FOUND)
+                self._answer(_NOT_FOUND, HTTPStatus.NOT_FOUND)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Stay silent: the page asks for itself, and nobody reads its log."""
 
     def _answer(self, text: str, status: HTTPStatus = HTTPStatus.OK, kind: str = "text/html") -> None:
@@ -74,18 +76,24 @@ def _page(title: str, body: str) -> str:
     )
 
 
+_NOT_FOUND = _page("Not found", "<p>No such mail. <a href='/'>All mails</a></p>")
+
+
 def _list_page(store: MailStore) -> str:
     rows = "".join(
         f"<tr><td>{_time(mail.received_at)}</td><td>{escape(mail.recipient)}</td>"
         f"<td><a href='/{mail.file}'>{escape(mail.subject) or '(no subject)'}</a></td></tr>"
         for mail in store.messages()
     )
-    table = f"<table><tr><th>Received</th><th>To</th><th>Subject</th></tr>{rows}</table>" if rows else "<p>None yet.</p>"
+    heads = "<tr><th>Received</th><th>To</th><th>Subject</th></tr>"
+    table = f"<table>{heads}{rows}</table>" if rows else "<p>None yet.</p>"
     return _page("Sandbox mails", f"{table}<p>As files: {escape(str(store.folder))}</p>")
 
 
 def _mail_page(mail: Mail, store: MailStore) -> str:
-    headers = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in mail.message.items())
+    headers = "".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in mail.message.items()
+    )
     tries = "".join(
         f"<tr><td>{_time(attempt.at)}</td><td>{escape(attempt.verdict)}</td><td>{escape(attempt.reply)}</td></tr>"
         for attempt in store.attempts()

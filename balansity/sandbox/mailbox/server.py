@@ -1,6 +1,7 @@
 """The SMTP side of the mailbox, in a thread of its own."""
 
 import asyncio
+import logging
 import ssl
 import threading
 import weakref
@@ -17,6 +18,9 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from balansity.sandbox.mailbox.faults import Faults
 from balansity.sandbox.mailbox.store import Attempt, Mail, MailStore, Verdict, parse_mail
 
+# At INFO it tells every line of every conversation.
+logging.getLogger("mail.log").setLevel(logging.WARNING)
+
 
 class Security(StrEnum):
     NONE = "none"
@@ -26,8 +30,18 @@ class Security(StrEnum):
 
 
 class _Handler:
-    def __init__(self, store: MailStore) -> None:
+    def __init__(self, store: MailStore, *, login_needed: bool) -> None:
         self._store = store
+        self._login_needed = login_needed
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self._login_needed and not session.authenticated:
+            return "530 5.7.0 Authentication required"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -122,7 +136,9 @@ class Mailbox:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     async def _serve(self, listening: "Future[int]") -> None:
@@ -150,7 +166,7 @@ class Mailbox:
         await server.wait_closed()
 
     def _connection(self, connections: "weakref.WeakSet[SMTP]") -> Callable[[], SMTP]:
-        handler = _Handler(self.store)
+        handler = _Handler(self.store, login_needed=self._login is not None)
         starttls = self._certificate if self._security is Security.STARTTLS else None
 
         def connection() -> SMTP:
@@ -163,7 +179,7 @@ class Mailbox:
                 tls_context=starttls,
                 require_starttls=starttls is not None,
                 authenticator=self._authenticate if self._login else None,
-                auth_required=self._login is not None,
+                # It knows only TLS that began with STARTTLS.
                 auth_require_tls=self._security is not Security.TLS,
                 loop=self._loop,
             )

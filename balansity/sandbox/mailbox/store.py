@@ -1,4 +1,4 @@
-"""The mails on disk (`*.eml`, as they came in) and the journal of all attempts (`attempts.jsonl`, one object a line)."""
+"""The mails on disk (`*.eml`, as they came in) and the journal of all attempts (`attempts.jsonl`, one a line)."""
 
 import json
 import re
@@ -79,11 +79,11 @@ class Mail:
 
     def _body(self, kind: str) -> str:
         part = self.message.get_body((kind,))
-        return str(part.get_content()) if part is not None else ""
+        return str(part.get_content()).replace("\r\n", "\n") if part is not None else ""
 
 
 def parse_mail(content: bytes) -> EmailMessage:
-    parsed: EmailMessage = message_from_bytes(content, _class=EmailMessage, policy=policy.default)  # type: ignore[arg-type]
+    parsed: EmailMessage = message_from_bytes(content, _class=EmailMessage, policy=policy.default)
     return parsed
 
 
@@ -92,11 +92,11 @@ class MailStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._journal = folder / "attempts.jsonl"
         self._write = threading.Lock()
         # The counts go on where the last server stopped.
-        self._tries = Counter(_key(attempt.recipient, attempt.message_id, attempt.subject) for attempt in self.attempts())
+        self._tries = Counter(_key(one.recipient, one.message_id, one.subject) for one in self.attempts())
         self._kept = 0
 
     def begin(self, recipient: str, message_id: str, subject: str) -> int:

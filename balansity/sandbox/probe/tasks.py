@@ -1,8 +1,8 @@
 """Does what the message says. `{}` does nothing at all, which is what a benchmark wants.
 
 `{"note": true}` keeps a `ProbeRun`; `"seconds"` sleeps; `"fail_first": n` raises in the first n attempts;
-`"permanent": true` raises for good; `"kill_first": n` kills the worker's child in the first n attempts (`"after": true`:
-when the work is done and only the outcome is missing).
+`"permanent": true` raises for good; `"kill_first": n` kills the worker's child in the first n attempts (with
+`"after": true` when the work is done and only the outcome is missing).
 """
 
 import os

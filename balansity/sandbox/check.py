@@ -1,0 +1,69 @@
+"""`./dev check`: what must hold before a change is committed. Runs everything, then says what failed."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CATALOGUE = Path("balansity/locale/ru/LC_MESSAGES/django.po")
+
+# Its console script carries the path of the environment's making, which may have been moved since.
+_LAYERS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+_MIGRATIONS = ("makemigrations", "--check", "--dry-run")
+
+# Settings want addresses; nothing here connects to them.
+NOWHERE = {
+    "BALANSITY_ENV": "sandbox",
+    "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "DJANGO_SETTINGS_MODULE": "balansity.settings",
+}
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="./dev check", description="Everything but the tests.")
+    parser.parse_args(arguments)
+    module = (sys.executable, "-m")
+    failed = [
+        title
+        for title, command in {
+            "format": (*module, "ruff", "format", "--check", "."),
+            "lint": (*module, "ruff", "check", "."),
+            "types": (*module, "mypy", "."),
+            "layers": (sys.executable, "-c", _LAYERS),
+            # That there is no database to compare with is known and no news.
+            "migrations": (sys.executable, "-W", "ignore::RuntimeWarning", "manage.py", *_MIGRATIONS),
+        }.items()
+        if not _passes(title, command)
+    ]
+    if not _catalogue_is_fresh():
+        failed.append("catalogue")
+    print("all checks passed" if not failed else f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _passes(title: str, command: tuple[str, ...]) -> bool:
+    print(f"— {title}", flush=True)
+    return subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **NOWHERE}, check=False).returncode == 0
+
+
+def _catalogue_is_fresh() -> bool:
+    """Whether the compiled Russian texts are those of the catalogue."""
+    print("— catalogue", flush=True)
+    source = CHECKOUT / CATALOGUE
+    if shutil.which("msgfmt") is None:
+        print("msgfmt is missing: install the package gettext")
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Path(folder) / "django.mo"
+        done = subprocess.run(["msgfmt", "--check-format", "-o", str(compiled), str(source)], check=False, timeout=60)
+        if done.returncode:
+            return False
+        if compiled.read_bytes() != source.with_suffix(".mo").read_bytes():
+            print(f"{CATALOGUE} was changed and not compiled: ./dev manage compilemessages")
+            return False
+    return True

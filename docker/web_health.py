@@ -1,0 +1,21 @@
+# ruff: noqa: INP001 - a script of the image, no package
+"""Ask this container's web process for /health; exit 0 if it answers.
+
+The request carries the public host name, as `ALLOWED_HOSTS` need not hold 127.0.0.1.
+"""
+
+import os
+import sys
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
+
+port = int(os.environ.get("API_PORT", "").strip() or 3001)
+host = urlsplit(os.environ.get("API_BASE_URL", "").strip()).netloc or f"localhost:{port}"
+connection = HTTPConnection("127.0.0.1", port, timeout=5)
+try:
+    connection.request("GET", "/health", headers={"Host": host})
+    status = connection.getresponse().status
+except (OSError, HTTPException) as error:
+    sys.exit(f"no answer on port {port}: {error}")
+if status != 200:
+    sys.exit(f"/health answered {status}; is {host} in ALLOWED_HOSTS?")

@@ -1,0 +1,112 @@
+"""Bridges and workers as production runs them: real processes, each in a session of its own, all ended by `close`."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+from tests.acceptance.waiting import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+TAIL_LINES = 60
+
+
+class Child:
+    """A started process. `text` is all that it wrote to its console so far."""
+
+    def __init__(self, name: str, log: Path, command: list[str], environment: dict[str, str]) -> None:
+        self.name, self._log = name, log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def text(self) -> str:
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def exit_code(self) -> int | None:
+        """`None` while it runs, negative when a signal ended it."""
+        return self._process.poll()
+
+    def await_text(self, text: str, *, seconds: float = 30) -> None:
+        """Wait until the process has written `text`; fails at once when it ends before."""
+
+        def written() -> bool:
+            # In this order: what it wrote last must not be missed because it ended meanwhile.
+            ended = self.exit_code is not None
+            found = text in self.text
+            assert found or not ended, (
+                f"{self.name} ended with {self.exit_code} and never wrote {text!r}:\n{self.tail()}"
+            )
+            return found
+
+        wait_until(written, f"{self.name} writes {text!r}", seconds=seconds)
+
+    def kill(self) -> None:
+        """End it and its children as a power cut would."""
+        if self.exit_code is None:
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait(10)
+
+    def terminate(self, *, seconds: float = 10) -> int:
+        """Send SIGTERM as a supervisor does, to the main process only, and return the exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} still runs {seconds:g} s after SIGTERM:\n{self.tail()}") from None
+
+    def tail(self) -> str:
+        return "\n".join(self.text.splitlines()[-TAIL_LINES:])
+
+
+class Fleet:
+    """Starts bridges and workers with the environment `variables`; keyword arguments change it for one process."""
+
+    def __init__(self, folder: Path, variables: dict[str, str]) -> None:
+        self.variables = variables
+        self._folder = folder
+        self._children: list[Child] = []
+        self._numbers = itertools.count(1)
+
+    def bridge(self, *arguments: str, **variables: str) -> Child:
+        return self._start("bridge", ["manage.py", "bridge_queues", *arguments], variables)
+
+    def worker(self, *arguments: str, concurrency: int = 2, **variables: str) -> Child:
+        """Start a worker; it announces that it takes tasks with `ready.`"""
+        # Two workers of one name would take each other's orders from Celery's remote control.
+        name = f"{uuid.uuid4().hex[:12]}@%h"
+        command = ["-m", "celery", "-A", "balansity", "worker", "-c", str(concurrency), "-Q", "probe,email", "-n", name]
+        return self._start("worker", [*command, "--without-gossip", "--without-mingle", *arguments], variables)
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        return {**os.environ, **self.variables, **variables}
+
+    def close(self) -> None:
+        """Kill whatever still runs. Prints the end of each log, which pytest shows for a test that failed."""
+        while self._children:
+            child = self._children.pop()
+            child.kill()
+            print(f"--- {child.name}, ended with {child.exit_code}\n{child.tail()}")
+
+    def _start(self, kind: str, command: list[str], variables: dict[str, str]) -> Child:
+        name = f"{kind}-{next(self._numbers)}"
+        log, environment = self._folder / f"{name}.log", self.environment(**variables)
+        child = Child(name, log, [sys.executable, *command], environment)
+        self._children.append(child)
+        return child
