@@ -1,4 +1,4 @@
-"""Django settings, read from the environment (docs/configuration: README). One readable line for each bad value."""
+"""Django settings, read from the environment (the table is in README.md). One readable line for each bad value."""
 
 import os
 import sys

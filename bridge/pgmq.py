@@ -17,6 +17,7 @@ from typing import Any
 from django.db import ProgrammingError, connection
 from django.db.backends.utils import CursorWrapper
 from psycopg2 import sql
+from psycopg2.errors import UndefinedTable
 
 from bridge.errors import BridgeError
 from bridge.message import Delivery, History, LastError, Message, Outcome, Reason, Token, Unreadable
@@ -232,11 +233,13 @@ class PgmqQueue:
         with connection.cursor() as cursor:
             try:
                 cursor.execute(self._statement(query), values)
-            except ProgrammingError:
+            except ProgrammingError as error:
                 # A column or the table is gone: pgmq was upgraded, or the queue dropped, under a running process. The
                 # next statement looks at the table anew.
                 self._statements.clear()
                 self._has_headers = None
+                if isinstance(error.__cause__, UndefinedTable):
+                    raise QueueMissing(f"the queue {self.name} was dropped, or its archive was") from error
                 raise
             yield cursor
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from celery import Task, shared_task
-from celery.exceptions import Ignore, Retry
+from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
@@ -71,7 +71,7 @@ class QueueTask(Task):  # type: ignore[type-arg]
                 if isinstance(message.body, Unreadable):
                     raise InvalidMessage(f"the message cannot be read: {message.body.why}")
                 self.run(message)
-            except Retry:
+            except (Retry, Ignore):
                 raise
             except TokenLost as lost:
                 logger.warning("%s; what this attempt did is rolled back", lost)
@@ -138,12 +138,24 @@ class QueueTask(Task):  # type: ignore[type-arg]
         self._write(lambda: outcome.fail(self.spec, message, reason, described))
 
     def _write(self, write: Callable[[], Any]) -> None:
-        """Write an outcome, waiting out a restart of Postgres: the effect has happened and must not happen again."""
+        """Write an outcome, waiting out a restart of Postgres: the effect has happened and must not happen again.
+
+        When Postgres stays away until the time limit, the attempt ends without an outcome and the message is delivered
+        again after its lease. This must not look like an error of the handler, as that would end the message for good.
+        """
         try:
             outcome.while_postgres_is_away(write, seconds=self.spec.time_limit)
         except TokenLost as lost:
             logger.warning("%s; its outcome is left to the owner", lost)
             raise Ignore(str(lost)) from lost
+        except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
+            message: Message = self.request.get("delivery")
+            described = outcome.describe_error(error)
+            logger.error(
+                "%s %s: attempt %s ends without an outcome, as that could not be written: %s: %s",
+                *(self.pgmq_queue, message.msg_id, message.history.attempts, described.type, described.message),
+            )
+            raise Ignore("the outcome could not be written; the message is delivered again after its lease") from error
 
 
 def queue_task(name: str, *, queue: str) -> Callable[[Handler], Any]:

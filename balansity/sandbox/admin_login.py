@@ -1,5 +1,6 @@
 """The administrator of a sandbox."""
 
+import io
 import secrets
 from pathlib import Path
 
@@ -11,9 +12,13 @@ ADMIN_NAME = "admin"
 
 
 def migrate() -> None:
-    """Set Django up in this process and apply the migrations. The environment must name the services."""
+    """Set Django up in this process, apply the migrations and install the wake-ups, as a deployment does.
+
+    The environment must name the services.
+    """
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
+    call_command("install_wakeup", stdout=io.StringIO())
 
 
 def ensure_admin(folder: Path) -> str:

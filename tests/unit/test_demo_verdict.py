@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from balansity.sandbox.demo.expectation import Expected
 from balansity.sandbox.demo.messages import Sent
 from balansity.sandbox.demo.observation import Archived, Observed
 from balansity.sandbox.demo.processes import Process
-from balansity.sandbox.demo.scenario import SCENARIO, Expected
+from balansity.sandbox.demo.scenario import SCENARIO
 from balansity.sandbox.demo.verdict import Report, judge
 from balansity.sandbox.errors import SandboxError
 from balansity.sandbox.mailbox import Attempt, Verdict

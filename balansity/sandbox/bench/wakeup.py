@@ -5,8 +5,11 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from celery import current_app
+from django.db import transaction
+
 from balansity.sandbox.bench.report import Figure, median, percentile, show
-from balansity.sandbox.bench.rig import Rig, await_true, execute, rig, send, value
+from balansity.sandbox.bench.rig import await_true, execute, rig, send, value
 from balansity.sandbox.probe.apps import QUEUE
 from bridge import wakeup
 from bridge.wakeup import Method
@@ -17,8 +20,8 @@ POLLED = 4
 
 
 def run() -> bool:
-    """Our trigger, pgmq's, and polling take turns."""
-    delays: dict[str, list[float]] = {"trigger": [], "pgmq": [], "polling": []}
+    """Our trigger, pgmq's, polling and bare Celery take turns."""
+    delays: dict[str, list[float]] = {"trigger": [], "pgmq": [], "polling": [], "bare": []}
     producers: dict[str, list[float]] = {"trigger": [], "pgmq": [], "polling": []}
     kinds: dict[str, Callable[[], object]] = {
         "trigger": lambda: wakeup.install(QUEUE, Method.TRIGGER),
@@ -31,9 +34,15 @@ def run() -> bool:
             for kind, prepare in kinds.items():
                 prepare()
                 built.clear()
-                delays[kind] += _measure(built, MESSAGES if kind != "polling" else POLLED)
+                bridge = built.start_bridge()
+                delays[kind] += _delays(_commit_message, POLLED if kind == "polling" else MESSAGES)
+                built.stop(bridge)
                 producers[kind].append(_produce())
-                print(f"round {number}, {kind}: p50 {median(delays[kind]):,.1f} ms", flush=True)
+            built.clear()
+            delays["bare"] += _delays(_publish_task, MESSAGES)
+            print(
+                f"round {number}: " + ", ".join(f"{kind} {median(values):,.1f} ms" for kind, values in delays.items())
+            )
     return show(
         "wakeup",
         [
@@ -42,29 +51,46 @@ def run() -> bool:
             Figure("pgmq's trigger, p50", median(delays["pgmq"]), "ms"),
             Figure("pgmq's trigger, p99", percentile(delays["pgmq"], 99), "ms"),
             Figure("polling every 5 s, p50", median(delays["polling"]), "ms"),
+            Figure("bare Celery, p50", median(delays["bare"]), "ms"),
+            Figure("bare Celery, p99", percentile(delays["bare"], 99), "ms"),
+            Figure("our trigger / bare Celery, p50", median(delays["trigger"]) / median(delays["bare"]), "times"),
             Figure("producer, no trigger", median(producers["polling"]), "sends/s"),
             Figure("producer, our trigger", median(producers["trigger"]), "sends/s"),
             Figure("producer, pgmq's trigger", median(producers["pgmq"]), "sends/s"),
         ],
-        notes=[f"{MESSAGES} messages a round ({POLLED} polled), {ROUNDS} rounds in turn; start = the handler runs"],
+        notes=[
+            f"{MESSAGES} messages a round ({POLLED} polled), {ROUNDS} rounds in turn, each on an idle system: from the",
+            "commit (bare Celery: from the publishing) to the first line of the handler, which comes after the claim",
+        ],
     )
 
 
-def _measure(built: Rig, count: int) -> list[float]:
-    bridge = built.start_bridge()
-    send(1, '{"note": true}')
-    await_true(lambda: value("SELECT count(*) FROM probe_proberun WHERE recorded") == 1)
+def _delays(start: Callable[[int], float], count: int) -> list[float]:
+    """Milliseconds from what `start` returns (Unix time) to the start of the work, for one piece of work at a time."""
     delays = []
-    for number in range(2, count + 2):
-        # Idle means that everybody has gone back to sleep, at no fixed phase of the polling.
-        time.sleep(0.03 if count > POLLED else random.uniform(0.5, 5.0))
-        sent = time.time()
+    for number in range(count + 1):
+        # Idle means that everybody has gone back to sleep; polling is met at no fixed phase.
+        time.sleep(0.04 if count > POLLED else random.uniform(0.5, 5.0))
+        started_at = start(number)
+        # Not asked for at once: the two processors have better things to do meanwhile.
+        time.sleep(0.02)
+        await_true(lambda number=number: value("SELECT count(*) FROM probe_proberun WHERE recorded") > number)  # type: ignore[misc]
+        began: datetime = value("SELECT max(started_at) FROM probe_proberun")
+        delays.append((began.timestamp() - started_at) * 1000)
+    # The first one opens connections and imports code.
+    return delays[1:]
+
+
+def _commit_message(_number: int) -> float:
+    with transaction.atomic():
         send(1, '{"note": true}')
-        await_true(lambda number=number: value("SELECT count(*) FROM probe_proberun WHERE recorded") == number)  # type: ignore[misc]
-        started: datetime = value("SELECT max(started_at) FROM probe_proberun")
-        delays.append((started.timestamp() - sent) * 1000)
-    built.stop(bridge)
-    return delays
+        return time.time()
+
+
+def _publish_task(number: int) -> float:
+    started_at = time.time()
+    current_app.send_task("probe.stamp", args=[number], queue="probe", ignore_result=True)
+    return started_at
 
 
 def _produce() -> float:

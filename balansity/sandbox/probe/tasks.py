@@ -64,3 +64,9 @@ def naive(msg_id: int) -> None:
     """Do nothing and archive the message: the other baseline."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pgmq.archive(%s, %s)", [QUEUE, msg_id])
+
+
+@shared_task(name="probe.stamp")
+def stamp(number: int) -> None:
+    """Note when this ordinary Celery task started: the baseline for delays."""
+    ProbeRun.objects.create(msg_id=number, attempt=1, pid=os.getpid(), started_at=timezone.now(), recorded=True)

@@ -333,3 +333,14 @@ def test_a_message_is_loaded_only_by_its_owner(queue: PgmqQueue) -> None:
     make_due(queue)
     read_one(queue)
     assert queue.load(delivery.token) is None
+
+
+def test_a_queue_that_is_dropped_under_a_running_process_is_missing(queue: PgmqQueue) -> None:
+    queue.send({})
+    queue.read(limit=1, lease=60)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE pgmq.q_email_queue")
+    with pytest.raises(QueueMissing, match="email_queue was dropped"):
+        queue.read(limit=1, lease=60)
+    with pytest.raises(QueueMissing, match="there is no queue email_queue"):
+        queue.read(limit=1, lease=60)

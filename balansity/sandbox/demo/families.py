@@ -1,0 +1,80 @@
+"""The families of the demo, as rows of Supabase's tables.
+
+What follows a + in an address is how the mail server treats it: see `balansity.sandbox.mailbox.faults`.
+"""
+
+import uuid
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+DOMAIN = "demo.example"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A parent with a child, and the check-up of that child which is not finished yet."""
+
+    mailbox: str
+    first_name: str
+    last_name: str
+    gender: str
+    child: str
+    region: str
+
+    @property
+    def email(self) -> str:
+        return f"{self.mailbox}@{DOMAIN}"
+
+    @property
+    def id(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"mailto:{self.email}"))
+
+
+MARINA = Family("marina.orlova", "Марина", "Орлова", "female", "Лев", "Москва")
+PAVEL = Family("pavel.zaytsev", "Павел", "Зайцев", "male", "София", "Санкт-Петербург")
+ELENA = Family("elena.belova", "Елена", "Белова", "female", "Матвей", "Нижегородская область")
+TIMUR = Family("timur.akhmetov", "Тимур", "Ахметов", "male", "Алия", "Республика Татарстан")
+NATALYA = Family("natalya.zhukova", "Наталья", "Жукова", "female", "Фёдор", "Калининградская область")
+OLEG = Family("oleg.demidov+refuse2", "Олег", "Демидов", "male", "Варвара", "Пермский край")
+YULIA = Family("yulia.krylova+drop1", "Юлия", "Крылова", "female", "Пётр", "Москва")
+SERGEY = Family("sergey.nikitin+always451", "Сергей", "Никитин", "male", "Ева", "Томская область")
+GALINA = Family("galina.frolova+reject550", "Галина", "Фролова", "female", "Егор", "Республика Карелия")
+VERA = Family("vera.lapina+slow2", "Вера", "Лапина", "female", "Мирон", "Приморский край")
+
+HEALTHY = (MARINA, PAVEL, ELENA, TIMUR, NATALYA)
+FAMILIES = (*HEALTHY, OLEG, YULIA, SERGEY, GALINA, VERA)
+
+CONSULTATION = "e1000000-0000-4000-8000-000000000001"
+FAMILY_SESSION = "e1000000-0000-4000-8000-000000000002"
+
+_APPOINTMENT_TYPES = """
+INSERT INTO public.appointment_types (id, name, duration_minutes, price) VALUES
+    (%s, 'Индивидуальная консультация', 50, 4500.00),
+    (%s, 'Семейная сессия', 90, 7500.00)
+ON CONFLICT DO NOTHING
+"""
+
+_FAMILY = """
+INSERT INTO auth.users (id, email) VALUES (%(id)s, %(email)s);
+INSERT INTO public.users (id, email, region) VALUES (%(id)s, %(email)s, %(region)s);
+INSERT INTO public.profiles (user_id, type, first_name, last_name, gender)
+VALUES (%(id)s, 'parent', %(first_name)s, %(last_name)s, %(gender)s);
+WITH child AS (
+    INSERT INTO public.profiles (user_id, type, first_name) VALUES (%(id)s, 'child', %(child)s) RETURNING id
+)
+INSERT INTO public.assessments (profile_id, current_step, total_steps, started_at)
+SELECT id, 32, 32, now() - interval '25 minutes' FROM child
+"""
+
+
+def register_families() -> None:
+    """Put the families into the tables, in place of those that an earlier demo left in this database."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Everything else of theirs goes along with the account.
+        cursor.execute("DELETE FROM auth.users WHERE email LIKE %s", [f"%@{DOMAIN}"])
+        cursor.execute(_APPOINTMENT_TYPES, [CONSULTATION, FAMILY_SESSION])
+        for family in FAMILIES:
+            values = {"id": family.id, "email": family.email, "region": family.region, "gender": family.gender}
+            values |= {"first_name": family.first_name, "last_name": family.last_name, "child": family.child}
+            cursor.execute(_FAMILY, values)

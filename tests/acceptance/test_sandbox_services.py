@@ -1,0 +1,195 @@
+"""Real services, started, killed and found again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import psycopg2
+import pytest
+import redis
+
+from balansity.sandbox.errors import SandboxError
+from balansity.sandbox.process import identity
+from balansity.sandbox.services import Sandbox, sweep
+from tests.acceptance.waiting import wait_until
+from tests.databases import DatabaseServer
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SERVICES = {"mailbox", "broker", "postgres"}
+
+# Holds a sandbox below the folder that is its argument, and says when it runs.
+HOLDER = """
+import signal, sys
+from pathlib import Path
+from balansity.sandbox.services import Sandbox
+with Sandbox("one", root=Path(sys.argv[1]), variables={}, durable=False, seed=False):
+    print("ready", flush=True)
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that holds the sandbox `one` below `tmp_path`, in a process group of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        with suppress(ProcessLookupError):
+            process.kill()
+    sweep(tmp_path)
+
+
+def sandbox(root: Path, name: str = "one", **options: bool) -> Sandbox:
+    return Sandbox(name, root=root, variables={}, durable=False, seed=False, **options)
+
+
+def running_services(root: Path, name: str = "one") -> dict[str, int]:
+    """The pids of the services of a sandbox that run, by name, as its pid files tell them."""
+    noted = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (root / name).glob("*.pid")}
+    return {service: entry["pid"] for service, entry in noted.items() if identity(entry["pid"]) == entry["identity"]}
+
+
+def gone(pids: dict[str, int]) -> bool:
+    return all(identity(pid) is None for pid in pids.values())
+
+
+def value(url: str, query: str) -> object:
+    with closing(psycopg2.connect(url, connect_timeout=5)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def test_everything_runs_inside_the_block_and_nothing_after_it(tmp_path: Path) -> None:
+    with sandbox(tmp_path) as running:
+        environment = running.environment
+        pids = running_services(tmp_path)
+        assert set(pids) == SERVICES
+        assert value(environment["DATABASE_URL"], "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") is False
+        with redis.Redis.from_url(environment["REDIS_URL"], socket_timeout=5) as client:
+            assert client.ping()
+    assert gone(pids)
+    assert running_services(tmp_path) == {}
+
+
+def test_what_was_written_is_there_the_next_time_and_gone_with_a_fresh_start(tmp_path: Path) -> None:
+    with sandbox(tmp_path) as first:
+        with closing(psycopg2.connect(first.environment["DATABASE_URL"])) as connection, connection:
+            connection.cursor().execute("INSERT INTO auth.users (email) VALUES ('anna@example.org')")
+        (first.mail.directory / "note").touch()
+    with sandbox(tmp_path) as second:
+        assert value(second.environment["DATABASE_URL"], "SELECT count(*) FROM auth.users") == 1
+    with sandbox(tmp_path, fresh=True, keep=False) as third:
+        assert value(third.environment["DATABASE_URL"], "SELECT count(*) FROM auth.users") == 0
+        assert not (third.mail.directory / "note").exists()
+    assert not third.folder.exists()
+
+
+def test_two_sandboxes_stand_side_by_side(tmp_path: Path) -> None:
+    with sandbox(tmp_path, "one") as one, sandbox(tmp_path, "two") as two:
+        differing = {"DATABASE_URL", "REDIS_URL", "SMTP_PORT", "SANDBOX_MAIL_URL", "SANDBOX_MAIL_DIR", "LOG_DIR"}
+        assert {name for name in differing if one.environment[name] == two.environment[name]} == set()
+        assert len({*running_services(tmp_path, "one").values(), *running_services(tmp_path, "two").values()}) == 6
+
+
+def test_a_sandbox_that_runs_is_refused_to_a_second_owner_and_shown_to_a_reader(
+    tmp_path: Path, holder: "subprocess.Popen[str]"
+) -> None:
+    with pytest.raises(SandboxError, match=f"already running .process {holder.pid}"):
+        sandbox(tmp_path).start()
+    assert set(running_services(tmp_path)) == SERVICES
+    environment = sandbox(tmp_path).state.running_environment()
+    assert environment is not None
+    assert value(environment["DATABASE_URL"], "SELECT 1") == 1
+
+
+def test_the_next_start_stops_what_a_killed_owner_left(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+    left = running_services(tmp_path)
+    holder.kill()
+    holder.wait(timeout=30)
+    assert running_services(tmp_path) == left
+    assert sandbox(tmp_path).state.running_environment() is None
+    with sandbox(tmp_path) as again:
+        assert gone(left)
+        assert value(again.environment["DATABASE_URL"], "SELECT 1") == 1
+
+
+def test_a_foreign_process_with_a_noted_number_is_spared(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "600"]) as bystander:
+        folder = tmp_path / "one"
+        folder.mkdir()
+        noted = {"pid": bystander.pid, "identity": "another boot:1", "signal": signal.SIGTERM, "group": False}
+        (folder / "broker.pid").write_text(json.dumps(noted), encoding="utf-8")
+        sweep(tmp_path)
+        assert bystander.poll() is None
+        assert not (folder / "broker.pid").exists()
+        bystander.kill()
+
+
+def test_throwaway_sandboxes_of_killed_owners_are_removed(tmp_path: Path) -> None:
+    abandoned = tmp_path / "test-1"
+    abandoned.mkdir()
+    (abandoned / "throwaway").touch()
+    (tmp_path / "dev").mkdir()
+    sweep(tmp_path)
+    assert not abandoned.exists()
+    assert (tmp_path / "dev").is_dir()
+
+
+def test_ctrl_c_reaches_the_services_through_their_owner_alone(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+    pids = running_services(tmp_path)
+    assert {os.getpgid(pid) for pid in pids.values()}.isdisjoint({os.getpgid(holder.pid)})
+    os.killpg(holder.pid, signal.SIGINT)
+    holder.wait(timeout=60)
+    assert gone(pids)
+
+
+def test_a_failing_part_takes_the_others_down_with_it(tmp_path: Path) -> None:
+    # A folder of this name is no password file: the broker cannot start.
+    broken = sandbox(tmp_path)
+    (tmp_path / "one" / "broker.password").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"broker\.password"):
+        broken.start()
+    assert running_services(tmp_path) == {}
+    assert not broken.state.is_held()
+
+
+def test_services_named_in_the_environment_are_used(
+    tmp_path: Path, database_server: DatabaseServer, broker_url: str
+) -> None:
+    with database_server.empty() as url:
+        variables = {"DATABASE_URL": url, "REDIS_URL": broker_url}
+        with Sandbox("one", root=tmp_path, variables=variables, seed=True) as running:
+            assert (running.environment["DATABASE_URL"], running.environment["REDIS_URL"]) == (url, broker_url)
+            assert set(running_services(tmp_path)) == {"mailbox"}
+            assert value(url, "SELECT seeded_at IS NOT NULL FROM sandbox.about") is True
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [("DATABASE_URL", "postgres://a:b@127.0.0.1:1/c"), ("REDIS_URL", "redis://127.0.0.1:1/0")],
+)
+def test_a_named_service_that_cannot_be_reached_is_reported_by_name(tmp_path: Path, name: str, address: str) -> None:
+    with pytest.raises(SandboxError, match=f"{name} names a .* that cannot be reached"):
+        Sandbox("one", root=tmp_path, variables={name: address}, durable=False, seed=False).start()
+    assert running_services(tmp_path) == {}
+
+
+def test_a_killed_broker_of_a_running_sandbox_is_no_reason_not_to_stop(tmp_path: Path) -> None:
+    with sandbox(tmp_path) as running:
+        pids = running_services(tmp_path)
+        os.kill(running.broker.pid, signal.SIGKILL)
+        wait_until(lambda: identity(pids["broker"]) is None, "the broker is dead")
+    assert gone(pids)
