@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-EVERY_SECONDS = 0.02
+EVERY_SECONDS = 0.05
 
 
 def wait_until(condition: Callable[[], T], what: str, *, seconds: float = 30) -> T:
