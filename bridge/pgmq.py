@@ -157,10 +157,8 @@ class PgmqQueue:
         """A page of failed messages that were not put back yet, by id, with ids greater than `after`."""
         rows = self._all("failed", after=after, limit=limit, reason=reason.value if reason else None)
         return [
-            FailedMessage(
-                msg_id, archived_at, History.parse(raw), str(raw.get("reason", "")), self._body(_loaded(body))
-            )
-            for msg_id, archived_at, raw, body in ((row[0], row[1], _loaded(row[2]), row[3]) for row in rows)
+            FailedMessage(msg_id, archived_at, History.parse(_loaded(raw)), why or "", self._body(_loaded(body)))
+            for msg_id, archived_at, raw, why, body in rows
         ]
 
     def lock_archived(self, msg_id: int) -> tuple[Any, Any, dict[str, Any]] | None:
@@ -173,6 +171,11 @@ class PgmqQueue:
         if headers is not None:
             headers = {name: value for name, value in headers.items() if name != "bridge"}
         return self._body(body), headers, history if isinstance(history, dict) else {}
+
+    def copy_archived(self, msg_id: int) -> int:
+        """Send an archived message again, with a link to the old one; returns the id of the new one."""
+        query = "copy_with_headers" if self.has_headers else "copy_without_headers"
+        return int(self._all(query, name=self.name, msg_id=msg_id)[0][0])
 
     def mark_requeued(self, msg_id: int, *, new_id: int) -> None:
         self._execute("mark_requeued", msg_id=msg_id, new_id=new_id)

@@ -24,18 +24,13 @@ def requeue_message(*, queue: str, msg_id: int) -> int:
         if locked is None:
             where = "is still in the queue" if pgmq.is_queued(msg_id) else "does not exist"
             raise NotRequeueable(f"{queue} {msg_id} {where}; only messages that failed for good can be put back")
-        body, headers, history = locked
+        history = locked[-1]
         outcome, requeued_as = history.get("outcome"), history.get("requeued_as")
         if requeued_as is not None:
             raise NotRequeueable(f"{queue} {msg_id} was put back before, as message {requeued_as}")
         if outcome != Outcome.FAILED:
             raise NotRequeueable(f"{queue} {msg_id} did not fail (outcome: {outcome or 'not recorded'})")
-        note = {"requeued_from": msg_id}
-        if pgmq.has_headers:
-            new_id = pgmq.send(body, headers={**(headers or {}), "bridge": note})
-        else:
-            # What is no object cannot carry a note; it fails again in any case, with the same readable reason.
-            new_id = pgmq.send({**body, "_bridge": note} if isinstance(body, dict) else body)
+        new_id = pgmq.copy_archived(msg_id)
         pgmq.mark_requeued(msg_id, new_id=new_id)
     return new_id
 

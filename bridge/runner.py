@@ -57,9 +57,8 @@ class Outage:
         return next(self._pauses, OUTAGE_PAUSES[-1])
 
     def ends(self) -> None:
-        if self.what:
-            logger.info("%s answers again", self.what)
-            self.what = ""
+        logger.info("%s answers again", self.what)
+        self.what = ""
 
 
 class Runner:
@@ -177,17 +176,20 @@ class Runner:
         try:
             step()
         except BrokerAway as error:
+            if not self.outage.what:
+                self._beat_at = 0.0  # The heartbeat tells of it now, and not with its next turn.
             pause = self.outage.begins("The broker (REDIS_URL)", error)
         except (OperationalError, InterfaceError) as error:
             connection.close()
             pause = self.outage.begins("Postgres (DATABASE_URL)", error)
+            self._beat_at = max(self._beat_at, time.monotonic() + pause)
         else:
-            if step != self._beat:
+            if self.outage.what and step != self._beat:
                 self.outage.ends()
+                self._beat_at = 0.0
             return True
         until = time.monotonic() + pause
         self._look_at = {name: max(at, until) for name, at in self._look_at.items()}
-        self._beat_at = max(self._beat_at, until)
         return False
 
     def _beat(self) -> None:

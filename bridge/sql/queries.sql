@@ -118,7 +118,7 @@ GROUP BY 1
 
 -- name: failed
 -- A page of failed messages that nobody put back yet, oldest first.
-SELECT msg_id, archived_at, {carrier} -> {key}, message
+SELECT msg_id, archived_at, {carrier} -> {key}, {carrier} -> {key} ->> 'reason', message
 FROM {archive}
 WHERE {carrier} -> {key} ->> 'outcome' = 'failed'
   AND NOT ({carrier} -> {key}) ? 'requeued_as'
@@ -130,6 +130,33 @@ LIMIT %(limit)s
 -- name: lock_archived
 -- Locks an archived message, so that it is put back once however many people press the button.
 SELECT message, {carrier}, {carrier} -> {key} FROM {archive} WHERE msg_id = %(msg_id)s FOR UPDATE
+
+-- name: copy_with_headers
+-- Sends an archived message again. Postgres copies the body: not all jsonb survives a way through Python.
+SELECT pgmq.send(
+    %(name)s,
+    coalesce(message, 'null'),
+    CASE WHEN jsonb_typeof(headers) = 'object' THEN headers ELSE '{{}}' END
+        || jsonb_build_object({key}, jsonb_build_object('requeued_from', msg_id)))
+FROM {archive}
+WHERE msg_id = %(msg_id)s
+
+-- name: copy_without_headers
+-- The same where our history lives in the message. What is no object stands under "_original" there; it cannot
+-- carry a link, and fails again in any case, with the same readable reason.
+SELECT pgmq.send(
+    %(name)s,
+    CASE WHEN jsonb_typeof(body) = 'object'
+         THEN body || jsonb_build_object({key}, jsonb_build_object('requeued_from', msg_id))
+         ELSE body END)
+FROM (
+    SELECT msg_id,
+           CASE WHEN message ? '_original' AND message - ARRAY[{key}, '_original'] = '{{}}'
+                THEN message -> '_original'
+                ELSE message - {key} END AS body
+    FROM {archive}
+    WHERE msg_id = %(msg_id)s
+) AS original
 
 -- name: mark_requeued
 UPDATE {archive}
