@@ -10,6 +10,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from balansity.env import EnvReader
 
 SCHEMA = "balansity"
+# What Node's drivers understand in an address and libpq refuses; people bring their old `.env`.
+FOREIGN_OPTIONS = ("pgbouncer", "connection_limit", "pool_timeout", "schema", "statement_cache_size")
 
 
 def settings_from_url(env: EnvReader, name: str) -> dict[str, Any]:
@@ -23,10 +25,14 @@ def settings_from_url(env: EnvReader, name: str) -> dict[str, Any]:
         env.problem(f"{name} cannot be read: it looks like postgres://user:password@host:5432/database")
         return {}
     options = config.setdefault("OPTIONS", {})
+    for foreign in FOREIGN_OPTIONS:
+        options.pop(foreign, None)
     options.setdefault("connect_timeout", 10)
     options.setdefault("application_name", "balansity")
     # A peer that vanished without a word is noticed within a minute and not after two hours.
     options.update(keepalives=1, keepalives_idle=30, keepalives_interval=10, keepalives_count=3)
+    # No keepalive is sent while a statement is unacknowledged; without this the kernel would repeat it for 15 minutes.
+    options.setdefault("tcp_user_timeout", 60_000)
     # A worker keeps its connection; one that broke is replaced by whoever notices (bridge.task, CONN_HEALTH_CHECKS).
     config.update(CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=True)
     return config

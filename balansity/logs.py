@@ -13,19 +13,23 @@ from bridge.trace import current_trace_id
 
 LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
 
-_ADDRESS = re.compile(r"([\w.+%-])[\w.+%-]*@([\w-]+(?:\.[\w-]+)+)")
-_URL_PASSWORD = re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@")
+# Senders choose addresses: quotes and odd characters are legal before the @. The look-behind keeps this linear in a
+# long line: a match is only tried where a word starts.
+_ADDRESS = re.compile(r"""(?<![\w.+%-])([\w.+%-])[\w.+%-]*(?:[!#$&'*/=?^`{|}~]+[\w.+%-]*){0,9}@([\w-]+(?:\.[\w-]+)+)""")
+_QUOTED_ADDRESS = re.compile(r'"(?:[^"\\\n]|\\.){1,64}"@(?=[\w\[])')
+_URL_PASSWORD = re.compile(r"((?<!\w)\w+://[^\s:/@]*):[^\s@/]+@")
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 _KEY_VALUE = re.compile(
-    r"""(?i)\b(pass(?:word|wd)?|secret(?:_?key)?|token|api_?key|authorization)(["']?\s*[=:]\s*["']?)[^\s"',}]{3,}"""
+    r"""(?i)(?<![^\W_])(pass(?:word|wd)?|secret(?:_?key)?|token|api_?key|authorization)(["']?\s*[=:]\s*["']?)[^\s"',}]{3,}"""
 )
 
 
 def redact(text: str) -> str:
     """Return `text` with e-mail addresses shortened to their first letter, and passwords, tokens and keys masked."""
     if "@" in text:
-        text = _ADDRESS.sub(r"\1***@\2", _URL_PASSWORD.sub(r"\1:***@", text))
+        text = _QUOTED_ADDRESS.sub("***@", _URL_PASSWORD.sub(r"\1:***@", text))
+        text = _ADDRESS.sub(r"\1***@\2", text)
     text = _JWT.sub("***", text)
     text = _BEARER.sub(r"\1 ***", text)
     return _KEY_VALUE.sub(r"\1\2***", text)

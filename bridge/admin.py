@@ -71,7 +71,7 @@ class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
             return HttpResponseRedirect(here)
         after = request.GET.get("after", "")
         try:
-            page = pgmq_queue(queue).failed(after=int(after) if after.isdecimal() else 0, limit=PAGE + 1)
+            page = pgmq_queue(queue).failed(after=int(after) if _is_id(after) else 0, limit=PAGE + 1)
         except QueueMissing:
             messages.error(request, _("The queue %(name)s does not exist in the database.") % {"name": queue})
             return HttpResponseRedirect(reverse("admin:bridge_queueoverview_changelist"))
@@ -87,7 +87,7 @@ class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
     def _requeue(self, request: HttpRequest, queue: str, ids: list[str]) -> None:
         done = 0
         for msg_id in ids:
-            if not msg_id.isdecimal():
+            if not _is_id(msg_id):
                 continue
             try:
                 requeue_message(queue=queue, msg_id=int(msg_id))
@@ -120,6 +120,11 @@ class BridgeProcessAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
 
     def has_delete_permission(self, request: HttpRequest, obj: BridgeProcess | None = None) -> bool:
         return False
+
+
+def _is_id(text: str) -> bool:
+    """Whether it can be a bigint; the length keeps numbers of thousands of digits away from `int`."""
+    return text.isdecimal() and len(text) <= 18
 
 
 def _row(failed: FailedMessage) -> dict[str, Any]:

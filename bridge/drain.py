@@ -50,14 +50,16 @@ class Drain:
             return Look(blocked=True)
         limit = min(settings.MAX_TASKS_PER_CYCLE, room)
         deliveries = self.pgmq.read(limit=limit, lease=settings.BRIDGE_DISPATCH_LEASE)
-        runnable, archived = [], 0
+        runnable, ended = [], []
         for delivery in map(_with_trace_id, deliveries):
             end = _end_of(delivery, self.queue)
             if end is None:
                 runnable.append(delivery)
             else:
-                archived += self._archive(delivery, *end)
+                ended.append((delivery, *end))
+        # Published first: trouble with the archive must not keep the others waiting for their lease.
         self._publish(runnable)
+        archived = sum(self._archive(delivery, reason, error) for delivery, reason, error in ended)
         return Look(published=len(runnable), archived=archived, full=len(deliveries) == limit)
 
     def _publish(self, deliveries: list[Delivery]) -> None:

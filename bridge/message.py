@@ -119,4 +119,5 @@ def _count(value: object) -> int:
 
 
 def _text(value: object, most: int) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= most else None
+    """One line at most: a line break in a trace id would forge lines of the log."""
+    return value if isinstance(value, str) and 0 < len(value) <= most and value.isprintable() else None

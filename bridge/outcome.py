@@ -7,11 +7,11 @@ from contextlib import nullcontext
 from datetime import datetime
 from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from bridge.errors import TokenLost
 from bridge.message import LastError, Message, Outcome, Reason
-from bridge.pgmq import pgmq_queue
+from bridge.pgmq import POSTGRES_AWAY, pgmq_queue
 from bridge.queues import Queue
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def while_postgres_is_away(write: Callable[[], T], *, seconds: float) -> T:
     for pause in [*_PAUSES, *([_PAUSES[-1]] * int(seconds))]:
         try:
             return write()
-        except (OperationalError, InterfaceError) as error:
+        except POSTGRES_AWAY as error:
             connection.close()
             if time.monotonic() + pause > deadline:
                 raise
@@ -110,7 +110,7 @@ def _tell(queue: Queue, note: Callable[[], None]) -> None:
     try:
         with transaction.atomic():
             note()
-    except (OperationalError, InterfaceError):
+    except POSTGRES_AWAY:
         raise
     except Exception:  # A journal's mistake: the ledger stays right, the log has the traceback.
         logger.exception("%s: the journal could not note the outcome", queue.name)

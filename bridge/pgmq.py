@@ -14,13 +14,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from django.db import ProgrammingError, connection
+from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError, connection
 from django.db.backends.utils import CursorWrapper
 from psycopg2 import sql
 from psycopg2.errors import UndefinedTable
 
 from bridge.errors import BridgeError
 from bridge.message import Delivery, History, LastError, Message, Outcome, Reason, Token, Unreadable
+
+# What says that Postgres cannot work for us now. InternalError: it is read-only, after a failover or with a full disk.
+POSTGRES_AWAY = (OperationalError, InterfaceError, InternalError)
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,46}")
 

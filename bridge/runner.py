@@ -11,15 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, ProgrammingError, connection
+from django.db import DatabaseError, ProgrammingError, connection
 
 from bridge.drain import Drain, Look
 from bridge.heartbeat import INTERVAL_SECONDS, Heartbeat
 from bridge.listener import Listener
-from bridge.pgmq import QueueMissing
+from bridge.pgmq import POSTGRES_AWAY, QueueMissing
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import Queue
 
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 # How soon a message that is due, but locked by somebody else's transaction, is looked at again.
 LEAST_SLEEP = 0.02
 OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+# How long a queue is left alone that Postgres refuses for a reason of its own.
+TROUBLE_PAUSE = 30
 
 
 @dataclass(slots=True)
@@ -110,7 +113,7 @@ class Runner:
             if not self.outage.what:
                 self._listener.connect()
             for name in self._due():
-                if self._stopping or not self._survive(lambda name=name: self._look(name)):  # type: ignore[misc]
+                if self._stopping or not self._survive(partial(self._look, name), name):
                     break
             self._sleep()
         self._survive(lambda: self._heartbeat.stop(published=self.totals.published, archived=self.totals.archived))
@@ -152,7 +155,8 @@ class Runner:
                 logger.error("%s; looking again from time to time", missing)
             self._missing.add(name)
             look, wait = Look(), settings.WORKER_INTERVAL_MS / 1000
-        except ProgrammingError:
+        except ProgrammingError as error:
+            logger.warning("%s: looked at anew, after: %s", name, str(error).strip())
             # The table changed under us (pgmq upgraded, queue dropped). It is looked at anew, and then fails for real.
             look, wait = drain.look(), 0.0
         else:
@@ -171,26 +175,43 @@ class Runner:
         due = drain.pgmq.next_due()
         return interval if due is None else min(interval, max(LEAST_SLEEP, due))
 
-    def _survive(self, step: Callable[[], Any]) -> bool:
-        """Run `step`; when Postgres or the broker is away, put all looks off for a while. Returns whether it ran."""
+    def _survive(self, step: Callable[[], Any], queue: str = "") -> bool:
+        """Run `step`, a look at `queue` or a beat. Returns whether it makes sense to go on with the other queues.
+
+        When Postgres or the broker is away, all looks are put off for a while.
+        """
         try:
             step()
         except BrokerAway as error:
             if not self.outage.what:
                 self._beat_at = 0.0  # The heartbeat tells of it now, and not with its next turn.
             pause = self.outage.begins("The broker (REDIS_URL)", error)
-        except (OperationalError, InterfaceError) as error:
+        except POSTGRES_AWAY as error:
             connection.close()
             pause = self.outage.begins("Postgres (DATABASE_URL)", error)
-            self._beat_at = max(self._beat_at, time.monotonic() + pause)
+            self._put_off("", pause)
+        except DatabaseError as error:
+            # One queue's trouble (a permission, a missing table) must not stop the others.
+            what = queue or "heartbeat (was `manage.py migrate` run?)"
+            logger.error("%s: left alone for %s s, Postgres says: %s", what, TROUBLE_PAUSE, str(error).strip())
+            self._put_off(queue, TROUBLE_PAUSE)
+            return True
         else:
             if self.outage.what and step != self._beat:
                 self.outage.ends()
                 self._beat_at = 0.0
             return True
-        until = time.monotonic() + pause
-        self._look_at = {name: max(at, until) for name, at in self._look_at.items()}
+        for name in self._look_at:
+            self._put_off(name, pause)
         return False
+
+    def _put_off(self, queue: str, seconds: float) -> None:
+        """Do not look at the queue (no name: do not beat) before that many seconds have passed."""
+        until = time.monotonic() + seconds
+        if queue:
+            self._look_at[queue] = max(self._look_at[queue], until)
+        else:
+            self._beat_at = max(self._beat_at, until)
 
     def _beat(self) -> None:
         now = time.monotonic()

@@ -8,12 +8,11 @@ from typing import Any
 from celery import Task, shared_task
 from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 
 from bridge import outcome
 from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, TokenLost
 from bridge.message import Message, Reason, Token, Unreadable
-from bridge.pgmq import QueueMissing, pgmq_queue
+from bridge.pgmq import POSTGRES_AWAY, QueueMissing, pgmq_queue
 from bridge.queues import Queue, registry
 from bridge.trace import traced
 
@@ -118,7 +117,7 @@ class QueueTask(Task):  # type: ignore[type-arg]
             )
         except QueueMissing as missing:
             raise Ignore(str(missing)) from missing
-        except (OperationalError, InterfaceError) as error:
+        except POSTGRES_AWAY as error:
             logger.error("%s %s: not started, Postgres is away: %s", self.pgmq_queue, token.msg_id, error)
             raise Ignore("Postgres is away; the message is delivered again when its lease has run out") from error
         if message is None:
@@ -148,7 +147,7 @@ class QueueTask(Task):  # type: ignore[type-arg]
         except TokenLost as lost:
             logger.warning("%s; its outcome is left to the owner", lost)
             raise Ignore(str(lost)) from lost
-        except (OperationalError, InterfaceError, SoftTimeLimitExceeded) as error:
+        except (*POSTGRES_AWAY, SoftTimeLimitExceeded) as error:
             message: Message = self.request.get("delivery")
             described = outcome.describe_error(error)
             logger.error(

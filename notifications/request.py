@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import EmailValidator
 
 from bridge.errors import InvalidMessage, PermanentError
 from notifications.catalogue import Content, find_template
@@ -15,6 +15,8 @@ from notifications.variables import Variables
 # RFC 5321, 4.5.3.1.3: a path has at most 256 characters, two of which are the angle brackets.
 MOST_ADDRESS_CHARACTERS = 254
 MOST_SUBJECT_CHARACTERS = 255
+
+_check_address = EmailValidator(allowlist=[])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,12 @@ class EmailRequest:
             raise InvalidMessage('the key "variables" must be an object')
         template = find_template(name)
         try:
-            validate_email(recipient)
+            _check_address(recipient)
         except ValidationError:
             raise PermanentError('the address in "to" is not a valid mail address') from None
+        if recipient.endswith("]") or not recipient.isprintable():
+            # user@[10.0.0.1] would send our own mail server into our own network; quotes may hold control characters.
+            raise PermanentError('the address in "to" is not a public mail address')
         if len(recipient) > MOST_ADDRESS_CHARACTERS:
             raise PermanentError(f'the address in "to" is longer than {MOST_ADDRESS_CHARACTERS} characters')
         line = one_line(subject, MOST_SUBJECT_CHARACTERS)

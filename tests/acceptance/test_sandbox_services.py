@@ -27,6 +27,8 @@ HOLDER = """
 import signal, sys
 from pathlib import Path
 from balansity.sandbox.services import Sandbox
+# Whoever runs the tests in the background of a shell ignores it, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with Sandbox("one", root=Path(sys.argv[1]), variables={}, durable=False, seed=False):
     print("ready", flush=True)
     signal.pause()

@@ -263,3 +263,10 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]
+
+
+def test_a_refusal_on_a_kept_connection_is_heard_once(mailer: Mailer, mailbox: Mailbox) -> None:
+    mailer.send(email())
+    with pytest.raises(PermanentError, match="550"):
+        mailer.send(email("parent+reject550@example.org", 2))
+    assert [attempt.verdict for attempt in mailbox.attempts] == [Verdict.ACCEPTED, Verdict.REJECTED]

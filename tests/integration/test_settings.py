@@ -17,11 +17,13 @@ PRODUCTION = {
 }
 
 
-def start(tmp_path: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def start(
+    tmp_path: Path, variables: dict[str, str], then: str = "print('started')"
+) -> subprocess.CompletedProcess[str]:
     """Load the settings in a process of their own, from a copy of nothing but the code."""
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.run(
-        [sys.executable, "-c", "import django; django.setup(); print('started')"],
+        [sys.executable, "-c", f"import django; django.setup(); {then}"],
         env={**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", "LOG_DIR": str(tmp_path), **variables},
         cwd=CHECKOUT,
         capture_output=True,
@@ -34,6 +36,14 @@ def start(tmp_path: Path, variables: dict[str, str]) -> subprocess.CompletedProc
 def test_production_starts_with_what_it_needs(tmp_path: Path) -> None:
     done = start(tmp_path, PRODUCTION)
     assert (done.returncode, done.stdout) == (0, "started\n"), done.stderr
+
+
+def test_an_address_made_for_a_driver_of_node_is_understood(tmp_path: Path) -> None:
+    url = f"{PRODUCTION['DATABASE_URL']}?pgbouncer=true&connection_limit=1&sslmode=require"
+    show = "from django.conf import settings; print(sorted(settings.DATABASES['default']['OPTIONS']))"
+    done = start(tmp_path, {**PRODUCTION, "DATABASE_URL": url}, show)
+    assert "sslmode" in done.stdout
+    assert "pgbouncer" not in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -229,3 +229,10 @@ def test_another_recipient_time_appointment_or_kind_of_reminder_is_another_mail(
 @pytest.mark.parametrize("template", [name for name in CATALOGUE if "reminder" not in name])
 def test_mails_that_are_no_reminders_stand_each_for_itself(template: str) -> None:
     assert EmailRequest.parse(message_body(template)).dedupe_key == ""
+
+
+@pytest.mark.parametrize("address", ["root@localhost", "anna@[127.0.0.1]", '"\x01"@example.ru'])
+def test_an_address_that_no_client_can_have_is_refused(address: str) -> None:
+    variables = {"payment_id": "p-1", "amount": 5}
+    with pytest.raises(PermanentError, match="mail address"):
+        EmailRequest.parse({"to": address, "subject": "s", "template": "payment_failed", "variables": variables})

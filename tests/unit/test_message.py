@@ -44,3 +44,7 @@ def test_any_json_makes_a_usable_history(raw: object) -> None:
     assert 0 <= history.attempts <= MOST_ATTEMPTS
     assert len(history.trace_id) <= 64
     assert history.last_error is None or len(history.last_error.message) <= 2000
+
+
+def test_a_senders_trace_id_cannot_forge_lines_of_the_log() -> None:
+    assert History.parse({"trace_id": "x] done\n2026-11-23 INFO forged"}).trace_id == ""

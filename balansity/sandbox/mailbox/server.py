@@ -159,7 +159,8 @@ class Mailbox:
         await self._stopped.wait()
         server.close()
         for connection in list(connections):
-            if connection.transport is not None:
+            # One of TLS that is closing already fails at this on Python 3.11.2.
+            if connection.transport is not None and not connection.transport.is_closing():
                 connection.transport.abort()  # type: ignore[attr-defined]
         # One turn of the loop, in which the connections learn that they are lost.
         await asyncio.sleep(0)

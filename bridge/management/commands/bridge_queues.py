@@ -8,9 +8,9 @@ from typing import Any
 
 from celery import current_app
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError
 
 from bridge.errors import QueueNotRegistered
+from bridge.pgmq import POSTGRES_AWAY
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import Queue, registry
 from bridge.runner import Runner, Totals
@@ -43,7 +43,7 @@ class Command(BaseCommand):
                     runner.run_once() if options["once"] else self._drain(runner, queues)
                 except BrokerAway as error:
                     raise CommandError(f"The broker does not answer: {error}", returncode=UNREACHABLE) from error
-                except (OperationalError, InterfaceError) as error:
+                except POSTGRES_AWAY as error:
                     raise CommandError(f"Postgres does not answer: {error}", returncode=UNREACHABLE) from error
         self.stdout.write(f"{runner.totals.published} handed to workers, {runner.totals.archived} archived as failed")
 

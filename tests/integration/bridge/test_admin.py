@@ -53,7 +53,7 @@ def test_failed_messages_are_listed_with_their_reason_and_escaped(probe: PgmqQue
 def test_marked_messages_are_put_back_and_leave_the_list(probe: PgmqQueue) -> None:
     ids = [fail_one(probe, {"n": n}) for n in range(3)]
     client = client_with("view_queueoverview", "requeue_message")
-    answer = client.post(FAILED, {"msg_id": [str(ids[0]), str(ids[1]), "nonsense"]}, follow=True)
+    answer = client.post(FAILED, {"msg_id": [str(ids[0]), str(ids[1]), "nonsense", "9" * 5000]}, follow=True)
     assert "2 сообщения возвращены в очередь" in answer.content.decode()
     assert [failed.msg_id for failed in probe.failed()] == ids[2:]
     assert probe.counts().ready == 2

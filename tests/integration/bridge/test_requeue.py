@@ -1,6 +1,7 @@
 """Failed messages get another chance, once each."""
 
 import pytest
+from django.db import connection
 
 from bridge.message import LastError, Message, Outcome, Reason
 from bridge.pgmq import PgmqQueue, QueueMissing
@@ -105,3 +106,26 @@ def test_the_number_put_back_can_be_bounded(probe: PgmqQueue) -> None:
         fail_one(probe, {"n": n})
     assert requeue_failed(queue=QUEUE, most=2) == 2
     assert len(probe.failed()) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('{"a": ' + "[" * 3000 + "]" * 3000 + "}", id="nested deeper than Python reads"),
+        pytest.param('{"a": ' + "9" * 5000 + "}", id="more digits than Python reads"),
+        pytest.param('{"a": ' + "9" * 400 + ".5}", id="infinite as a float"),
+        pytest.param('{"a": 0.1000000000000000055511151231257827}', id="more decimals than a float holds"),
+        pytest.param('["no object"]', id="no object"),
+        pytest.param("null", id="null"),
+    ],
+)
+def test_a_body_comes_back_as_it_was_whatever_python_makes_of_it(probe: PgmqQueue, text: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pgmq.send(%s, %s::jsonb)", [QUEUE, text])
+        (old,) = cursor.fetchone()
+    probe.finish(read(probe), Outcome.FAILED, reason=Reason.INVALID_MESSAGE, error=LastError("X", "y"))
+    new = requeue_message(queue=QUEUE, msg_id=old)
+    with connection.cursor() as cursor:
+        body = "message" if probe.has_headers or not text.startswith("{") else "message - '_bridge'"
+        cursor.execute(f"SELECT {body} = %s::jsonb FROM pgmq.q_{QUEUE} WHERE msg_id = %s", [text, new])
+        assert cursor.fetchone() == (True,)

@@ -1,0 +1,67 @@
+"""Postgres that answers and writes nothing: after a failover, or when Supabase protects a full disk."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from celery import current_app
+from django.db import InternalError, connection
+
+from balansity.sandbox.probe.apps import QUEUE
+from bridge.outcome import while_postgres_is_away
+from bridge.pgmq import PgmqQueue
+from bridge.publisher import Publisher
+from bridge.queues import registry
+from bridge.runner import Runner
+
+
+def refuse_writes(database_name: str, *, refused: bool) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET default_transaction_read_only TO off")
+        cursor.execute(f'ALTER DATABASE "{database_name}" SET default_transaction_read_only TO {refused}')
+    connection.close()
+
+
+@pytest.fixture
+def read_only(probe: PgmqQueue) -> Iterator[Callable[[bool], None]]:
+    name = str(connection.settings_dict["NAME"])
+    yield lambda refused: refuse_writes(name, refused=refused)
+    refuse_writes(name, refused=False)
+
+
+def test_the_bridge_waits_it_out(
+    probe: PgmqQueue, broker_url: str, read_only: Callable[[bool], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    probe.send({})
+    read_only(True)
+    with Publisher(current_app) as publisher:
+        runner = Runner([registry.get(QUEUE)], publisher)
+        stop = threading.Timer(0.5, runner.stop)
+        stop.start()
+        runner.run()
+        stop.join()
+        assert "Postgres (DATABASE_URL) does not answer" in caplog.text
+        assert runner.totals.published == 0
+        read_only(False)
+        Runner([registry.get(QUEUE)], publisher).run_once()
+    assert probe.counts().in_line == 1
+
+
+def test_an_outcome_is_written_once_postgres_takes_it(probe: PgmqQueue, read_only: Callable[[bool], None]) -> None:
+    read_only(True)
+    tries = []
+
+    def write() -> int:
+        tries.append(1)
+        if len(tries) == 2:
+            read_only(False)
+        return probe.send({})
+
+    assert while_postgres_is_away(write, seconds=5) > 0
+    assert len(tries) == 2
+
+
+def test_it_is_not_waited_for_longer_than_asked(probe: PgmqQueue, read_only: Callable[[bool], None]) -> None:
+    read_only(True)
+    with pytest.raises(InternalError, match="read-only"):
+        while_postgres_is_away(lambda: probe.send({}), seconds=0.05)
