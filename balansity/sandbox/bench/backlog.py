@@ -8,7 +8,7 @@ from balansity.sandbox.probe.apps import QUEUE
 from bridge.pgmq import pgmq_queue
 
 SIZES = (1_000, 100_000, 1_000_000)
-READS = 40
+READS = 30
 ROUNDS = 3
 
 
