@@ -137,10 +137,6 @@ class Runner:
             if busy and busy <= self._blocked:
                 self._wait_for_signals(min(self._drains[name].flow.pause for name in busy))
 
-    @property
-    def stopping(self) -> bool:
-        return self._stopping
-
     def _due(self) -> list[str]:
         now = time.monotonic()
         return [name for name, at in self._look_at.items() if at <= now]
