@@ -1,0 +1,154 @@
+"""A payment and a refund as the stand-in keeps them, and as YooKassa would show them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+# What reaches the shop: an acquirer's usual share is kept.
+_COMMISSION = Decimal("0.035")
+_KOPECK = Decimal("0.01")
+
+# Why a payment ends without money, and who decided so.
+REASONS = {
+    "3d_secure_failed": "payment_network",
+    "call_issuer": "payment_network",
+    "canceled_by_merchant": "merchant",
+    "card_expired": "payment_network",
+    "country_forbidden": "yoo_money",
+    "deal_expired": "yoo_money",
+    "expired_on_capture": "yoo_money",
+    "expired_on_confirmation": "yoo_money",
+    "fraud_suspected": "yoo_money",
+    "general_decline": "payment_network",
+    "identification_required": "yoo_money",
+    "insufficient_funds": "payment_network",
+    "internal_timeout": "yoo_money",
+    "invalid_card_number": "payment_network",
+    "invalid_csc": "payment_network",
+    "issuer_unavailable": "payment_network",
+    "payment_method_limit_exceeded": "payment_network",
+    "payment_method_restricted": "payment_network",
+    "permission_revoked": "payment_network",
+    "unsupported_mobile_operator": "yoo_money",
+}
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    WAITING_FOR_CAPTURE = "waiting_for_capture"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+
+
+@dataclass(slots=True)
+class Payment:
+    """Changed only by `Shop`, under its lock. `held` is what refunds took or are about to take."""
+
+    id: str
+    account_id: str
+    amount: Decimal
+    description: str
+    metadata: Mapping[str, str]
+    capture: bool
+    confirmation: str
+    confirmation_token: str
+    confirmation_url: str
+    return_url: str
+    receipt: bool
+    created_at: datetime
+    pay_until: datetime
+    status: Status = Status.PENDING
+    method: str = "bank_card"
+    method_title: str = ""
+    captured_at: datetime | None = None
+    capture_until: datetime | None = None
+    party: str = ""
+    reason: str = ""
+    held: Decimal = Decimal(0)
+    refunded: Decimal = Decimal(0)
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.amount - self.held if self.status is Status.SUCCEEDED else Decimal(0)
+
+    def to_json(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "id": self.id,
+            "status": self.status.value,
+            "amount": money(self.amount),
+            "description": self.description or None,
+            "recipient": {"account_id": self.account_id, "gateway_id": "1"},
+            "created_at": moment(self.created_at),
+            "test": True,
+            "paid": self.status in (Status.SUCCEEDED, Status.WAITING_FOR_CAPTURE),
+            "refundable": self.remaining > 0,
+            "metadata": dict(self.metadata),
+        }
+        if self.status is Status.PENDING:
+            shown["confirmation"] = self._confirmation()
+        if self.method_title:
+            method = {"type": self.method, "id": self.id, "saved": False, "title": self.method_title}
+            shown["payment_method"] = method
+        if self.status is Status.SUCCEEDED:
+            income = (self.amount * (1 - _COMMISSION)).quantize(_KOPECK)
+            shown |= {"income_amount": money(income), "refunded_amount": money(self.refunded)}
+        if self.captured_at:
+            shown["captured_at"] = moment(self.captured_at)
+        if self.status is Status.WAITING_FOR_CAPTURE and self.capture_until:
+            shown["expires_at"] = moment(self.capture_until)
+        if self.reason:
+            shown["cancellation_details"] = {"party": self.party, "reason": self.reason}
+        if self.receipt:
+            shown["receipt_registration"] = _receipt_state(self.status)
+        return {name: value for name, value in shown.items() if value is not None}
+
+    def _confirmation(self) -> dict[str, str]:
+        if self.confirmation == "embedded":
+            return {"type": "embedded", "confirmation_token": self.confirmation_token}
+        return {"type": "redirect", "return_url": self.return_url, "confirmation_url": self.confirmation_url}
+
+
+@dataclass(slots=True)
+class Refund:
+    """Changed only by `Shop`, under its lock."""
+
+    id: str
+    payment_id: str
+    amount: Decimal
+    description: str
+    receipt: bool
+    created_at: datetime
+    status: Status = Status.PENDING
+    party: str = ""
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "id": self.id,
+            "payment_id": self.payment_id,
+            "status": self.status.value,
+            "amount": money(self.amount),
+            "created_at": moment(self.created_at),
+        }
+        if self.description:
+            shown["description"] = self.description
+        if self.reason:
+            shown["cancellation_details"] = {"party": self.party, "reason": self.reason}
+        if self.receipt:
+            shown["receipt_registration"] = _receipt_state(self.status)
+        return shown
+
+
+def money(amount: Decimal) -> dict[str, str]:
+    return {"value": f"{amount:.2f}", "currency": "RUB"}
+
+
+def moment(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _receipt_state(status: Status) -> str:
+    return status.value if status in (Status.SUCCEEDED, Status.CANCELED) else "pending"

@@ -1,0 +1,237 @@
+"""The stand-in's memory and state machine: what exists, and which change may follow which."""
+
+import secrets
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+from balansity.sandbox.yookassa.errors import ApiError, invalid, not_found
+from balansity.sandbox.yookassa.listing import list_objects
+from balansity.sandbox.yookassa.records import REASONS, Payment, Refund, Status
+from balansity.sandbox.yookassa.validation import (
+    METHODS,
+    read_capture_request,
+    read_payment_request,
+    read_refund_request,
+)
+
+Json = dict[str, Any]
+OnEvent = Callable[[str, Json], None]
+
+
+class Shop:
+    """One shop's payments and refunds; every method is atomic and returns what YooKassa would show afterwards.
+
+    `on_event` is told of each event with a picture of the object, in the order of the events; it must not call back.
+    Unpaid payments end after `pay_within` seconds, reserved ones after `capture_within`. New refunds get
+    `refund_status` (`succeeded`, `pending`, or `canceled`). Raises `ApiError`.
+    """
+
+    def __init__(
+        self,
+        shop_id: str,
+        on_event: OnEvent,
+        *,
+        page_url: str = "",
+        pay_within: float = 3600.0,
+        capture_within: float = 7 * 86400.0,
+    ) -> None:
+        self.shop_id = shop_id
+        self.page_url = page_url
+        self.pay_within, self.capture_within = pay_within, capture_within
+        self.refund_status = Status.SUCCEEDED
+        self._on_event = on_event
+        self._payments: dict[str, Payment] = {}
+        self._refunds: dict[str, Refund] = {}
+        self._lock = threading.RLock()
+
+    def create_payment(self, body: Any) -> Json:
+        wanted, now = read_payment_request(body), _now()
+        payment_id = str(uuid.uuid4())
+        payment = Payment(
+            id=payment_id,
+            account_id=self.shop_id,
+            amount=wanted.amount,
+            description=wanted.description,
+            metadata=wanted.metadata,
+            capture=wanted.capture,
+            confirmation=wanted.confirmation,
+            confirmation_token=f"ct-{secrets.token_urlsafe(24)}",
+            confirmation_url=f"{self.page_url}pay/{payment_id}",
+            return_url=wanted.return_url,
+            receipt=wanted.receipt,
+            created_at=now,
+            pay_until=now + timedelta(seconds=self.pay_within),
+        )
+        with self._lock:
+            self._payments[payment_id] = payment
+            return payment.to_json()
+
+    def payment(self, payment_id: str) -> Json:
+        with self._lock:
+            return self._payment(payment_id).to_json()
+
+    def payment_of_token(self, token: str) -> str:
+        """Return the id of the payment that an embedded form with this token is for."""
+        with self._lock:
+            for payment in self._payments.values():
+                if secrets.compare_digest(payment.confirmation_token.encode(), token.encode()):
+                    return payment.id
+        raise not_found("token", "no payment has this token")
+
+    def return_url(self, payment_id: str) -> str:
+        with self._lock:
+            return self._payment(payment_id).return_url
+
+    def list_payments(self, query: Mapping[str, str]) -> Json:
+        with self._lock:
+            self.expire_due()
+            return list_objects([one.to_json() for one in self._payments.values()], query, own=("status",))
+
+    def capture(self, payment_id: str, body: Any) -> Json:
+        amount = read_capture_request(body)
+        with self._lock:
+            payment = self._in(payment_id, Status.WAITING_FOR_CAPTURE)
+            if amount is not None and amount > payment.amount:
+                raise invalid("amount", "more than was reserved")
+            payment.amount = amount or payment.amount
+            return self._succeed(payment, _now())
+
+    def cancel(self, payment_id: str) -> Json:
+        with self._lock:
+            return self._close(self._in(payment_id, Status.WAITING_FOR_CAPTURE), "canceled_by_merchant", "merchant")
+
+    def succeed(self, payment_id: str, *, method: str = "bank_card", at: datetime | None = None) -> Json:
+        """The payer pays, and the money is taken at once."""
+        with self._lock:
+            payment = self._in(payment_id, Status.PENDING, Status.WAITING_FOR_CAPTURE)
+            self._use(payment, method)
+            return self._succeed(payment, at or _now())
+
+    def wait_for_capture(self, payment_id: str, *, method: str = "bank_card", at: datetime | None = None) -> Json:
+        """The payer pays, and the money is reserved."""
+        with self._lock:
+            payment = self._in(payment_id, Status.PENDING)
+            self._use(payment, method)
+            payment.capture_until = (at or _now()) + timedelta(seconds=self.capture_within)
+            return self._move(payment, Status.WAITING_FOR_CAPTURE)
+
+    def pay(self, payment_id: str, *, method: str = "bank_card") -> Json:
+        """The payer pays; whether that takes the money or reserves it was said when the payment was made."""
+        with self._lock:
+            capture = self._payment(payment_id).capture
+            return (self.succeed if capture else self.wait_for_capture)(payment_id, method=method)
+
+    def decline(
+        self, payment_id: str, *, reason: str = "insufficient_funds", party: str = "", method: str = "bank_card"
+    ) -> Json:
+        """The payment fails; `reason` may be one that nobody has heard of."""
+        with self._lock:
+            payment = self._in(payment_id, Status.PENDING, Status.WAITING_FOR_CAPTURE)
+            self._use(payment, method)
+            return self._close(payment, reason, party or REASONS.get(reason, "payment_network"))
+
+    def expire(self, payment_id: str) -> Json:
+        """The time to pay, or to capture, is over."""
+        with self._lock:
+            return self._expire(self._in(payment_id, Status.PENDING, Status.WAITING_FOR_CAPTURE))
+
+    def expire_due(self) -> None:
+        with self._lock:
+            now = _now()
+            for payment in self._payments.values():
+                until = {Status.PENDING: payment.pay_until, Status.WAITING_FOR_CAPTURE: payment.capture_until}
+                if (end := until.get(payment.status)) and end <= now:
+                    self._expire(payment)
+
+    def create_refund(self, body: Any) -> Json:
+        wanted = read_refund_request(body)
+        with self._lock:
+            payment = self._in(wanted.payment_id, Status.SUCCEEDED)
+            if wanted.amount > payment.remaining:
+                raise invalid("amount", f"more than what can be refunded: {payment.remaining}")
+            refund = Refund(
+                str(uuid.uuid4()), payment.id, wanted.amount, wanted.description, wanted.receipt, created_at=_now()
+            )
+            payment.held += refund.amount
+            self._refunds[refund.id] = refund
+            if self.refund_status is Status.SUCCEEDED:
+                return self.succeed_refund(refund.id)
+            return self.cancel_refund(refund.id) if self.refund_status is Status.CANCELED else refund.to_json()
+
+    def refund(self, refund_id: str) -> Json:
+        with self._lock:
+            return self._refund(refund_id).to_json()
+
+    def list_refunds(self, query: Mapping[str, str]) -> Json:
+        with self._lock:
+            refunds = [one.to_json() for one in self._refunds.values()]
+            return list_objects(refunds, query, own=("status", "payment_id"))
+
+    def succeed_refund(self, refund_id: str) -> Json:
+        with self._lock:
+            refund = self._pending_refund(refund_id)
+            refund.status = Status.SUCCEEDED
+            self._payments[refund.payment_id].refunded += refund.amount
+            self._on_event("refund.succeeded", refund.to_json())
+            return refund.to_json()
+
+    def cancel_refund(self, refund_id: str, *, reason: str = "insufficient_funds", party: str = "yoo_money") -> Json:
+        """The refund fails. YooKassa sends no notification of that."""
+        with self._lock:
+            refund = self._pending_refund(refund_id)
+            refund.status, refund.reason, refund.party = Status.CANCELED, reason, party
+            self._payments[refund.payment_id].held -= refund.amount
+            return refund.to_json()
+
+    def _payment(self, payment_id: str) -> Payment:
+        self.expire_due()
+        if payment_id not in self._payments:
+            raise not_found("payment_id", "Payment doesn't exist or access denied")
+        return self._payments[payment_id]
+
+    def _in(self, payment_id: str, *statuses: Status) -> Payment:
+        payment = self._payment(payment_id)
+        if payment.status not in statuses:
+            raise invalid("payment_id", f"not possible for a payment that is {payment.status}")
+        return payment
+
+    def _refund(self, refund_id: str) -> Refund:
+        if refund_id not in self._refunds:
+            raise not_found("refund_id", "Refund doesn't exist or access denied")
+        return self._refunds[refund_id]
+
+    def _pending_refund(self, refund_id: str) -> Refund:
+        refund = self._refund(refund_id)
+        if refund.status is not Status.PENDING:
+            raise invalid("refund_id", f"not possible for a refund that is {refund.status}")
+        return refund
+
+    def _use(self, payment: Payment, method: str) -> None:
+        if method not in METHODS:
+            raise ApiError(HTTPStatus.BAD_REQUEST, f"one of {', '.join(METHODS)}", "method")
+        payment.method, payment.method_title = method, METHODS[method]
+
+    def _succeed(self, payment: Payment, at: datetime) -> Json:
+        payment.captured_at = at
+        return self._move(payment, Status.SUCCEEDED)
+
+    def _expire(self, payment: Payment) -> Json:
+        reserved = payment.status is Status.WAITING_FOR_CAPTURE
+        return self._close(payment, "expired_on_capture" if reserved else "expired_on_confirmation", "yoo_money")
+
+    def _close(self, payment: Payment, reason: str, party: str) -> Json:
+        payment.reason, payment.party = reason, party
+        return self._move(payment, Status.CANCELED)
+
+    def _move(self, payment: Payment, status: Status) -> Json:
+        payment.status = status
+        self._on_event(f"payment.{status}", payment.to_json())
+        return payment.to_json()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,144 @@
+"""The calls of YooKassa's API that we make, one method each."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from payments.yookassa.errors import Rejected, Unavailable
+from payments.yookassa.objects import Page, ProviderPayment, ProviderRefund
+from payments.yookassa.parsing import ID, Malformed, parse_page, parse_payment, parse_refund
+from payments.yookassa.transport import Transport
+
+T = TypeVar("T")
+Named = TypeVar("Named", ProviderPayment, ProviderRefund)
+
+API_URL = "https://api.yookassa.ru/v3"
+LONGEST_KEY = 64
+MOST_ITEMS = 100
+
+
+class YooKassaClient:
+    """One shop at YooKassa. Threads may share a client, and forked children may go on with it.
+
+    Every method raises `Unavailable` (come again) or `Rejected` (this request never succeeds), and no other error for
+    anything that the network or YooKassa does. Nothing is repeated here. A call takes at most `connect_timeout` for the
+    connection, `read_timeout` until its answer begins and `read_timeout` for the rest of it, all in seconds.
+
+    `key` is the Idempotence-Key: the same key with the same body never has a second effect within 24 hours. It is
+    `ValueError` when it has not 1 to 64 printable ASCII characters. An id that cannot be YooKassa's is answered like an
+    unknown one (`Rejected`, 404 `not_found`), without a request: ids come from notifications, so from anybody.
+    """
+
+    def __init__(
+        self,
+        *,
+        shop_id: str,
+        secret_key: str,
+        api_url: str = API_URL,
+        connect_timeout: float = 5.0,
+        read_timeout: float = 20.0,
+    ) -> None:
+        self._transport = Transport(
+            shop_id=shop_id,
+            secret_key=secret_key,
+            api_url=api_url,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+        )
+
+    def create_payment(self, body: Mapping[str, Any], *, key: str) -> ProviderPayment:
+        """`body` is sent as it is: amounts are strings in it, like `{"value": "19.99", "currency": "RUB"}`."""
+        return _parsed(parse_payment, self._post("/payments", body, key), changes=True)
+
+    def get_payment(self, payment_id: str) -> ProviderPayment:
+        payment = _parsed(parse_payment, self._get(f"/payments/{_checked(payment_id)}"))
+        return _same(payment, payment_id)
+
+    def cancel_payment(self, payment_id: str, *, key: str) -> ProviderPayment:
+        """Give reserved money free; YooKassa refuses it in any status but `waiting_for_capture`."""
+        payment = _parsed(parse_payment, self._post(f"/payments/{_checked(payment_id)}/cancel", {}, key), changes=True)
+        return _same(payment, payment_id, changes=True)
+
+    def list_payments(
+        self,
+        *,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        status: str | None = None,
+        cursor: str | None = None,
+        limit: int = MOST_ITEMS,
+    ) -> Page[ProviderPayment]:
+        """`created_from` and `created_to` are inclusive and need a time zone; `limit` is 1 to 100."""
+        query = _query(
+            created_at__gte=created_from, created_at__lte=created_to, status=status, cursor=cursor, limit=limit
+        )
+        return _parsed(lambda raw: parse_page(raw, parse_payment), self._get("/payments", query))
+
+    def create_refund(self, body: Mapping[str, Any], *, key: str) -> ProviderRefund:
+        return _parsed(parse_refund, self._post("/refunds", body, key), changes=True)
+
+    def get_refund(self, refund_id: str) -> ProviderRefund:
+        return _same(_parsed(parse_refund, self._get(f"/refunds/{_checked(refund_id)}")), refund_id)
+
+    def list_refunds(
+        self,
+        *,
+        payment_id: str | None = None,
+        created_from: datetime | None = None,
+        cursor: str | None = None,
+        limit: int = MOST_ITEMS,
+    ) -> Page[ProviderRefund]:
+        """`created_from` is inclusive and needs a time zone; `limit` is 1 to 100."""
+        query = _query(payment_id=payment_id, created_at__gte=created_from, cursor=cursor, limit=limit)
+        return _parsed(lambda raw: parse_page(raw, parse_refund), self._get("/refunds", query))
+
+    def check_access(self) -> None:
+        """Return when YooKassa knows the shop and its key; otherwise raise."""
+        self._get("/me")
+
+    def close(self) -> None:
+        """Close idle connections. The client stays usable."""
+        self._transport.close()
+
+    def _get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        return self._transport.request("GET", path, query)
+
+    def _post(self, path: str, body: Mapping[str, Any], key: str) -> dict[str, Any]:
+        if not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()) or key != key.strip():
+            raise ValueError(f"an Idempotence-Key has 1 to {LONGEST_KEY} printable ASCII characters")
+        return self._transport.request("POST", path, headers={"Idempotence-Key": key}, body=body)
+
+
+def _parsed(parse: Callable[[object], T], raw: object, *, changes: bool = False) -> T:
+    try:
+        return parse(raw)
+    except Malformed as error:
+        raise Unavailable(f"an answer without a usable {error}", changes) from error
+
+
+def _same(found: Named, asked_for: str, *, changes: bool = False) -> Named:
+    if found.id != asked_for:
+        raise Unavailable("an answer about another object", changes)
+    return found
+
+
+def _checked(object_id: str) -> str:
+    if not ID.fullmatch(object_id):
+        raise Rejected(404, "not_found", "id", "this cannot be an id of YooKassa")
+    return object_id
+
+
+def _query(**conditions: str | int | datetime | None) -> dict[str, str]:
+    if not 1 <= int(str(conditions["limit"])) <= MOST_ITEMS:
+        raise ValueError(f"limit is 1 to {MOST_ITEMS}")
+    return {
+        name.replace("__", "."): _moment(value) if isinstance(value, datetime) else str(value)
+        for name, value in conditions.items()
+        if value is not None
+    }
+
+
+def _moment(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,69 @@
+"""What YooKassa says about a payment or a refund, as far as we care. https://yookassa.ru/developers/api
+
+Statuses, methods, parties and reasons are YooKassa's words as they came: new ones appear without notice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderPayment:
+    """A payment as YooKassa sees it. Amounts are in `currency`; texts that YooKassa did not send are empty.
+
+    `income_amount` is what reaches the shop after commission. `confirmation_token` is for the embedded form,
+    `confirmation_url` for the page of YooKassa; at most one is set, and only while the payment waits for the payer.
+    `account_id` is the shop.
+    """
+
+    id: str
+    status: str
+    amount: Decimal
+    currency: str
+    paid: bool
+    test: bool
+    refundable: bool
+    created_at: datetime
+    captured_at: datetime | None
+    expires_at: datetime | None
+    income_amount: Decimal | None
+    refunded_amount: Decimal
+    description: str
+    metadata: Mapping[str, str]
+    confirmation_token: str | None
+    confirmation_url: str | None
+    method_type: str
+    method_title: str
+    cancellation_party: str
+    cancellation_reason: str
+    receipt_registration: str
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRefund:
+    """A refund as YooKassa sees it."""
+
+    id: str
+    payment_id: str
+    status: str
+    amount: Decimal
+    currency: str
+    created_at: datetime
+    description: str
+    cancellation_party: str
+    cancellation_reason: str
+    receipt_registration: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list, newest first. `next_cursor` asks for the part that follows; `None` at the end."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None

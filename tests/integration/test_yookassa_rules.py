@@ -1,0 +1,113 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from balansity.sandbox.yookassa import YooKassaServer
+from tests.yookassa_shop import SECRET_KEY, SHOP_ID, amount, call, client_of, payment_body, receipt
+
+
+@pytest.fixture
+def server() -> Iterator[YooKassaServer]:
+    with YooKassaServer(shop_id=SHOP_ID, secret_key=SECRET_KEY) as running:
+        yield running
+
+
+def test_an_error_looks_like_yookassas(server: YooKassaServer) -> None:
+    status, error = call(f"{server.api_url}/payments", payment_body("0"))
+    assert status == 400
+    assert set(error) == {"type", "id", "code", "description", "parameter"}
+    assert (error["type"], error["code"], error["parameter"]) == ("error", "invalid_request", "amount.value")
+
+
+@pytest.mark.parametrize("login", ["", "100500:wrong", "1:test_key-of-nobody", "100500"])
+def test_without_the_right_login_nothing_is_told_or_done(server: YooKassaServer, login: str) -> None:
+    status, error = call(f"{server.api_url}/payments", payment_body(), login=login)
+    assert (status, error["code"]) == (401, "invalid_credentials")
+    assert client_of(server).list_payments().items == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "parameter"),
+    [
+        ({"amount": None}, "amount"),
+        (amount(19.99), "amount.value"),
+        (amount("-1.00"), "amount.value"),
+        (amount("1.001"), "amount.value"),
+        (amount("1,00"), "amount.value"),
+        (amount("0.00"), "amount.value"),
+        (amount("1.00", "USD"), "amount.currency"),
+        ({"description": "x" * 129}, "description"),
+        ({"metadata": {str(number): "" for number in range(17)}}, "metadata"),
+        ({"metadata": {"x" * 33: ""}}, "metadata"),
+        ({"metadata": {"a": "x" * 513}}, "metadata.a"),
+        ({"metadata": {"a": 1}}, "metadata.a"),
+        ({"capture": "yes"}, "capture"),
+        ({"confirmation": None}, "confirmation.type"),
+        ({"confirmation": {"type": "mobile_application"}}, "confirmation.type"),
+        ({"confirmation": {"type": "redirect"}}, "confirmation.return_url"),
+        ({"confirmation": {"type": "redirect", "return_url": "javascript:alert(1)"}}, "confirmation.return_url"),
+        ({"payment_method_data": {"type": "barter"}}, "payment_method_data.type"),
+        ({"desciption": "a typing error"}, "desciption"),
+        ({"receipt": receipt("19.98")}, "receipt.items"),
+        ({"receipt": receipt("19.99", quantity=2)}, "receipt.items"),
+        ({"receipt": receipt("19.99", quantity=0)}, "receipt.items[0].quantity"),
+        ({"receipt": receipt("19.99", vat_code=0)}, "receipt.items[0].vat_code"),
+        ({"receipt": receipt("19.99", vat_code=13)}, "receipt.items[0].vat_code"),
+        ({"receipt": receipt("19.99", vat_code="1")}, "receipt.items[0].vat_code"),
+        ({"receipt": receipt("19.99", description="x" * 129)}, "receipt.items[0].description"),
+        ({"receipt": receipt("19.99", payment_mode="later")}, "receipt.items[0].payment_mode"),
+        ({"receipt": receipt("19.99", payment_subject="magic")}, "receipt.items[0].payment_subject"),
+        ({"receipt": receipt("19.99") | {"customer": {}}}, "receipt.customer"),
+        ({"receipt": receipt("19.99") | {"customer": {"email": "anna"}}}, "receipt.customer.email"),
+        ({"receipt": receipt("19.99") | {"tax_system_code": 7}}, "receipt.tax_system_code"),
+        ({"receipt": receipt("19.99") | {"items": []}}, "receipt.items"),
+    ],
+)
+def test_a_payment_that_breaks_a_rule_is_not_made(
+    server: YooKassaServer, change: dict[str, Any], parameter: str
+) -> None:
+    status, error = call(f"{server.api_url}/payments", payment_body() | change)
+    assert (status, error["parameter"]) == (400, parameter)
+    assert client_of(server).list_payments().items == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"description": "я" * 128},
+        {"metadata": {f"{number:032}": "x" * 512 for number in range(16)}},
+        {"receipt": receipt("19.99", vat_code=12, quantity="1.000") | {"tax_system_code": 6}},
+        {"confirmation": {"type": "redirect", "return_url": "https://example.org/back"}},
+    ],
+)
+def test_what_the_rules_just_allow_is_accepted(server: YooKassaServer, change: dict[str, Any]) -> None:
+    assert call(f"{server.api_url}/payments", payment_body() | change)[0] == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff"])
+def test_a_body_that_is_no_json_object_is_refused(server: YooKassaServer, body: bytes) -> None:
+    assert call(f"{server.api_url}/payments", body, method="POST")[0] == 400
+
+
+@pytest.mark.parametrize("key", [None, "", "x" * 65])
+def test_a_change_needs_a_key(server: YooKassaServer, key: str | None) -> None:
+    status, error = call(f"{server.api_url}/payments", payment_body(), key=key)
+    assert (status, error["parameter"]) == (400, "Idempotence-Key")
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=x", "status=odd", "cursor=odd", "created_at.gte=x", "a=b"]
+)
+def test_a_list_refuses_what_it_does_not_know(server: YooKassaServer, query: str) -> None:
+    status, error = call(f"{server.api_url}/payments?{query}")
+    assert (status, error["parameter"]) == (400, query.partition("=")[0])
+
+
+def test_lists_tell_inclusive_bounds_from_exclusive_ones(server: YooKassaServer) -> None:
+    created = call(f"{server.api_url}/payments", payment_body())[1]["created_at"]
+    found = {
+        bound: len(call(f"{server.api_url}/payments?created_at.{bound}={created}")[1]["items"])
+        for bound in ("gte", "gt", "lte", "lt")
+    }
+    assert found == {"gte": 1, "gt": 0, "lte": 1, "lt": 0}
