@@ -20,6 +20,11 @@ _QUOTED_ADDRESS = re.compile(r'"(?:[^"\\\n]|\\.){1,64}"@(?=[\w\[])')
 _URL_PASSWORD = re.compile(r"((?<!\w)\w+://[^\s:/@]*):[^\s@/]+@")
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
+# Keys of YooKassa and of Supabase, and tokens that open a payment form. Names in snake_case look like the first, but
+# carry no digit and no capital.
+_PROVIDER_KEY = re.compile(
+    r"\b((?:live|test)_)(?=[\w-]*[A-Z0-9])[\w-]{16,}|\b(sb_(?:secret|publishable)_|ct-)[\w-]{8,}"
+)
 _KEY_VALUE = re.compile(
     r"""(?i)(?<![^\W_])(pass(?:word|wd)?|secret(?:_?key)?|token|api_?key|authorization)(["']?\s*[=:]\s*["']?)[^\s"',}]{3,}"""
 )
@@ -32,6 +37,7 @@ def redact(text: str) -> str:
         text = _ADDRESS.sub(r"\1***@\2", text)
     text = _JWT.sub("***", text)
     text = _BEARER.sub(r"\1 ***", text)
+    text = _PROVIDER_KEY.sub(r"\1\2***", text)
     return _KEY_VALUE.sub(r"\1\2***", text)
 
 
@@ -82,5 +88,9 @@ def logging_settings(level: str, directory: Path) -> dict[str, Any]:
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "django.db.backends": {"level": "INFO"},
+            # One line a request, with the whole address in it.
+            "httpx": {"level": "WARNING"},
+            # Seven lines a document.
+            "weasyprint.progress": {"level": "WARNING"},
         },
     }

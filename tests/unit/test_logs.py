@@ -21,6 +21,12 @@ from bridge.trace import traced
         ("to o'hara@example.ru", "to o***@example.ru"),
         ("SMTP_PASS=hunter22", "SMTP_PASS=***"),
         ("YUKASSA_SECRET_KEY=test_abc", "YUKASSA_SECRET_KEY=***"),
+        ("key live_Fh8hUAVVBGUGbjmlzba6TB0iyUbos was refused", "key live_*** was refused"),
+        ("key test_Fh8hUAVVBGUGbjmlzba6TB0iyUbos_lueTHE-axOwM0", "key test_***"),
+        ("opens ct-287e0c37-000f-5000-8000-16961d35b0fd now", "opens ct-*** now"),
+        ("apikey sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz", "apikey sb_secret_***"),
+        ("header Basic MTIzNDU2OnRlc3Rfa2V5", "header Basic ***"),
+        ("in test_the_worker_was_killed_and_came_back", "in test_the_worker_was_killed_and_came_back"),
         ("nothing to hide: 42 messages", "nothing to hide: 42 messages"),
     ],
 )

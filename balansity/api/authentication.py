@@ -1,0 +1,58 @@
+"""`Authorization: Bearer <access token of Supabase>` as DRF's authentication, and as OpenAPI describes it."""
+
+import logging
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from balansity.api.access_tokens import NotConfigured, TokenRefused, read_access_token
+from balansity.api.exceptions import ServiceUnavailable
+from balansity.api.signing_keys import KeysUnavailable
+from balansity.api.user import SupabaseUser
+
+logger = logging.getLogger(__name__)
+
+
+class SupabaseAuthentication(BaseAuthentication):
+    """Sets `request.user` to a `SupabaseUser` and `request.auth` to the token.
+
+    401 for a token that does not count, always with the same body; 503 when that cannot be told at the moment.
+    A request without a bearer token is left to the permissions of the view.
+    """
+
+    def authenticate(self, request: Request) -> tuple[SupabaseUser, str] | None:
+        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        token = token.strip(" ")
+        try:
+            return read_access_token(token), token
+        except TokenRefused as error:
+            logger.info("an access token was refused: %s", error)
+            raise AuthenticationFailed from error
+        except KeysUnavailable as error:
+            raise ServiceUnavailable from error
+        except NotConfigured as error:
+            logger.error("nobody can sign in to the API: set SUPABASE_URL or SUPABASE_JWT_SECRET")
+            raise ServiceUnavailable from error
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class SupabaseBearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Beside the class that it describes: drf-spectacular knows an extension once its module is imported."""
+
+    target_class = SupabaseAuthentication
+    name = "supabase"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The access token of a signed-in user of Supabase.",
+        }

@@ -1,0 +1,76 @@
+"""What sets `/api/` apart from the pages that people read: English, errors as JSON, one log line a request."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import translation
+from django.utils.encoding import escape_uri_path
+from django.utils.functional import SimpleLazyObject
+
+from balansity.api.exception_handler import problem_for
+from balansity.api.problems import Problem
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "/api/"
+
+_ERRORS = {
+    400: ("bad_request", "The request cannot be understood"),
+    403: ("permission_denied", "You do not have permission to perform this action"),
+    404: ("not_found", "There is nothing at this address"),
+    405: ("method_not_allowed", "This address does not answer to this method"),
+    413: ("payload_too_large", "The request body is too large"),
+}
+
+
+class ApiBoundaryMiddleware:
+    """Makes a problem of each error under `/api/` that Django answered with a page: an unknown address, a bad host,
+    a missing CSRF token, an exception that nobody caught. Django has logged the last with its traceback by then.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith(PREFIX):
+            return self._get_response(request)
+        started = time.perf_counter()
+        # The admin is Russian by LANGUAGE_CODE; messages of serializers are translated where they are raised.
+        with translation.override("en"):
+            response = self._get_response(request)
+        if response.status_code >= 400 and isinstance(response, HttpResponse):
+            _make_problem(response)
+        response.headers.setdefault("Cache-Control", "no-store")
+        milliseconds = (time.perf_counter() - started) * 1000
+        path = escape_uri_path(request.path)[:200]
+        logger.info("%s %s %d %.0f ms %s", request.method, path, response.status_code, milliseconds, _caller(request))
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer what a view let through, so that plain views tell of a lost database as DRF's do."""
+        if not request.path_info.startswith(PREFIX):
+            return None
+        problem = problem_for(exception)
+        return problem.response() if problem else None
+
+
+def _make_problem(response: HttpResponse) -> None:
+    """Replace a page in its place, and not the response: what CORS and others put on it stays."""
+    if "json" in response.headers.get("Content-Type", ""):
+        return
+    unknown = ("internal_error", "Internal server error") if response.status_code >= 500 else _ERRORS[400]
+    code, error = _ERRORS.get(response.status_code, unknown)
+    problem = Problem(response.status_code, code, error).response()
+    response.content = problem.content
+    response.headers["Content-Type"] = problem.headers["Content-Type"]
+    response.headers["Content-Length"] = str(len(problem.content))
+
+
+def _caller(request: HttpRequest) -> str:
+    user = getattr(request, "user", None)
+    # One that is still lazy was asked for by nobody, and looking at it would read the session from the database.
+    if user is None or isinstance(user, SimpleLazyObject) or user.pk is None:
+        return "anonymous"
+    return f"user {user.pk}"

@@ -1,0 +1,18 @@
+"""Errors that the foundation itself raises. Domain packages bring their own subclasses of `APIException`."""
+
+from rest_framework.exceptions import APIException
+
+
+class ServiceUnavailable(APIException):
+    """Something that we need does not answer; the same call may work in `retry_after` seconds."""
+
+    status_code = 503
+    default_code = "service_unavailable"
+    default_detail = "The service is temporarily unavailable, try again later"
+    retry_after: float = 5
+
+
+class PayloadTooLarge(APIException):
+    status_code = 413
+    default_code = "payload_too_large"
+    default_detail = "The request body is too large"
