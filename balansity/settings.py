@@ -2,14 +2,20 @@
 
 import os
 import sys
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Any
 
 import environ
+from celery.schedules import crontab
 
 from balansity import database
+from balansity.api.configuration import API_APPS, API_MIDDLEWARE, api_settings
 from balansity.env import ConfigurationError, EnvReader
 from balansity.logs import logging_settings
 from balansity.mail_settings import mail_settings
+from balansity.payment_settings import payment_settings
+from balansity.report_settings import report_settings, report_storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 SANDBOX_KEY = "sandbox-only-secret-key-that-production-refuses"
@@ -50,11 +56,15 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "anymail",
+    *API_APPS,
     "balansity.apps.BalansityConfig",
     "bridge",
     "notifications",
+    "payments",
+    "reports",
 ]
 MIDDLEWARE = [
+    *API_MIDDLEWARE,
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -94,13 +104,16 @@ USE_TZ = True
 TIME_ZONE = "Europe/Moscow"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static"
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 if SANDBOX:
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
+    # The demo shop, by name alone: the image of production comes without the sandbox.
+    INSTALLED_APPS.append("balansity.sandbox.shop")
+    ROOT_URLCONF = "balansity.sandbox.urls"
 
 WHERE = "./dev starts one for development; production puts the address into .env"
 DATABASE_URL = env.required("DATABASE_URL", WHERE)
@@ -140,6 +153,15 @@ CELERY_BEAT_SCHEDULE = {
     "bridge-processes": {"task": "bridge.forget_dead_bridges", "schedule": 3600.0},
     "stuck-sending": {"task": "notifications.check_stuck_emails", "schedule": 300.0},
     "email-bodies": {"task": "notifications.forget_old_bodies", "schedule": 86400.0},
+    "payment-checks": {"task": "payments.queue_due_checks", "schedule": 30.0},
+    "lost-notifications": {"task": "payments.queue_lost_notifications", "schedule": 300.0},
+    "recent-payments": {"task": "payments.compare_recent", "schedule": 900.0, "args": (3,)},
+    # What a whole day of silence may have hidden.
+    "payments-of-the-week": {"task": "payments.compare_recent", "schedule": crontab(hour=4, minute=10), "args": (168,)},
+    "idempotency-keys": {"task": "payments.forget_old_keys", "schedule": 86400.0},
+    "paid-but-unfulfilled": {"task": "payments.flag_unfulfilled", "schedule": crontab(hour=3, minute=40)},
+    "report-leftovers": {"task": "reports.remove_leftovers", "schedule": 300.0},
+    "stuck-reports": {"task": "reports.check_stuck_reports", "schedule": 300.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("CELERY_BEAT_SCHEDULE_FILE", str(BASE_DIR / "logs" / "celerybeat-schedule"))
 
@@ -162,7 +184,33 @@ EMAIL_BODY_DAYS = env.integer("EMAIL_BODY_DAYS", 90, least=1, most=36_500)
 LOG_LEVEL = env.choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
 LOGGING = logging_settings(LOG_LEVEL, Path(env.text("LOG_DIR", str(BASE_DIR / "logs"))))
 
+# What these return is declared below: nobody can see it in a dictionary.
 globals().update(mail_settings(env, sandbox=SANDBOX))
+globals().update(api_settings(env, sandbox=SANDBOX))
+globals().update(payment_settings(env, sandbox=SANDBOX))
+globals().update(report_settings(env))
+STORAGES["reports"] = report_storage(env, sandbox=SANDBOX, base_dir=BASE_DIR)
+REPORT_TASK_TIME_LIMIT: int
+REPORT_LINK_DAYS: int
+SUPABASE_URL: str
+SUPABASE_SERVICE_ROLE_KEY: str
+SUPABASE_JWT_SECRET: str
+SUPABASE_JWT_ISSUERS: tuple[str, ...]
+SUPABASE_SESSION_CHECK: bool
+API_MONEY_PERMISSIONS: tuple[str, ...]
+API_THROTTLES: dict[str, int]
+TRUSTED_PROXIES: tuple[IPv4Network | IPv6Network, ...]
+YUKASSA_SHOP_ID: str
+YUKASSA_SECRET_KEY: str
+YUKASSA_API_URL: str
+YUKASSA_WIDGET_URL: str
+YUKASSA_VAT_CODE: int
+YUKASSA_TAX_SYSTEM_CODE: int | None
+YUKASSA_CONNECT_TIMEOUT: float
+YUKASSA_READ_TIMEOUT: float
+YUKASSA_NOTIFICATION_NETWORKS: tuple[IPv4Network | IPv6Network, ...]
+PAYMENT_TASK_TIME_LIMIT: int
+APPOINTMENT_SLOT_CAPACITY: int
 EMAIL_PROVIDER: str
 EMAIL_LINK_HOSTS: tuple[str, ...]
 

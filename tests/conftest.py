@@ -19,6 +19,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from balansity.sandbox.mailbox import Mailbox
 from balansity.sandbox.services import Sandbox
+from balansity.sandbox.yookassa import YooKassaServer
 from tests.databases import PGMQ_VERSIONS, ClonedDatabase, DatabaseServer
 from tests.network import only_this_machine
 
@@ -123,6 +124,16 @@ def mailbox(tmp_path: Path, settings: Settings) -> Iterator[Mailbox]:
         settings.EMAIL_HOST, settings.EMAIL_PORT = server.host, server.port
         settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
         settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+        yield server
+
+
+@pytest.fixture
+def yookassa(settings: Settings) -> Iterator[YooKassaServer]:
+    """The provider, with a shop of the test's own, which the settings name. It notifies nobody."""
+    with YooKassaServer(shop_id="100500", secret_key="test_of-this-test") as server:
+        settings.YUKASSA_SHOP_ID, settings.YUKASSA_SECRET_KEY = "100500", "test_of-this-test"
+        settings.YUKASSA_API_URL = server.api_url
+        settings.YUKASSA_READ_TIMEOUT = 2.0
         yield server
 
 

@@ -105,6 +105,7 @@ _REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["balansity.api.throttles.RequestThrottle"],
     "DEFAULT_PARSER_CLASSES": ["balansity.api.parsers.DecimalJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "balansity.api.pagination.NewestFirst",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "balansity.api.exception_handler.answer_exception",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -127,7 +128,6 @@ _SPECTACULAR = {
     "ENUM_NAME_OVERRIDES": {
         "PaymentStatus": "payments.states.PaymentStatus",
         "RefundStatus": "payments.states.RefundStatus",
-        "ReportStatus": "reports.models.Status",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

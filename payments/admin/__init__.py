@@ -1,0 +1,7 @@
+"""Payments, refunds and notifications in the admin. Importing this registers them."""
+
+from payments.admin.notifications import ProviderNotificationAdmin
+from payments.admin.payments import PaymentAdmin
+from payments.admin.refunds import RefundAdmin
+
+__all__ = ["PaymentAdmin", "ProviderNotificationAdmin", "RefundAdmin"]

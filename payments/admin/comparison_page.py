@@ -1,0 +1,82 @@
+"""The page that shows a payment as we have it beside what YooKassa says at this moment."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from payments.admin.failures import ASKING, explain
+from payments.admin.formats import money
+from payments.comparison import Compared, Value, compare_payment
+from payments.models import Payment
+from payments.states import PaymentStatus, ProviderStatus
+
+_NAMES: dict[str, str | Promise] = {
+    "external_id": gettext_lazy("id at YooKassa"),
+    "payment_id": gettext_lazy("id of our payment"),
+    "status": gettext_lazy("status at YooKassa"),
+    "row_status": gettext_lazy("status in the site's table"),
+    "amount": gettext_lazy("amount"),
+    "currency": gettext_lazy("currency"),
+    "refunded_amount": gettext_lazy("refunded"),
+    "method": gettext_lazy("method"),
+    "cancellation_reason": gettext_lazy("reason of the refusal"),
+    "receipt_registration": gettext_lazy("fiscal receipt"),
+    "test": gettext_lazy("test payment"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    ours: str
+    theirs: str
+    differs: bool
+
+
+def comparison_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest, payment: Payment) -> HttpResponse:
+    """Ask YooKassa and show both sides, or say why that cannot be. The caller has checked the permission."""
+    rows: list[Row] = []
+    failure = ""
+    try:
+        rows = [_row(compared) for compared in compare_payment(payment)]
+    except ASKING as error:
+        failure = explain(error)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Comparison with YooKassa"),
+        "opts": model_admin.opts,
+        "media": model_admin.media,
+        "payment": payment,
+        "rows": rows,
+        "differences": sum(row.differs for row in rows),
+        "failure": failure,
+    }
+    response = TemplateResponse(request, "admin/payments/comparison.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _row(compared: Compared) -> Row:
+    ours, theirs = (_text(compared.name, value) for value in (compared.ours, compared.theirs))
+    return Row(str(_NAMES[compared.name]), ours, theirs, compared.differs)
+
+
+def _text(name: str, value: Value) -> str:
+    match value:
+        case bool():
+            return _("yes") if value else _("no")
+        case Decimal():
+            return money(value)
+        case None | "":
+            return "—"
+    if name == "status" and value in ProviderStatus.values:
+        return f"{ProviderStatus(value).label} ({value})"
+    if name == "row_status" and value in PaymentStatus.values:
+        return f"{PaymentStatus(value).label} ({value})"
+    return value

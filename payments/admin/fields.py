@@ -1,0 +1,113 @@
+"""The fields of a payment's page: what was paid, what for, and how it stands at YooKassa."""
+
+import json
+
+from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from payments.admin.formats import moment, money
+from payments.admin.orders import given_text, order_text
+from payments.admin.shown_status import checkout_of
+from payments.advice import receipt_state
+from payments.models import Payment
+from payments.services.refunds import remaining_amount
+
+MAIN = (
+    *("status_badge", "amount_text", "remaining", "customer_text", "ordered", "given"),
+    *("method", "receipt", "created", "paid"),
+)
+PROVIDER = ("external_id", "provider_status", "income", "expires", "last_check", "next_check")
+ROW = ("id", "user_id", "row_status", "updated", "metadata_text", "request_text")
+
+
+class PaymentFields:
+    @admin.display(description=gettext_lazy("can still be refunded"))
+    def remaining(self, payment: Payment) -> str:
+        checkout = checkout_of(payment)
+        return "—" if checkout is None else money(remaining_amount(checkout), checkout.currency)
+
+    @admin.display(description=gettext_lazy("customer"))
+    def customer_text(self, payment: Payment) -> str:
+        return ", ".join(filter(None, (payment.user.email, payment.user.phone))) or str(payment.user_id)
+
+    @admin.display(description=gettext_lazy("ordered"))
+    def ordered(self, payment: Payment) -> str:
+        checkout = checkout_of(payment)
+        if checkout is None or checkout.scheduled_at is None:
+            return order_text(payment)
+        return f"{order_text(payment)}, {moment(checkout.scheduled_at)}"
+
+    @admin.display(description=gettext_lazy("given for it"))
+    def given(self, payment: Payment) -> str:
+        return given_text(payment)
+
+    @admin.display(description=gettext_lazy("fiscal receipt"))
+    def receipt(self, payment: Payment) -> str:
+        checkout = checkout_of(payment)
+        return "—" if checkout is None else str(receipt_state(checkout.receipt_registration))
+
+    @admin.display(description=gettext_lazy("paid at"))
+    def paid(self, payment: Payment) -> str:
+        checkout = checkout_of(payment)
+        return moment(checkout.captured_at if checkout else None)
+
+    @admin.display(description=gettext_lazy("id at YooKassa"))
+    def external_id(self, payment: Payment) -> str:
+        checkout = checkout_of(payment)
+        return (checkout.external_id if checkout else payment.external_payment_id) or "—"
+
+    @admin.display(description=gettext_lazy("status at YooKassa"))
+    def provider_status(self, payment: Payment) -> str:
+        checkout = checkout_of(payment)
+        return _("never asked") if checkout is None else checkout.get_provider_status_display()
+
+    @admin.display(description=gettext_lazy("income after commission"))
+    def income(self, payment: Payment) -> str:
+        checkout = checkout_of(payment)
+        if checkout is None or checkout.income_amount is None:
+            return "—"
+        return money(checkout.income_amount, checkout.currency)
+
+    @admin.display(description=gettext_lazy("expires"))
+    def expires(self, payment: Payment) -> str:
+        checkout = checkout_of(payment)
+        return moment(checkout.expires_at if checkout else None)
+
+    @admin.display(description=gettext_lazy("last check"))
+    def last_check(self, payment: Payment) -> str:
+        checkout = checkout_of(payment)
+        if checkout is None or checkout.checked_at is None:
+            return "—"
+        return _("%(time)s, № %(number)s") % {"time": moment(checkout.checked_at), "number": checkout.checks}
+
+    @admin.display(description=gettext_lazy("next check"))
+    def next_check(self, payment: Payment) -> str:
+        checkout = checkout_of(payment)
+        return moment(checkout.next_check_at if checkout else None)
+
+    @admin.display(description=gettext_lazy("status in the site's table"))
+    def row_status(self, payment: Payment) -> str:
+        return f"{payment.get_status_display()} ({payment.status})"
+
+    @admin.display(description=gettext_lazy("updated"))
+    def updated(self, payment: Payment) -> str:
+        return moment(payment.updated_at)
+
+    @admin.display(description=gettext_lazy("metadata from the site"))
+    def metadata_text(self, payment: Payment) -> str:
+        return pretty_json(payment.metadata)
+
+    @admin.display(description=gettext_lazy("request to YooKassa"))
+    def request_text(self, payment: Payment) -> str:
+        checkout = checkout_of(payment)
+        return pretty_json(checkout.request_body if checkout else None)
+
+
+def pretty_json(value: object) -> SafeString | str:
+    """The value with line breaks and everything in it escaped."""
+    if value is None:
+        return "—"
+    return format_html('<pre class="payment-json">{}</pre>', json.dumps(value, ensure_ascii=False, indent=2))

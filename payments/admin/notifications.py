@@ -1,0 +1,152 @@
+"""What YooKassa, or somebody in its name, told us: each notification as it came, and a way to check it again."""
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from payments.admin.fields import pretty_json
+from payments.admin.formats import SECOND_LINE, badge, moment
+from payments.admin.read_only import ReadOnlyAdmin
+from payments.admin.search import search_payments
+from payments.admin.staff import actor_id
+from payments.errors import PaymentError
+from payments.models import Payment, ProviderNotification
+from payments.services.notifications import NotReplayable, UnknownPayment, replay_notification
+from payments.states import NotificationStatus
+
+_ADVICE = {
+    NotificationStatus.REFUSED: gettext_lazy(
+        "It came from an address that is not YooKassa's, so nothing was done. If YooKassa itself sent it, the proxies "
+        "in TRUSTED_PROXIES are wrong: mend that, then process the notification again."
+    ),
+    NotificationStatus.FAILED: gettext_lazy(
+        "The check of the payment failed. Process the notification again; if that fails, show the error to the "
+        "developers."
+    ),
+}
+
+
+@admin.register(ProviderNotification)
+class ProviderNotificationAdmin(ReadOnlyAdmin):
+    """Read-only but for "process again", which needs its own permission."""
+
+    list_display = ("status_badge", "event_and_object", "payment_link", "address", "received")
+    list_display_links = ("status_badge",)
+    list_filter = ("status", "trusted", "received_at")
+    date_hierarchy = "received_at"
+    # What is searched is up to `get_search_results`; without a field there is no search box.
+    search_fields = ("object_id",)
+    search_help_text = gettext_lazy("Client's address, the id of a payment or refund, or a trace id")
+    ordering = ("-received_at", "-id")
+    change_form_template = "admin/payments/notification_page.html"
+    fields = (
+        *("status_badge", "advice", "error", "event", "object_id", "payment_link", "address", "trusted"),
+        *("received", "processed", "body_text", "msg_id", "trace_id"),
+    )
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("payments.replay_providernotification")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderNotification]:
+        rows: QuerySet[ProviderNotification] = super().get_queryset(request)
+        return rows.defer("body") if self.is_list(request) else rows
+
+    def get_fields(self, request: HttpRequest, obj: ProviderNotification | None = None) -> Any:
+        """What is wrong is shown only where something is."""
+        fine = {"error"} if obj is None or not obj.error else set()
+        if obj is None or obj.status not in _ADVICE:
+            fine.add("advice")
+        return [field for field in self.fields if field not in fine]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ProviderNotification], search_term: str
+    ) -> tuple[QuerySet[ProviderNotification], bool]:
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        payments = search_payments(Payment.objects.all(), text)
+        own = Q(object_id=text) | Q(trace_id=text)
+        return queryset.filter(own | Q(payment_id__in=payments.values("pk"))), False
+
+    def get_urls(self) -> list[URLPattern]:
+        replay = require_POST(self.admin_site.admin_view(self.replay_view))
+        return [
+            path("<int:pk>/replay/", replay, name="payments_providernotification_replay"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"may_replay": self.has_replay_permission(request), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    def replay_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        row = self.get_object(request, str(pk))
+        if row is None or not self.has_view_permission(request, row):
+            return HttpResponse(status=404)
+        if not self.has_replay_permission(request):
+            return HttpResponse(status=403)
+        try:
+            number = replay_notification(notification_id=pk, actor_id=actor_id(request))
+        except PaymentError as error:
+            self.message_user(request, _why_not(error), messages.ERROR)
+        else:
+            self.log_change(request, row, _("Processed again."))
+            text = _("The check is queued as message № %(number)s.") % {"number": number}
+            self.message_user(request, text, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:payments_providernotification_change", args=[pk]))
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def status_badge(self, row: ProviderNotification) -> SafeString:
+        return badge(f"notification-{row.status}", row.get_status_display())
+
+    @admin.display(description=gettext_lazy("what to do"))
+    def advice(self, row: ProviderNotification) -> str:
+        return str(_ADVICE[NotificationStatus(row.status)])
+
+    @admin.display(description=gettext_lazy("event"), ordering="event")
+    def event_and_object(self, row: ProviderNotification) -> SafeString:
+        return format_html("{}" + SECOND_LINE, row.event, row.object_id)
+
+    @admin.display(description=gettext_lazy("payment"))
+    def payment_link(self, row: ProviderNotification) -> str:
+        if row.payment_id is None:
+            return "—"
+        address = reverse("admin:payments_payment_change", args=[row.payment_id])
+        return format_html('<a href="{}">{}…</a>', address, str(row.payment_id)[:8])
+
+    @admin.display(description=gettext_lazy("received"), ordering="received_at")
+    def received(self, row: ProviderNotification) -> str:
+        return moment(row.received_at)
+
+    @admin.display(description=gettext_lazy("checked at"))
+    def processed(self, row: ProviderNotification) -> str:
+        return moment(row.processed_at)
+
+    @admin.display(description=gettext_lazy("body"))
+    def body_text(self, row: ProviderNotification) -> str:
+        """Readable where it is JSON, and as it came otherwise; escaped in any case."""
+        try:
+            return pretty_json(json.loads(row.body))
+        except (ValueError, RecursionError):
+            return format_html('<pre class="payment-json">{}</pre>', row.body)
+
+
+def _why_not(error: PaymentError) -> str:
+    match error:
+        case NotReplayable():
+            return _("The check of this notification is queued already.")
+        case UnknownPayment():
+            return _("No payment of ours belongs to this notification, so there is nothing to check.")
+        case _:
+            return _("This notification cannot be read.")

@@ -1,0 +1,106 @@
+"""The page that asks before money goes back."""
+
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.formats import localize_input
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from payments.admin.formats import money
+from payments.admin.orders import given_text, order_text
+from payments.admin.staff import actor_id
+from payments.errors import RefundRefused
+from payments.models import Checkout, Payment, Refund
+from payments.services.refunds import CENT, remaining_amount, request_refund
+from payments.states import Door
+
+
+class AmountField(forms.DecimalField):
+    """An amount as people type it: «4 500,00», «4500.5»."""
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python("".join(value.split()) if isinstance(value, str) else value)
+
+
+class RefundForm(forms.Form):
+    """`once` is made with the page and becomes the refund's id: a page that is sent twice refunds once.
+
+    How much can be refunded is up to the service, which alone knows it under the lock.
+    """
+
+    amount = AmountField(
+        label=gettext_lazy("Amount, ₽"), min_value=CENT, max_digits=10, decimal_places=2, localize=True
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=250,
+        help_text=gettext_lazy("For colleagues: who asked for it and why. The client does not see it."),
+        widget=forms.Textarea(attrs={"rows": 2, "cols": 60}),
+    )
+    once = forms.UUIDField(widget=forms.HiddenInput)
+
+
+def refund_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest, payment: Payment) -> HttpResponse:
+    """Ask, and on POST request the refund. The caller has checked the permission."""
+    checkout = Checkout.objects.filter(pk=payment.pk).first()
+    page = HttpResponseRedirect(reverse("admin:payments_payment_change", args=[payment.pk]))
+    remaining = Decimal(0) if checkout is None else remaining_amount(checkout)
+    if request.method == "POST":
+        form = RefundForm(request.POST)
+        if form.is_valid() and _request(model_admin, request, payment, form):
+            return page
+    elif remaining > 0:
+        form = RefundForm(initial={"amount": localize_input(remaining), "once": uuid.uuid4()})
+    else:
+        model_admin.message_user(request, _("Nothing is left to refund on this payment."), messages.ERROR)
+        return page
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Refund"),
+        "opts": model_admin.opts,
+        "media": model_admin.media,
+        "payment": payment,
+        "form": form,
+        "customer": payment.user.email or str(payment.user_id),
+        "amount": money(payment.amount if checkout is None else checkout.amount, payment.currency),
+        "remaining": money(remaining, payment.currency),
+        "order": order_text(payment),
+        "given": given_text(payment),
+    }
+    return TemplateResponse(request, "admin/payments/refund.html", context)
+
+
+def _request(model_admin: "ModelAdmin[Payment]", request: HttpRequest, payment: Payment, form: RefundForm) -> bool:
+    """Request the refund and say so; `False` puts the reason into the form."""
+    once = form.cleaned_data["once"]
+    sent = Refund.objects.filter(pk=once, payment_id=payment.pk).first()
+    if sent is not None:
+        text = _("This form was sent already: a refund of %(amount)s was requested, and no second one.")
+        model_admin.message_user(request, text % {"amount": money(sent.amount, sent.currency)}, messages.WARNING)
+        return True
+    try:
+        refund = request_refund(
+            payment_id=payment.pk,
+            amount=form.cleaned_data["amount"],
+            reason=form.cleaned_data["reason"],
+            actor_id=actor_id(request),
+            door=Door.STAFF,
+            refund_id=once,
+        )
+    except RefundRefused:
+        left = remaining_amount(Checkout.objects.get(pk=payment.pk))
+        form.add_error("amount", _("At most %(amount)s can be refunded now.") % {"amount": money(left)})
+        return False
+    amount = money(refund.amount, refund.currency)
+    model_admin.log_change(request, payment, _("Refund of %(amount)s requested.") % {"amount": amount})
+    text = _("The refund of %(amount)s is on its way: YooKassa makes it, and the status changes by itself.")
+    model_admin.message_user(request, text % {"amount": amount}, messages.SUCCESS)
+    return True

@@ -1,0 +1,93 @@
+"""All refunds, to look through."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
+
+from payments.admin.fields import pretty_json
+from payments.admin.formats import SECOND_LINE, address, moment, money
+from payments.admin.read_only import ReadOnlyAdmin
+from payments.admin.related import refund_badge
+from payments.admin.search import search_payments
+from payments.advice import party_name, refund_advice
+from payments.models import Payment, Refund
+from payments.states import RefundStatus
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnlyAdmin):
+    list_display = ("status_badge", "amount_text", "customer", "reason", "requested")
+    list_display_links = ("status_badge", "amount_text")
+    list_filter = ("status", "created_at")
+    list_select_related = ("payment__user", "requested_by")
+    date_hierarchy = "created_at"
+    # What is searched is up to `get_search_results`; without a field there is no search box.
+    search_fields = ("id",)
+    search_help_text = gettext_lazy("Client's address, or the id of a payment or refund")
+    ordering = ("-created_at", "-id")
+    fields = (
+        *("status_badge", "problem", "error", "amount_text", "payment_link", "customer", "reason", "requested"),
+        *("finished", "id", "external_id", "request_text"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Refund]:
+        rows: QuerySet[Refund] = super().get_queryset(request).select_related("payment__user", "requested_by")
+        return rows.defer("request_body") if self.is_list(request) else rows
+
+    def get_fields(self, request: HttpRequest, obj: Refund | None = None) -> Any:
+        """What is wrong is shown only where something is."""
+        fine = {"error"} if obj is None or not obj.error else set()
+        if obj is None or obj.status != RefundStatus.CANCELED:
+            fine.add("problem")
+        return [field for field in self.fields if field not in fine]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Refund], search_term: str
+    ) -> tuple[QuerySet[Refund], bool]:
+        if not search_term.strip():
+            return queryset, False
+        payments = search_payments(Payment.objects.all(), search_term)
+        own = Q(external_id=search_term.strip())
+        return queryset.filter(own | Q(payment_id__in=payments.values("pk"))), False
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def status_badge(self, refund: Refund) -> SafeString:
+        return refund_badge(refund)
+
+    @admin.display(description=gettext_lazy("amount"), ordering="amount")
+    def amount_text(self, refund: Refund) -> str:
+        return money(refund.amount, refund.currency)
+
+    @admin.display(description=gettext_lazy("customer"))
+    def customer(self, refund: Refund) -> str:
+        return address(refund.payment.user.email, refund.payment.user_id)
+
+    @admin.display(description=gettext_lazy("requested"), ordering="created_at")
+    def requested(self, refund: Refund) -> str:
+        who = refund.requested_by.get_username() if refund.requested_by is not None else ""
+        return format_html("{}" + SECOND_LINE, address, moment(refund.created_at), who)
+
+    @admin.display(description=gettext_lazy("finished"), ordering="finished_at")
+    def finished(self, refund: Refund) -> str:
+        return moment(refund.finished_at)
+
+    @admin.display(description=gettext_lazy("what to do"))
+    def problem(self, refund: Refund) -> str:
+        advice = refund_advice(refund.cancellation_reason)
+        by = party_name(refund.cancellation_party)
+        return " ".join(str(piece) for piece in (advice.what, f"({by})" if by else "", advice.next_step) if piece)
+
+    @admin.display(description=gettext_lazy("payment"))
+    def payment_link(self, refund: Refund) -> SafeString:
+        address = reverse("admin:payments_payment_change", args=[refund.payment_id])
+        return format_html('<a href="{}">{}</a>', address, refund.payment_id)
+
+    @admin.display(description=gettext_lazy("request to YooKassa"))
+    def request_text(self, refund: Refund) -> str:
+        return pretty_json(refund.request_body)

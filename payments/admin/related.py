@@ -1,0 +1,73 @@
+"""The tables below a payment's fields: its refunds, and the notifications that named it."""
+
+from dataclasses import dataclass
+
+from django.utils.safestring import SafeString
+
+from payments.admin.formats import badge, moment, money
+from payments.advice import Advice, refund_advice
+from payments.models import Payment, ProviderNotification, Refund
+from payments.states import RefundStatus
+
+MOST_NOTIFICATIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RefundLine:
+    """`problem` is set for a refund that did not go through."""
+
+    pk: str
+    status: SafeString
+    amount: str
+    reason: str
+    by: str
+    requested: str
+    finished: str
+    problem: Advice | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationLine:
+    pk: int
+    received: str
+    event: str
+    status: SafeString
+    error: str
+
+
+def refunds_of(payment: Payment) -> list[RefundLine]:
+    rows = Refund.objects.filter(payment_id=payment.pk).select_related("requested_by").order_by("-created_at")
+    return [_refund(row) for row in rows]
+
+
+def notifications_of(payment: Payment) -> list[NotificationLine]:
+    rows = ProviderNotification.objects.filter(payment_id=payment.pk).defer("body").order_by("-received_at", "-pk")
+    return [
+        NotificationLine(
+            row.pk,
+            moment(row.received_at),
+            row.event,
+            badge(f"notification-{row.status}", row.get_status_display()),
+            row.error,
+        )
+        for row in rows[:MOST_NOTIFICATIONS]
+    ]
+
+
+def _refund(row: Refund) -> RefundLine:
+    return RefundLine(
+        pk=str(row.pk),
+        status=refund_badge(row),
+        amount=money(row.amount, row.currency),
+        reason=row.reason,
+        by=row.requested_by.get_username() if row.requested_by is not None else "",
+        requested=moment(row.created_at),
+        finished=moment(row.finished_at),
+        problem=refund_advice(row.cancellation_reason) if row.status == RefundStatus.CANCELED else None,
+        error=row.error,
+    )
+
+
+def refund_badge(row: Refund) -> SafeString:
+    return badge(f"refund-{row.status}", row.get_status_display())

@@ -1,0 +1,59 @@
+"""The status that staff see: what the provider said, where it was asked, and not what somebody wrote into the row."""
+
+from datetime import timedelta
+
+from django.db.models import F, Q
+from django.utils import timezone
+
+from payments.models import Checkout, Payment
+from payments.states import OPEN, PaymentStatus, ProviderStatus, payment_status
+
+STUCK_AFTER = timedelta(minutes=15)
+
+
+def checkout_of(payment: Payment) -> Checkout | None:
+    """Ours about a payment, or `None` for a row that was never started here."""
+    return getattr(payment, "checkout", None)
+
+
+def shown_status(payment: Payment) -> PaymentStatus:
+    """The proven status. For a row that nobody asked the provider about it is only what the row says."""
+    checkout = checkout_of(payment)
+    if checkout is None:
+        return PaymentStatus(payment.status)
+    fully = checkout.refunded_amount >= checkout.amount
+    return payment_status(ProviderStatus(checkout.provider_status), fully_refunded=fully)
+
+
+def is_unproven(payment: Payment) -> bool:
+    """Whether the row claims something that no check has shown."""
+    return checkout_of(payment) is None and payment.status != PaymentStatus.PENDING
+
+
+def having_status(status: PaymentStatus) -> Q:
+    """The payments for which `shown_status` is `status`."""
+    proven = Q(pk__in=[])
+    for provider in ProviderStatus:
+        here = Q(checkout__provider_status=provider.value)
+        if payment_status(provider, fully_refunded=False) == status:
+            proven |= here & Q(checkout__refunded_amount__lt=F("checkout__amount"))
+        if payment_status(provider, fully_refunded=True) == status:
+            proven |= here & Q(checkout__refunded_amount=F("checkout__amount"))
+    return proven | Q(checkout__isnull=True, status=status)
+
+
+def stuck() -> Q:
+    """The payments that should have come to an end by now, and did not."""
+    waiting = Q(checkout__provider_status__in=[status.value for status in OPEN])
+    untouched = Q(checkout__isnull=True, status__in=(PaymentStatus.PENDING, PaymentStatus.PROCESSING))
+    return (waiting | untouched) & Q(created_at__lt=timezone.now() - STUCK_AFTER)
+
+
+def is_stuck(payment: Payment) -> bool:
+    """The same as `stuck` for one row."""
+    checkout = checkout_of(payment)
+    if checkout is None:
+        waits = payment.status in (PaymentStatus.PENDING, PaymentStatus.PROCESSING)
+    else:
+        waits = checkout.provider_status in OPEN
+    return waits and payment.created_at < timezone.now() - STUCK_AFTER

@@ -1,0 +1,140 @@
+"""The timeline of a payment in words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from payments.admin.formats import moment, money
+from payments.models import Fulfilment, Payment, PaymentEvent
+from payments.states import (
+    Attention,
+    Door,
+    EventKind,
+    OrderKind,
+    PaymentStatus,
+    ProviderStatus,
+    RefundStatus,
+)
+
+MOST_EVENTS = 200
+
+_LABELS: dict[str, str | Promise] = {
+    "amount": gettext_lazy("amount"),
+    "status": gettext_lazy("status"),
+    "reason": gettext_lazy("reason"),
+    "note": gettext_lazy("note"),
+    "error": gettext_lazy("error"),
+    "code": gettext_lazy("code"),
+    "refund": gettext_lazy("refund"),
+    "external_id": gettext_lazy("id at YooKassa"),
+    "external_payment_id": gettext_lazy("id at YooKassa"),
+    "currency": gettext_lazy("currency"),
+    "event": gettext_lazy("event"),
+    "object": gettext_lazy("object"),
+    "notification": gettext_lazy("notification №"),
+    "queued": gettext_lazy("queued as message №"),
+    "what": gettext_lazy("what"),
+    "id": gettext_lazy("id"),
+    "order": gettext_lazy("what for"),
+    "adopted": gettext_lazy("row of the site taken over"),
+    "how": gettext_lazy("how"),
+    "state": gettext_lazy("state"),
+}
+_RECEIPT_STATES: dict[str, str | Promise] = {
+    "pending": gettext_lazy("being registered"),
+    "succeeded": gettext_lazy("registered"),
+    "canceled": gettext_lazy("not registered"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event. `parts` are its details, each a readable piece; `by` is empty for machines."""
+
+    time: str
+    what: str
+    door: str
+    by: str
+    parts: tuple[str, ...]
+    kind: str
+
+
+def timeline_of(payment: Payment) -> list[Line]:
+    """The latest events, newest first."""
+    events = PaymentEvent.objects.filter(payment_id=payment.pk).select_related("actor").order_by("-created_at", "-pk")
+    return [_line(event) for event in events[:MOST_EVENTS]]
+
+
+def _line(event: PaymentEvent) -> Line:
+    return Line(
+        time=moment(event.created_at),
+        what=event.get_kind_display(),
+        door=str(Door(event.door).label) if event.door in Door.values else event.door,
+        by=event.actor.get_username() if event.actor is not None else "",
+        parts=tuple(details(event.kind, event.data)),
+        kind=event.kind,
+    )
+
+
+def details(kind: str, data: dict[str, Any]) -> list[str]:
+    """What an event tells, piece by piece. Keys that have no word of their own are shown as they are."""
+    if kind == EventKind.STATUS_CORRECTED:
+        return [_correction(name, value) for name, value in data.items()]
+    shown = {name: value for name, value in data.items() if value not in (None, "")}
+    parts = []
+    if kind == EventKind.STATUS_CHANGED:
+        old, new = data.get("old", ""), shown.pop("new", "")
+        shown.pop("old", None)
+        parts.append(f"{_choice(ProviderStatus, old)} → {_choice(ProviderStatus, new)}")
+    return parts + [_part(kind, name, value) for name, value in shown.items()]
+
+
+def _correction(name: str, value: Any) -> str:
+    if not isinstance(value, dict):
+        return f"{_LABELS.get(name, name)}: {value}"
+    found, right = value.get("found", ""), value.get("right", "")
+    if name == "status":
+        found, right = _choice(PaymentStatus, found), _choice(PaymentStatus, right)
+    return _("%(field)s: was “%(found)s”, is “%(right)s” again") % {
+        "field": _LABELS.get(name, name),
+        "found": found,
+        "right": right,
+    }
+
+
+def _part(kind: str, name: str, value: Any) -> str:
+    read = _READERS.get((kind, name)) or _READERS.get(("", name)) or str
+    return f"{_LABELS.get(name, name)}: {read(value)}"
+
+
+def _choice(choices: Any, value: Any) -> str:
+    return str(choices(value).label) if value in choices.values else str(value)
+
+
+def _amount(value: Any) -> str:
+    try:
+        return money(Decimal(str(value)))
+    except InvalidOperation:
+        return str(value)
+
+
+_READERS: dict[tuple[str, str], Callable[[Any], str]] = {
+    ("", "amount"): _amount,
+    # The whole id is on the page of the refund and in the fields above.
+    ("", "refund"): lambda value: f"{str(value)[:8]}…",
+    ("", "id"): lambda value: f"{str(value)[:8]}…",
+    (EventKind.CREATED, "order"): lambda value: _choice(OrderKind, value),
+    (EventKind.CREATED, "adopted"): lambda value: _("yes") if value else _("no"),
+    (EventKind.ATTENTION, "reason"): lambda value: _choice(Attention, value),
+    (EventKind.ATTENTION_CLEARED, "reason"): lambda value: _choice(Attention, value),
+    (EventKind.REFUND_CHANGED, "status"): lambda value: _choice(RefundStatus, value),
+    (EventKind.CHECKED, "status"): lambda value: _choice(PaymentStatus, value),
+    (EventKind.FULFILLED, "what"): lambda value: _choice(OrderKind, value),
+    ("", "how"): lambda value: _choice(Fulfilment.How, value),
+    (EventKind.RECEIPT_CHANGED, "state"): lambda value: str(_RECEIPT_STATES.get(str(value), value)),
+}

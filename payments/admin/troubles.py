@@ -1,0 +1,80 @@
+"""What is wrong with a payment and what to do about it: the top of its page, empty when all is well."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from payments.admin.formats import moment
+from payments.admin.shown_status import checkout_of, is_stuck, is_unproven, shown_status
+from payments.advice import ATTENTION, Text, decline_advice, party_name, receipt_state
+from payments.models import Checkout, Payment
+from payments.states import Attention, ProviderStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`note` is for the developers: English, with ids. `is_mark` says that staff can clear it."""
+
+    title: Text
+    next_step: Text = ""
+    note: str = ""
+    is_mark: bool = False
+
+
+def troubles_of(payment: Payment) -> list[Trouble]:
+    """The most pressing first."""
+    checkout = checkout_of(payment)
+    found = []
+    if checkout is not None:
+        found.extend(_of_checkout(checkout))
+    found.extend(_of_row(payment))
+    if is_stuck(payment):
+        found.append(_stuck(checkout))
+    return found
+
+
+def _of_checkout(checkout: Checkout) -> list[Trouble]:
+    found = []
+    if checkout.attention:
+        mark = Attention(checkout.attention)
+        title = _("Needs attention since %(time)s: %(why)s") % {
+            "time": moment(checkout.attention_since),
+            "why": mark.label,
+        }
+        found.append(Trouble(title, ATTENTION[mark], checkout.attention_note, is_mark=True))
+    if checkout.provider_status == ProviderStatus.CANCELED:
+        advice = decline_advice(checkout.cancellation_reason)
+        by = party_name(checkout.cancellation_party)
+        what = _("%(what)s Refused by: %(party)s.") % {"what": advice.what, "party": by} if by else advice.what
+        found.append(Trouble(what, advice.next_step, checkout.cancellation_reason))
+    if checkout.receipt_registration == "canceled":
+        found.append(Trouble(gettext_lazy("The fiscal receipt was not registered."), receipt_state("canceled")))
+    return found
+
+
+def _of_row(payment: Payment) -> list[Trouble]:
+    if is_unproven(payment):
+        title = _("The site's table says “%(status)s”, and YooKassa was never asked.")
+        step = gettext_lazy("Check it at YooKassa now: only what YooKassa says is proof.")
+        return [Trouble(title % {"status": payment.get_status_display()}, step)]
+    if payment.status == shown_status(payment):
+        return []
+    title = _("Somebody wrote “%(theirs)s” into the site's table; YooKassa says “%(ours)s”.") % {
+        "theirs": payment.get_status_display(),
+        "ours": shown_status(payment).label,
+    }
+    return [Trouble(title, gettext_lazy("Check it at YooKassa now: that corrects the table."))]
+
+
+def _stuck(checkout: Checkout | None) -> Trouble:
+    title = gettext_lazy("Not finished for more than 15 minutes.")
+    if checkout is None:
+        return Trouble(title, gettext_lazy("The client left before the form of YooKassa opened. No money was taken."))
+    if checkout.provider_status == ProviderStatus.WAITING_FOR_CAPTURE:
+        return Trouble(title)
+    step = gettext_lazy(
+        "The client has probably closed the form: YooKassa ends such a payment after about an hour. It is checked by "
+        "itself; check it now if the client says that they have paid."
+    )
+    return Trouble(title, step)

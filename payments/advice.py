@@ -1,0 +1,186 @@
+"""What YooKassa's reasons and our own warnings mean, and what staff can do about each.
+
+The reasons are those of https://yookassa.ru/developers/payment-acceptance/after-the-payment/declined-payments and
+https://yookassa.ru/developers/payment-acceptance/after-the-payment/refunds; new ones appear without notice.
+"""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from payments.states import Attention
+
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What happened, and what to do next; both may be shown to staff as they are."""
+
+    what: Text
+    next_step: Text
+
+
+_OTHER_CARD = gettext_lazy("Ask the client to pay with another card or in another way.")
+_ASK_BANK = gettext_lazy("Ask the client to call their bank, or to pay with another card.")
+_PAY_AGAIN = gettext_lazy("If the client still wants it, they can pay again on the site.")
+
+_DECLINES: dict[str, Advice] = {
+    "3d_secure_failed": Advice(
+        gettext_lazy("The payer did not pass 3-D Secure: the code from the bank was wrong or never entered."),
+        gettext_lazy("Ask the client to try again with the code at hand, or to pay with another card."),
+    ),
+    "call_issuer": Advice(gettext_lazy("The bank refused the payment and gives no reason."), _ASK_BANK),
+    "canceled_by_merchant": Advice(
+        gettext_lazy("The payment was cancelled from our side."),
+        gettext_lazy("See in YooKassa's office who cancelled it. The client can pay again on the site."),
+    ),
+    "card_expired": Advice(gettext_lazy("The card has expired."), _OTHER_CARD),
+    "country_forbidden": Advice(
+        gettext_lazy("Cards of this country are not accepted."),
+        gettext_lazy("Ask the client to pay with a card of a Russian bank or through SBP."),
+    ),
+    "deal_expired": Advice(gettext_lazy("The time of the safe deal is over."), _PAY_AGAIN),
+    "expired_on_capture": Advice(
+        gettext_lazy("The money was reserved, and nobody captured it in time: it went back to the payer."),
+        gettext_lazy("Ask the client to pay again. Check in YooKassa's office that payments are captured at once."),
+    ),
+    "expired_on_confirmation": Advice(
+        gettext_lazy("The payer opened the form and did not finish the payment in time."), _PAY_AGAIN
+    ),
+    "fraud_suspected": Advice(
+        gettext_lazy("YooKassa suspects fraud."),
+        gettext_lazy("Ask the client to pay with another card. If it happens again, write to YooKassa."),
+    ),
+    "general_decline": Advice(gettext_lazy("The payment was refused without a reason."), _ASK_BANK),
+    "identification_required": Advice(
+        gettext_lazy("The limit of an unidentified YooMoney wallet is used up."),
+        gettext_lazy("Ask the client to identify the wallet, or to pay with a card."),
+    ),
+    "insufficient_funds": Advice(
+        gettext_lazy("There is not enough money on the card or account."),
+        gettext_lazy("Ask the client to top it up, or to pay with another card."),
+    ),
+    "internal_timeout": Advice(
+        gettext_lazy("YooKassa failed: it did not process the payment in time."),
+        gettext_lazy("Ask the client to pay again a little later."),
+    ),
+    "invalid_card_number": Advice(
+        gettext_lazy("The number of the card is wrong."), gettext_lazy("Ask the client to enter it again.")
+    ),
+    "invalid_csc": Advice(
+        gettext_lazy("The three digits from the back of the card (CVV) are wrong."),
+        gettext_lazy("Ask the client to enter them again."),
+    ),
+    "issuer_unavailable": Advice(
+        gettext_lazy("The payer's bank did not answer."),
+        gettext_lazy("Ask the client to pay again later, or with another bank's card."),
+    ),
+    "payment_method_limit_exceeded": Advice(
+        gettext_lazy("The limit of this payment method or of our shop is used up."),
+        gettext_lazy("Ask the client to pay in another way or tomorrow. If many meet it, ask YooKassa for the limit."),
+    ),
+    "payment_method_restricted": Advice(
+        gettext_lazy("Payments with this card or wallet are blocked, for instance because it was reported lost."),
+        _ASK_BANK,
+    ),
+    "permission_revoked": Advice(
+        gettext_lazy("The payer has revoked the permission to charge them automatically."), _PAY_AGAIN
+    ),
+    "unsupported_mobile_operator": Advice(
+        gettext_lazy("Payments from the account of this mobile operator are not accepted."), _OTHER_CARD
+    ),
+}
+
+_REFUND_AGAIN = gettext_lazy("Refund in another way, for instance by transfer, and note it in YooKassa's office.")
+_REFUND_DECLINES: dict[str, Advice] = {
+    "general_decline": Advice(
+        gettext_lazy("The refund was refused without a reason."),
+        gettext_lazy("Ask the client's bank through the client, or YooKassa, then refund again."),
+    ),
+    "insufficient_funds": Advice(
+        gettext_lazy("There is not enough money on our account at YooKassa for the refund."),
+        gettext_lazy("Top up the balance in YooKassa's office, or wait for new payments, then refund again."),
+    ),
+    "rejected_by_payee": Advice(gettext_lazy("The bank of the recipient does not take the money."), _REFUND_AGAIN),
+    "rejected_by_timeout": Advice(
+        gettext_lazy("The refund was not finished in time."), gettext_lazy("Refund again from the payment's page.")
+    ),
+    "yoo_money_account_closed": Advice(gettext_lazy("The payer has closed their YooMoney wallet."), _REFUND_AGAIN),
+}
+
+_PARTIES: dict[str, Text] = {
+    "merchant": gettext_lazy("our shop"),
+    "yoo_money": gettext_lazy("YooKassa"),
+    "payment_network": gettext_lazy("the bank or another participant of the payment"),
+    "deal_participant": gettext_lazy("a participant of the deal"),
+}
+
+ATTENTION: dict[str, Text] = {
+    Attention.MISMATCH: gettext_lazy(
+        "Nothing of what YooKassa says was taken over. Compare with YooKassa and show the difference to the developers."
+    ),
+    Attention.SLOT_TAKEN: gettext_lazy(
+        "The money is there and the time belongs to somebody else. Agree on another time with the client and book it, "
+        "or refund the payment; then clear the mark."
+    ),
+    Attention.SLOT_PASSED: gettext_lazy(
+        "The money came after the consultation was to begin. Agree on another time with the client and book it, "
+        "or refund the payment; then clear the mark."
+    ),
+    Attention.NOT_FULFILLED: gettext_lazy(
+        "The client has paid and got nothing. See below what was ordered, give it by hand or refund the payment; "
+        "then clear the mark."
+    ),
+    Attention.WAITS_FOR_CAPTURE: gettext_lazy(
+        "Capture or cancel the payment in YooKassa's office. The reserve ends by itself, and the money goes back."
+    ),
+    Attention.NOT_CREATED: gettext_lazy(
+        "The client could not pay. Check the shop's settings at YooKassa and show the error to the developers; "
+        "then ask the client to pay again."
+    ),
+    Attention.REFUND_FAILED: gettext_lazy(
+        "The client still waits for the money. See the reason in the table of refunds, mend it, and refund again."
+    ),
+    Attention.CHECK_FAILED: gettext_lazy(
+        "YooKassa could not be asked about this payment. Check it now; if that fails, show the error to the developers."
+    ),
+}
+
+RECEIPTS: dict[str, Text] = {
+    "": gettext_lazy("no data yet"),
+    "pending": gettext_lazy("being registered with the tax office"),
+    "succeeded": gettext_lazy("registered"),
+    "canceled": gettext_lazy(
+        "not registered: send the receipt again from YooKassa's office, or make a correction receipt"
+    ),
+}
+
+
+def decline_advice(reason: str) -> Advice:
+    """Why a payment was cancelled; a reason that is new to us is named as it came."""
+    return _DECLINES.get(reason) or Advice(_unknown(reason), _ASK_BANK)
+
+
+def refund_advice(reason: str) -> Advice:
+    """Why a refund was cancelled."""
+    look = gettext_lazy("Look the refund up in YooKassa's office.")
+    return _REFUND_DECLINES.get(reason) or Advice(_unknown(reason), look)
+
+
+def party_name(party: str) -> Text:
+    """Who refused, in words; empty when nobody is named."""
+    return _PARTIES.get(party, party)
+
+
+def receipt_state(registration: str) -> Text:
+    """How the fiscal receipt stands, in words."""
+    return RECEIPTS.get(registration, registration)
+
+
+def _unknown(reason: str) -> str:
+    if not reason:
+        return _("No reason was given.")
+    return _("The reason is “%(reason)s”: it is new, and not described here.") % {"reason": reason}

@@ -1,0 +1,68 @@
+"""What staff may do over HTTP, with the session of the admin: a token of the front end proves nothing about rights."""
+
+import uuid
+
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.status import HTTP_202_ACCEPTED
+from rest_framework.views import APIView
+
+from payments.api.documentation import CSRF, IDEMPOTENCY, KEY_PROBLEMS, REUSED, problems
+from payments.api.idempotent import IdempotentView
+from payments.api.serializers import AcceptedRefundSerializer, NewRefundSerializer, RefundSerializer
+from payments.errors import PaymentMissing, RefundRefused
+from payments.problems import PaymentNotFound, RefundNotPossible
+from payments.services.refunds import request_refund
+from payments.states import Door
+
+# Keys are kept by customers' ids. Staff have numbers, so each gets an id that no customer has.
+_STAFF_KEYS = uuid.UUID("6b3f5a0e-43c5-4d2c-9a0c-3f1f6a0d7c11")
+
+
+class MayRefund(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        user = request.user
+        return user.is_authenticated and user.is_staff and user.has_perm("payments.refund_payment")
+
+
+class RefundPaymentView(IdempotentView):
+    authentication_classes = (SessionAuthentication,)
+    permission_classes = (MayRefund,)
+
+    @extend_schema(
+        operation_id="payments_refund",
+        summary="Refund a payment, in full or in part (staff)",
+        description="Accepted, not yet made: it is sent to YooKassa in a moment. Without `amount` all that remains.",
+        parameters=[*IDEMPOTENCY, CSRF],
+        request=NewRefundSerializer,
+        responses={
+            202: AcceptedRefundSerializer,
+            **problems(
+                _403="No session of staff, no permission to refund, or no CSRF token.",
+                _404="`payment_not_found`: there is no such payment, or it was never started.",
+                _409="`refund_refused`: not paid, or more than what remains. " + KEY_PROBLEMS,
+                _422=REUSED,
+            ),
+        },
+    )
+    def post(self, request: Request, payment_id: uuid.UUID) -> HttpResponse:
+        owner = uuid.uuid5(_STAFF_KEYS, str(request.user.pk))
+        return self.answer_once(request, owner, lambda: _refund(request, payment_id))
+
+
+def _refund(request: Request, payment_id: uuid.UUID) -> Response:
+    asked = NewRefundSerializer(data=request.data)
+    asked.is_valid(raise_exception=True)
+    try:
+        refund = request_refund(
+            payment_id=payment_id, actor_id=request.user.pk, door=Door.STAFF, **asked.validated_data
+        )
+    except PaymentMissing as error:
+        raise PaymentNotFound from error
+    except RefundRefused as error:
+        raise RefundNotPossible(str(error)) from error
+    return Response({"refund": RefundSerializer(refund).data}, HTTP_202_ACCEPTED)

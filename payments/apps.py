@@ -1,0 +1,27 @@
+from django.apps import AppConfig
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from bridge.queues import Queue, registry
+
+QUEUE = "payment_processing_queue"
+
+
+class PaymentsConfig(AppConfig):
+    name = "payments"
+    verbose_name = _("Payments")
+
+    def ready(self) -> None:
+        # Models, and with them the journal, can only be imported once Django has loaded all apps.
+        from payments.journal import PaymentJournal  # noqa: PLC0415
+
+        registry.register(
+            Queue(
+                name=QUEUE,
+                task="payments.process",
+                celery_queue="payments",
+                max_retries=settings.MAX_PAYMENT_RETRY_ATTEMPTS,
+                time_limit=settings.PAYMENT_TASK_TIME_LIMIT,
+                journal=PaymentJournal(),
+            )
+        )

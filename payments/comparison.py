@@ -1,0 +1,78 @@
+"""A payment as we have it beside the same payment at YooKassa. Looks only: nothing is sent and nothing written."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Sum
+
+from payments.errors import PaymentMissing, ProviderMismatch
+from payments.models import Checkout, Payment, Refund
+from payments.provider import provider
+from payments.states import PaymentStatus, ProviderStatus, RefundStatus, payment_status
+from payments.yookassa.errors import Rejected
+from payments.yookassa.objects import ProviderPayment
+
+Value = str | bool | Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One property; `ours` and `theirs` are the same when nothing is wrong."""
+
+    name: str
+    ours: Value
+    theirs: Value
+
+    @property
+    def differs(self) -> bool:
+        return self.ours != self.theirs
+
+
+def compare_payment(payment: Payment) -> list[Compared]:
+    """Ask YooKassa and put both sides next to each other.
+
+    Raises `PaymentMissing` for a payment that has no id there yet, `ProviderMismatch` when YooKassa does not know it,
+    `Unavailable` and `Rejected` from the adapter, and `ProviderNotConfigured`.
+    """
+    checkout = Checkout.objects.filter(pk=payment.pk).first()
+    external_id = checkout.external_id if checkout is not None else payment.external_payment_id
+    if not external_id:
+        raise PaymentMissing(f"the payment {payment.pk} has no id at YooKassa")
+    try:
+        seen = provider().get_payment(external_id)
+    except Rejected as error:
+        if error.http_status == 404:
+            raise ProviderMismatch(f"YooKassa does not know the payment {external_id}") from error
+        raise
+    return compare(payment, checkout, seen)
+
+
+def compare(payment: Payment, checkout: Checkout | None, seen: ProviderPayment) -> list[Compared]:
+    """Put both sides next to each other. Without a checkout ours is what the row says."""
+    known = seen.status in ProviderStatus.values
+    shown = payment_status(
+        ProviderStatus(seen.status) if known else ProviderStatus.PENDING,
+        fully_refunded=seen.refunded_amount >= seen.amount,
+    )
+    row = Compared("row_status", PaymentStatus(payment.status).value, shown.value)
+    if checkout is None:
+        return [
+            Compared("external_id", payment.external_payment_id, seen.id),
+            row,
+            Compared("amount", payment.amount, seen.amount),
+            Compared("currency", payment.currency, seen.currency),
+        ]
+    back = Refund.objects.filter(payment_id=payment.pk, status=RefundStatus.SUCCEEDED).aggregate(sum=Sum("amount"))
+    return [
+        Compared("external_id", checkout.external_id, seen.id),
+        Compared("payment_id", str(payment.pk), seen.metadata.get("payment_id")),
+        Compared("status", checkout.provider_status, seen.status),
+        row,
+        Compared("amount", checkout.amount, seen.amount),
+        Compared("currency", checkout.currency, seen.currency),
+        Compared("refunded_amount", back["sum"] or Decimal(0), seen.refunded_amount),
+        Compared("method", checkout.method_title or checkout.method_type, seen.method_title or seen.method_type),
+        Compared("cancellation_reason", checkout.cancellation_reason, seen.cancellation_reason),
+        Compared("receipt_registration", checkout.receipt_registration, seen.receipt_registration),
+        Compared("test", checkout.test, seen.test),
+    ]

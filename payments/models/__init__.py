@@ -1,0 +1,33 @@
+"""Supabase's tables that a payment touches, unmanaged, and our own rows about it."""
+
+from payments.models.checkout import Checkout
+from payments.models.fulfilment import Fulfilment
+from payments.models.idempotency import IdempotencyKey
+from payments.models.notification import ProviderNotification
+from payments.models.refund import Refund
+from payments.models.supabase import (
+    Appointment,
+    AppointmentType,
+    Package,
+    PackagePurchase,
+    Payment,
+    Profile,
+    User,
+)
+from payments.models.timeline import PaymentEvent
+
+__all__ = [
+    "Appointment",
+    "AppointmentType",
+    "Checkout",
+    "Fulfilment",
+    "IdempotencyKey",
+    "Package",
+    "PackagePurchase",
+    "Payment",
+    "PaymentEvent",
+    "Profile",
+    "ProviderNotification",
+    "Refund",
+    "User",
+]

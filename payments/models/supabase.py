@@ -1,0 +1,161 @@
+"""The tables that Supabase owns, as far as payments need them. Nothing here is ever migrated.
+
+The odd table names make Django write `"public"."payments"`: our own schema stands first in the search path, and a table
+of ours must never be taken for one of Supabase's.
+"""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from payments.states import PaymentStatus
+
+
+class Stamped(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # Filled by the database, which also touches `updated_at` by a trigger.
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        abstract = True
+
+
+class User(Stamped):
+    """A customer. `role` is editable by its owner in production, so it is not even here."""
+
+    email = models.TextField(_("email"), null=True)  # noqa: DJ001 # Supabase's column.
+    phone = models.TextField(_("phone"), null=True)  # noqa: DJ001
+
+    objects: ClassVar[models.Manager["User"]] = models.Manager()
+
+    class Meta:
+        managed = False
+        db_table = 'public"."users'
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers")
+
+    def __str__(self) -> str:
+        return self.email or str(self.id)
+
+
+class Profile(Stamped):
+    user = models.ForeignKey(User, models.DO_NOTHING, db_constraint=False, related_name="profiles")
+    first_name = models.TextField(_("first name"))
+
+    objects: ClassVar[models.Manager["Profile"]] = models.Manager()
+
+    class Meta:
+        managed = False
+        db_table = 'public"."profiles'
+        verbose_name = _("family member")
+        verbose_name_plural = _("family members")
+
+    def __str__(self) -> str:
+        return self.first_name
+
+
+class AppointmentType(Stamped):
+    name = models.TextField(_("name"))
+    duration_minutes = models.IntegerField(_("minutes"))
+    price = models.DecimalField(_("price"), max_digits=10, decimal_places=2)
+    is_active = models.BooleanField(_("on sale"), default=True)
+
+    objects: ClassVar[models.Manager["AppointmentType"]] = models.Manager()
+
+    class Meta:
+        managed = False
+        db_table = 'public"."appointment_types'
+        verbose_name = _("kind of consultation")
+        verbose_name_plural = _("kinds of consultation")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Package(Stamped):
+    name = models.TextField(_("name"))
+    session_count = models.IntegerField(_("sessions"))
+    appointment_type = models.ForeignKey(AppointmentType, models.DO_NOTHING, db_constraint=False, null=True)
+    price = models.DecimalField(_("price"), max_digits=10, decimal_places=2)
+    is_active = models.BooleanField(_("on sale"), default=True)
+
+    objects: ClassVar[models.Manager["Package"]] = models.Manager()
+
+    class Meta:
+        managed = False
+        db_table = 'public"."packages'
+        verbose_name = _("package")
+        verbose_name_plural = _("packages")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Payment(Stamped):
+    """The row that the front end reads. Its status, amount and metadata may have been written by anybody."""
+
+    user = models.ForeignKey(User, models.DO_NOTHING, db_constraint=False, verbose_name=_("customer"))
+    amount = models.DecimalField(_("amount"), max_digits=10, decimal_places=2)
+    currency = models.TextField(_("currency"), default="RUB")
+    status = models.TextField(_("status"), choices=PaymentStatus.choices, default=PaymentStatus.PENDING)
+    payment_method = models.TextField(_("method"), null=True)  # noqa: DJ001
+    external_payment_id = models.TextField(_("id at YooKassa"), null=True)  # noqa: DJ001
+    metadata = models.JSONField(_("metadata"), null=True)
+
+    objects: ClassVar[models.Manager["Payment"]] = models.Manager()
+
+    class Meta:
+        managed = False
+        db_table = 'public"."payments'
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        permissions: ClassVar = [
+            ("refund_payment", _("Can refund payments")),
+            ("check_payment", _("Can check payments at YooKassa")),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Appointment(Stamped):
+    user = models.ForeignKey(User, models.DO_NOTHING, db_constraint=False)
+    profile = models.ForeignKey(Profile, models.DO_NOTHING, db_constraint=False, null=True)
+    appointment_type = models.ForeignKey(AppointmentType, models.DO_NOTHING, db_constraint=False)
+    scheduled_at = models.DateTimeField(_("time"))
+    status = models.TextField(_("status"), default="scheduled")
+    payment = models.ForeignKey(Payment, models.DO_NOTHING, db_constraint=False, null=True, related_name="appointments")
+
+    objects: ClassVar[models.Manager["Appointment"]] = models.Manager()
+
+    class Meta:
+        managed = False
+        db_table = 'public"."appointments'
+        verbose_name = _("consultation")
+        verbose_name_plural = _("consultations")
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class PackagePurchase(Stamped):
+    user = models.ForeignKey(User, models.DO_NOTHING, db_constraint=False)
+    package = models.ForeignKey(Package, models.DO_NOTHING, db_constraint=False)
+    sessions_remaining = models.IntegerField(_("sessions left"))
+    payment = models.ForeignKey(Payment, models.DO_NOTHING, db_constraint=False, null=True, related_name="purchases")
+    purchased_at = models.DateTimeField(_("bought"))
+    expires_at = models.DateTimeField(_("valid until"), null=True)
+
+    objects: ClassVar[models.Manager["PackagePurchase"]] = models.Manager()
+
+    class Meta:
+        managed = False
+        db_table = 'public"."package_purchases'
+        verbose_name = _("bought package")
+        verbose_name_plural = _("bought packages")
+
+    def __str__(self) -> str:
+        return str(self.id)

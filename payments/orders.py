@@ -1,0 +1,149 @@
+"""What a payment is for, as its `metadata` says: read strictly, since a price and a consultation hang on it."""
+
+import json
+import math
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from payments.errors import PaymentError
+from payments.states import OrderKind
+
+MOST_BYTES = 8 * 1024
+DEEPEST = 8
+LONGEST_TIME = 40
+YEARS = range(2000, 2200)
+_APPOINTMENT_KEYS = ("appointment_type_id", "appointment_id", "scheduled_at", "profile_id")
+
+
+class InvalidOrder(PaymentError):
+    """The metadata is no order. `code` is stable, the text an English sentence for whoever sent it."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A consultation or a package. Two metadata that order the same thing give equal orders, whatever else they say.
+
+    A consultation has its kind, and either `appointment_id` of one that is booked already or the time of a new one,
+    in UTC. A package has `package_id` and nothing else.
+    """
+
+    kind: OrderKind
+    appointment_type_id: uuid.UUID | None = None
+    appointment_id: uuid.UUID | None = None
+    scheduled_at: datetime | None = None
+    profile_id: uuid.UUID | None = None
+    package_id: uuid.UUID | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """The order as columns of `Checkout`, by name."""
+        return asdict(self)
+
+
+def parse_order(metadata: object) -> Order:
+    """Read the metadata of a payment; absent and null mean the same, unknown keys nothing. Raises `InvalidOrder`."""
+    known = storable_metadata(metadata)
+    kind = known.get("type")
+    if kind == OrderKind.PACKAGE:
+        return _package(known)
+    if kind == OrderKind.APPOINTMENT:
+        return _appointment(known)
+    raise InvalidOrder("unknown_order_type", f"metadata.type must be one of {', '.join(OrderKind.values)}")
+
+
+def storable_metadata(metadata: object) -> dict[str, Any]:
+    """Return the metadata as a jsonb column can hold it. Raises `InvalidOrder` for what is too large or no object."""
+    if not isinstance(metadata, dict):
+        raise InvalidOrder("invalid_metadata", "metadata must be a JSON object")
+    stored: dict[str, Any] = _storable(metadata, DEEPEST)
+    if len(json.dumps(stored, ensure_ascii=False).encode()) > MOST_BYTES:
+        raise InvalidOrder("metadata_too_large", f"metadata has more than {MOST_BYTES} bytes")
+    return stored
+
+
+def _storable(value: Any, depth: int) -> Any:
+    if depth == 0:
+        raise InvalidOrder("invalid_metadata", f"metadata is nested more than {DEEPEST} deep")
+    match value:
+        case dict():
+            return {key: _storable(item, depth - 1) for key, item in value.items()}
+        case list():
+            return [_storable(item, depth - 1) for item in value]
+        case Decimal():
+            # Our parser makes these of numbers with a point; nothing that money depends on is among them.
+            number = float(value)
+            if not math.isfinite(number):
+                raise InvalidOrder("invalid_metadata", "metadata has a number out of range")
+            return number
+        case _:
+            return value
+
+
+def _package(known: dict[str, Any]) -> Order:
+    _refuse(known, _APPOINTMENT_KEYS, OrderKind.PACKAGE)
+    package_id = _uuid(known, "package_id")
+    if package_id is None:
+        raise InvalidOrder("package_missing", "metadata.package_id is missing")
+    return Order(OrderKind.PACKAGE, package_id=package_id)
+
+
+def _appointment(known: dict[str, Any]) -> Order:
+    _refuse(known, ("package_id",), OrderKind.APPOINTMENT)
+    type_id, booked = _uuid(known, "appointment_type_id"), _uuid(known, "appointment_id")
+    start = _time(known, "scheduled_at")
+    if type_id is None:
+        raise InvalidOrder("appointment_type_missing", "metadata.appointment_type_id is missing")
+    if booked is None and start is None:
+        text = "metadata needs scheduled_at for a new consultation, or appointment_id of a booked one"
+        raise InvalidOrder("scheduled_at_missing", text)
+    return Order(
+        OrderKind.APPOINTMENT,
+        appointment_type_id=type_id,
+        appointment_id=booked,
+        # A booked one has its time already, whatever the metadata says.
+        scheduled_at=None if booked else start,
+        profile_id=_uuid(known, "profile_id"),
+    )
+
+
+def _refuse(known: dict[str, Any], keys: tuple[str, ...], kind: OrderKind) -> None:
+    """A second thing in the same order would be paid and not given."""
+    for key in keys:
+        if known.get(key) is not None:
+            raise InvalidOrder("ambiguous_order", f"metadata.{key} does not belong to an order of type {kind.value}")
+
+
+def _uuid(known: dict[str, Any], key: str) -> uuid.UUID | None:
+    raw = known.get(key)
+    if raw is None:
+        return None
+    try:
+        parsed = uuid.UUID(raw) if isinstance(raw, str) else None
+    except ValueError:
+        parsed = None
+    # Python also takes braces, URNs and digits without hyphens.
+    if parsed is None or str(parsed) != str(raw).lower():
+        raise InvalidOrder("invalid_metadata", f"metadata.{key} must be a UUID")
+    return parsed
+
+
+def _time(known: dict[str, Any], key: str) -> datetime | None:
+    raw = known.get(key)
+    if raw is None:
+        return None
+    try:
+        parsed = datetime.fromisoformat(raw) if isinstance(raw, str) and len(raw) <= LONGEST_TIME else None
+    except ValueError:
+        parsed = None
+    # Far from the ends of the calendar, so that it can be shown in any time zone.
+    if parsed is None or parsed.tzinfo is None or parsed.year not in YEARS:
+        raise InvalidOrder(
+            "invalid_metadata", f"metadata.{key} must be a time with its zone, like 2026-11-23T14:30:00Z"
+        )
+    return parsed.astimezone(UTC)

@@ -1,0 +1,41 @@
+"""What a message of the payment queue asks for, checked. Anybody may have sent it, so it only says where to look."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Self
+
+from bridge.errors import InvalidMessage
+
+ACTIONS = ("verify", "update_status", "refund")
+MOST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessingRequest:
+    """A payment to look at. All actions do the same: `refund` makes no refund that staff did not ask for.
+
+    `notification_id` names the row of the provider's notification that the check is for.
+    """
+
+    payment_id: uuid.UUID
+    action: str
+    notification_id: int | None = None
+
+    @classmethod
+    def parse(cls, body: object) -> Self:
+        """Read the body of a message. Raises `InvalidMessage`. Keys that nobody needs are ignored."""
+        if not isinstance(body, dict):
+            raise InvalidMessage("the message must be a JSON object")
+        raw, action = body.get("payment_id"), body.get("action")
+        try:
+            payment_id = uuid.UUID(raw) if isinstance(raw, str) else None
+        except ValueError:
+            payment_id = None
+        if payment_id is None:
+            raise InvalidMessage('the key "payment_id" must be a UUID')
+        if action not in ACTIONS:
+            raise InvalidMessage(f'the key "action" must be one of {", ".join(ACTIONS)}')
+        notification = body.get("notification_id")
+        if notification is not None and not (type(notification) is int and 0 < notification <= MOST_ID):
+            raise InvalidMessage('the key "notification_id" must be a positive whole number')
+        return cls(payment_id, action, notification)

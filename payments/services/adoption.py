@@ -1,0 +1,70 @@
+"""Finds what was begun already for the same order, so that one purchase stays one payment."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from payments.models import Checkout, Payment
+from payments.orders import InvalidOrder, Order, parse_order
+from payments.states import OPEN, PaymentStatus
+
+# How old a row of the front end may be: it writes the row a moment before it calls us.
+ADOPT_WITHIN = timedelta(minutes=30)
+# How long a repeated request means the same purchase; then a person buys the same thing once more.
+REUSE_WITHIN = timedelta(minutes=15)
+_MOST_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What somebody wants to pay, checked: the same for each click on the same button."""
+
+    user_id: uuid.UUID
+    order: Order
+    amount: Decimal
+    currency: str
+
+
+def find_row(purchase: Purchase) -> Payment | None:
+    """Lock and return the newest row that the front end wrote for this purchase and that is no payment yet.
+
+    The front end goes on to verify the id of that row, so a second one of ours would stay without anybody.
+    """
+    started = Checkout.objects.filter(pk=OuterRef("pk"))
+    rows = Payment.objects.select_for_update().filter(
+        ~Exists(started),
+        user_id=purchase.user_id,
+        amount=purchase.amount,
+        currency=purchase.currency,
+        status=PaymentStatus.PENDING,
+        external_payment_id__isnull=True,
+        created_at__gte=timezone.now() - ADOPT_WITHIN,
+    )
+    return next((row for row in rows.order_by("-created_at")[:_MOST_ROWS] if _order_of(row) == purchase.order), None)
+
+
+def find_open_checkout(purchase: Purchase) -> Checkout | None:
+    """Return the newest payment for this purchase that waits for its payer: a double click, or a repeated call."""
+    open_ones = Checkout.objects.filter(
+        user_id=purchase.user_id,
+        amount=purchase.amount,
+        currency=purchase.currency,
+        provider_status__in=OPEN,
+        # Without it the payment was begun by the system before us and cannot be sent again.
+        request_body__isnull=False,
+        created_at__gte=timezone.now() - REUSE_WITHIN,
+        **purchase.order.columns(),
+    )
+    return open_ones.order_by("-created_at").first()
+
+
+def _order_of(row: Payment) -> Order | None:
+    try:
+        return parse_order(row.metadata)
+    except InvalidOrder:
+        # Written by the payer's browser: whatever it is, it is not this order.
+        return None

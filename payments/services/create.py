@@ -1,0 +1,146 @@
+"""Starts a payment: everything is written down before the provider is asked, so that no answer can get lost."""
+
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from payments.models import Checkout, Payment, User
+from payments.orders import InvalidOrder, parse_order, storable_metadata
+from payments.problems import (
+    OrderRefused,
+    PaymentFinished,
+    PaymentMismatch,
+    PaymentsNotConfigured,
+    ProviderRejected,
+    ProviderUnavailable,
+    UnknownCustomer,
+)
+from payments.provider import ProviderNotConfigured, provider
+from payments.requests import TaxRules, payment_request, receipt_contact
+from payments.schedule import STEPS
+from payments.services.adoption import Purchase, find_open_checkout, find_row
+from payments.services.locks import lock_customer
+from payments.services.order_checks import check_order, check_price
+from payments.services.sync import record_created, record_refused, record_unanswered
+from payments.services.timeline import record_event
+from payments.states import Door, EventKind
+from payments.yookassa.client import YooKassaClient
+from payments.yookassa.errors import Rejected, Unavailable
+
+METHOD = "yookassa"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who pays. `email` is the one that the token vouches for; it may be empty."""
+
+    id: uuid.UUID
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A payment that waits for its payer, and the token of the form that takes the money."""
+
+    payment_id: uuid.UUID
+    confirmation_token: str
+
+
+def create_payment(*, caller: Caller, amount: Decimal, currency: str, metadata: object) -> Started:
+    """Start a payment, or return the one that was started for the same order a moment ago.
+
+    Raises the problems of `payments.problems`. After `ProviderUnavailable` the same call finishes what was begun.
+    """
+    try:
+        stored, order = storable_metadata(metadata), parse_order(metadata)
+    except InvalidOrder as error:
+        raise OrderRefused("metadata", error.code, str(error)) from error
+    try:
+        client = provider()
+    except ProviderNotConfigured as error:
+        raise PaymentsNotConfigured from error
+    checkout = _begin(Purchase(caller.id, order, amount, currency), caller, stored)
+    return Started(checkout.pk, checkout.confirmation_token or _ask_for_token(client, checkout))
+
+
+def _begin(purchase: Purchase, caller: Caller, metadata: dict[str, Any]) -> Checkout:
+    with transaction.atomic():
+        # A double click is two requests at once: the second one finds what the first one began.
+        lock_customer(caller.id)
+        customer = User.objects.filter(pk=caller.id).first()
+        if customer is None:
+            raise UnknownCustomer
+        check_price(purchase.order, purchase.amount)
+        check_order(purchase.order, caller.id)
+        row = find_row(purchase)
+        existing = find_open_checkout(purchase) if row is None else None
+        return existing or _write(purchase, row, _request_parts(customer, caller), metadata)
+
+
+def _request_parts(customer: User, caller: Caller) -> dict[str, Any]:
+    contact = receipt_contact(emails=(customer.email, caller.email), phone=customer.phone)
+    if contact is None:
+        text = "the receipt needs an e-mail address or a telephone number in the customer's account"
+        raise OrderRefused("receipt", "receipt_contact_missing", text)
+    return {"contact": contact, "taxes": TaxRules(settings.YUKASSA_VAT_CODE, settings.YUKASSA_TAX_SYSTEM_CODE)}
+
+
+def _write(purchase: Purchase, row: Payment | None, parts: dict[str, Any], metadata: dict[str, Any]) -> Checkout:
+    adopted = row is not None
+    if row is None:
+        row = Payment.objects.create(
+            user_id=purchase.user_id,
+            amount=purchase.amount,
+            currency=purchase.currency,
+            payment_method=METHOD,
+            metadata=metadata,
+        )
+    elif row.payment_method is None:
+        row.payment_method = METHOD
+        row.save(update_fields=["payment_method", "updated_at"])
+    order = purchase.order
+    checkout = Checkout.objects.create(
+        payment=row,
+        user_id=purchase.user_id,
+        amount=purchase.amount,
+        currency=purchase.currency,
+        request_body=payment_request(
+            payment_id=row.pk,
+            user_id=purchase.user_id,
+            kind=order.kind,
+            amount=purchase.amount,
+            currency=purchase.currency,
+            **parts,
+        ),
+        # Should this process die before the provider answers.
+        next_check_at=timezone.now() + STEPS[0],
+        **order.columns(),
+    )
+    record_event(
+        row.pk, EventKind.CREATED, door=Door.API, amount=str(purchase.amount), order=order.kind.value, adopted=adopted
+    )
+    return checkout
+
+
+def _ask_for_token(client: YooKassaClient, checkout: Checkout) -> str:
+    """Send the stored request. Sent twice, it is the same payment: the key is its id."""
+    try:
+        created = client.create_payment(checkout.request_body or {}, key=str(checkout.pk))
+    except Rejected as error:
+        record_refused(checkout.pk, error, door=Door.API)
+        raise ProviderRejected from error
+    except Unavailable as error:
+        record_unanswered(checkout.pk, str(error), door=Door.API)
+        raise ProviderUnavailable(retry_after=error.retry_after) from error
+    record_created(checkout.pk, created, door=Door.API)
+    checkout.refresh_from_db(fields=["external_id", "confirmation_token"])
+    if checkout.external_id != created.id:
+        raise PaymentMismatch
+    if not checkout.confirmation_token:
+        raise PaymentFinished
+    return checkout.confirmation_token

@@ -1,0 +1,161 @@
+"""Gives the customer what was paid for, once. Runs inside the transaction that notes the payment as paid."""
+
+import uuid
+
+from django.conf import settings
+from django.utils import timezone
+
+from payments.models import (
+    Appointment,
+    AppointmentType,
+    Checkout,
+    Fulfilment,
+    Package,
+    PackagePurchase,
+    Payment,
+    Profile,
+)
+from payments.services.attention import flag, settle
+from payments.services.locks import lock_slot
+from payments.services.timeline import record_event
+from payments.states import Attention, Door, EventKind, OrderKind
+
+SCHEDULED = "scheduled"
+HOLDING_SLOT = (SCHEDULED, "in_progress")
+
+
+class NotFulfillable(Exception):
+    """What was paid for cannot be given by a machine."""
+
+    def __init__(self, attention: Attention, note: str) -> None:
+        self.attention = attention
+        super().__init__(note)
+
+
+def fulfil(payment: Payment, checkout: Checkout, *, vouched: bool, door: Door) -> None:
+    """Link or make the consultation or package of a paid, locked payment; marks it for staff where that cannot be.
+
+    `vouched` says that the provider itself names this payment as its own. Without that, only what is linked already
+    counts: rows from before our time were written by the payer's browser.
+    """
+    if Fulfilment.objects.filter(pk=payment.pk).exists():
+        return
+    try:
+        fulfilment = _found(payment) or _give(payment, checkout, vouched=vouched)
+    except NotFulfillable as why:
+        flag(checkout, why.attention, str(why), door=door)
+        return
+    fulfilment.save(force_insert=True)
+    record_event(
+        payment.pk,
+        EventKind.FULFILLED,
+        door=door,
+        what=fulfilment.kind,
+        how=fulfilment.how,
+        id=str(fulfilment.appointment_id or fulfilment.purchase_id),
+    )
+    settle(checkout, Attention.NOT_FULFILLED, Attention.SLOT_TAKEN, Attention.SLOT_PASSED, door=door)
+
+
+def _found(payment: Payment) -> Fulfilment | None:
+    """What carries this payment's id already: given by the front end, or before our time."""
+    appointment = Appointment.objects.filter(payment_id=payment.pk, user_id=payment.user_id).first()
+    if appointment is not None:
+        return _appointment(payment, appointment.pk, Fulfilment.How.FOUND)
+    purchase = PackagePurchase.objects.filter(payment_id=payment.pk, user_id=payment.user_id).first()
+    return _purchase(payment, purchase.pk, Fulfilment.How.FOUND) if purchase is not None else None
+
+
+def _give(payment: Payment, checkout: Checkout, *, vouched: bool) -> Fulfilment:
+    if not checkout.kind:
+        raise NotFulfillable(Attention.NOT_FULFILLED, "the payment does not say what it is for")
+    if checkout.request_body is None:
+        if not vouched:
+            raise NotFulfillable(Attention.NOT_FULFILLED, "YooKassa does not name this payment; look what it paid for")
+        _check_price(checkout)
+    if checkout.kind == OrderKind.PACKAGE:
+        return _sell_package(payment, checkout)
+    if checkout.appointment_id is not None:
+        return _pay_booked(payment, checkout, checkout.appointment_id)
+    return _book(payment, checkout)
+
+
+def _check_price(checkout: Checkout) -> None:
+    """The order of a payment that was not started here comes from a row that its payer can edit."""
+    catalogue = AppointmentType if checkout.kind == OrderKind.APPOINTMENT else Package
+    ordered = [one for one in (checkout.appointment_type_id, checkout.package_id) if one is not None]
+    price = catalogue.objects.filter(pk__in=ordered).values_list("price", flat=True).first()
+    if price != checkout.amount:
+        raise NotFulfillable(Attention.NOT_FULFILLED, f"{checkout.amount} was paid for something that costs {price}")
+
+
+def _sell_package(payment: Payment, checkout: Checkout) -> Fulfilment:
+    package = Package.objects.filter(pk__in=[checkout.package_id]).first()
+    if package is None:
+        raise NotFulfillable(Attention.NOT_FULFILLED, f"the package {checkout.package_id} does not exist any more")
+    purchase = PackagePurchase.objects.create(
+        user_id=payment.user_id,
+        package=package,
+        sessions_remaining=package.session_count,
+        payment=payment,
+        purchased_at=timezone.now(),
+    )
+    return _purchase(payment, purchase.pk, Fulfilment.How.MADE)
+
+
+def _pay_booked(payment: Payment, checkout: Checkout, appointment_id: uuid.UUID) -> Fulfilment:
+    booked = Appointment.objects.select_for_update().filter(pk=appointment_id, user_id=payment.user_id).first()
+    if booked is None:
+        raise NotFulfillable(Attention.NOT_FULFILLED, f"the consultation {appointment_id} does not exist any more")
+    if booked.payment_id is not None:
+        why = f"the consultation {appointment_id} was paid with {booked.payment_id} already"
+        raise NotFulfillable(Attention.NOT_FULFILLED, why)
+    if booked.status not in HOLDING_SLOT:
+        raise NotFulfillable(Attention.NOT_FULFILLED, f"the consultation {appointment_id} is {booked.status}")
+    if booked.appointment_type_id != checkout.appointment_type_id:
+        why = f"the consultation {appointment_id} is of another kind by now than the one that was paid"
+        raise NotFulfillable(Attention.NOT_FULFILLED, why)
+    _link(booked, payment)
+    return _appointment(payment, booked.pk, Fulfilment.How.LINKED)
+
+
+def _book(payment: Payment, checkout: Checkout) -> Fulfilment:
+    kind, start = checkout.appointment_type_id, checkout.scheduled_at
+    if kind is None or start is None:
+        raise NotFulfillable(Attention.NOT_FULFILLED, "the payment names neither a consultation nor a time for one")
+    lock_slot(f"{kind} {start.timestamp()}")
+    at_that_time = Appointment.objects.select_for_update().filter(
+        appointment_type_id=kind, scheduled_at=start, status__in=HOLDING_SLOT
+    )
+    # The front end may have booked it by itself, without the payment.
+    own = at_that_time.filter(user_id=payment.user_id, payment__isnull=True).order_by("created_at").first()
+    if own is not None:
+        _link(own, payment)
+        return _appointment(payment, own.pk, Fulfilment.How.LINKED)
+    if start <= timezone.now():
+        raise NotFulfillable(Attention.SLOT_PASSED, f"the consultation was to start at {start.isoformat()}")
+    if len(at_that_time) >= settings.APPOINTMENT_SLOT_CAPACITY:
+        raise NotFulfillable(Attention.SLOT_TAKEN, f"somebody else has the time {start.isoformat()}")
+    profile = Profile.objects.filter(pk__in=[checkout.profile_id], user_id=payment.user_id).first()
+    made = Appointment.objects.create(
+        user_id=payment.user_id,
+        profile=profile,
+        appointment_type_id=kind,
+        scheduled_at=start,
+        status=SCHEDULED,
+        payment=payment,
+    )
+    return _appointment(payment, made.pk, Fulfilment.How.MADE)
+
+
+def _link(appointment: Appointment, payment: Payment) -> None:
+    appointment.payment = payment
+    appointment.save(update_fields=["payment"])
+
+
+def _appointment(payment: Payment, appointment_id: uuid.UUID, how: Fulfilment.How) -> Fulfilment:
+    return Fulfilment(payment=payment, kind=OrderKind.APPOINTMENT, how=how, appointment_id=appointment_id)
+
+
+def _purchase(payment: Payment, purchase_id: uuid.UUID, how: Fulfilment.How) -> Fulfilment:
+    return Fulfilment(payment=payment, kind=OrderKind.PACKAGE, how=how, purchase_id=purchase_id)

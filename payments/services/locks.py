@@ -1,0 +1,36 @@
+"""The order in which rows of a payment are locked, so that two doors never wait for each other in a circle."""
+
+import uuid
+
+from django.db import connection
+
+from payments.errors import PaymentMissing
+from payments.models import Checkout, Payment
+
+# The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
+_CUSTOMER, _SLOT = 7_262_021, 7_262_022
+
+
+def lock_payment(payment_id: uuid.UUID) -> tuple[Payment, Checkout]:
+    """Lock a payment, first Supabase's row, then ours, until the transaction ends. Raises `PaymentMissing`."""
+    try:
+        payment = Payment.objects.select_for_update().get(pk=payment_id)
+        checkout = Checkout.objects.select_for_update().get(pk=payment_id)
+    except (Payment.DoesNotExist, Checkout.DoesNotExist):
+        raise PaymentMissing(f"there is no payment {payment_id}, or it was never started") from None
+    return payment, checkout
+
+
+def lock_customer(user_id: uuid.UUID) -> None:
+    """Let one request at a time start payments for a customer: a double click is two requests at once."""
+    _lock(_CUSTOMER, str(user_id))
+
+
+def lock_slot(slot: str) -> None:
+    """Let one transaction at a time give away a time: counting and inserting is not one statement."""
+    _lock(_SLOT, slot)
+
+
+def _lock(kind: int, name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [kind, name])

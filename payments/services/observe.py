@@ -1,0 +1,180 @@
+"""Asks the provider how a payment stands. All HTTP of the one room is here, outside any transaction."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from payments.errors import PaymentMissing, ProviderMismatch
+from payments.models import Checkout, Payment, Refund
+from payments.orders import InvalidOrder, Order, parse_order
+from payments.provider import provider
+from payments.states import HOLDING_MONEY, ProviderStatus, RefundStatus
+from payments.yookassa.client import YooKassaClient
+from payments.yookassa.errors import Rejected
+from payments.yookassa.objects import ProviderPayment, ProviderRefund
+
+# The provider remembers idempotence keys for 24 hours. Past that the same key would make a second refund.
+KEY_LIFETIME = timedelta(hours=23)
+# A payment whose creation got no answer is looked for around its time; after this it counts as never made.
+GIVE_UP_AFTER = timedelta(hours=1)
+_CLOCKS_DIFFER = timedelta(minutes=5)
+# The last client to send a stored request again may come this long after the first.
+_SENT_AGAIN_WITHIN = timedelta(hours=1)
+MOST_PAGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the provider said about one payment. `payment` is `None` when it does not know of one.
+
+    `refunds` is `None` when nobody asked for them, and `refused` holds the refunds that it would not make.
+    """
+
+    payment_id: uuid.UUID
+    payment: ProviderPayment | None
+    refunds: tuple[ProviderRefund, ...] | None = None
+    refused: dict[uuid.UUID, Rejected] = field(default_factory=dict)
+    seen_at: datetime = field(default_factory=timezone.now)
+
+
+def observe_payment(payment_id: uuid.UUID) -> Observation:
+    """Ask the provider about a payment, sending the refunds that staff asked for on the way.
+
+    Raises `PaymentMissing` for a payment that was never started, `ProviderMismatch` when the provider does not know
+    the id that we have of it, `Unavailable` or `Rejected` from the adapter, and `ProviderNotConfigured`.
+    """
+    client, seen_at = provider(), timezone.now()
+    checkout = Checkout.objects.filter(pk=payment_id).first() or _take_over(client, payment_id)
+    sent, refused = _send_refunds(client, checkout)
+    if checkout.external_id is None:
+        return Observation(payment_id, _find(client, checkout), seen_at=seen_at)
+    payment = _get(client, checkout.external_id)
+    refunds = _refunds(client, checkout, payment) if sent or _wants_refunds(checkout, payment) else None
+    return Observation(payment_id, payment, refunds, refused, seen_at)
+
+
+def _take_over(client: YooKassaClient, payment_id: uuid.UUID) -> Checkout:
+    """Make a checkout for a payment that the system before us started.
+
+    Its row may carry anybody's id, so the provider is asked first: the id of a payment must not be taken from its row.
+    """
+    row = Payment.objects.filter(pk=payment_id).first()
+    if row is None:
+        raise PaymentMissing(f"there is no payment {payment_id}")
+    if not row.external_payment_id:
+        raise PaymentMissing(f"the payment {payment_id} was never started at YooKassa")
+    named = _get(client, row.external_payment_id).metadata.get("payment_id", str(payment_id))
+    if named != str(payment_id):
+        raise ProviderMismatch(f"{row.external_payment_id} was made for the payment {named}")
+    try:
+        with transaction.atomic():
+            return _adopt_foreign(row, row.external_payment_id)
+    except IntegrityError as error:
+        existing = Checkout.objects.filter(pk=payment_id).first()
+        if existing is not None:
+            return existing
+        raise ProviderMismatch(f"{row.external_payment_id} is the payment of another row") from error
+
+
+def _get(client: YooKassaClient, external_id: str) -> ProviderPayment:
+    try:
+        return client.get_payment(external_id)
+    except Rejected as error:
+        if error.http_status == 404:
+            raise ProviderMismatch(
+                f"YooKassa does not know the payment {external_id}: is it another shop's?"
+            ) from error
+        raise
+
+
+def _adopt_foreign(row: Payment, external_id: str) -> Checkout:
+    """Take over a payment that the system before us started. Its order is only what its row says, so no proof."""
+    try:
+        order: Order | None = parse_order(row.metadata)
+    except InvalidOrder:
+        order = None
+    return Checkout.objects.create(
+        payment=row,
+        user_id=row.user_id,
+        amount=row.amount,
+        currency=row.currency,
+        external_id=external_id[:64],
+        provider_status=ProviderStatus.PENDING,
+        **(order.columns() if order else {}),
+    )
+
+
+def _find(client: YooKassaClient, checkout: Checkout) -> ProviderPayment | None:
+    """Look for a payment whose creation got no answer: the provider lists it with our id in its metadata."""
+    cursor: str | None = None
+    for _ in range(MOST_PAGES):
+        page = client.list_payments(
+            created_from=checkout.created_at - _CLOCKS_DIFFER,
+            created_to=checkout.created_at + _SENT_AGAIN_WITHIN,
+            cursor=cursor,
+        )
+        for payment in page.items:
+            if payment.metadata.get("payment_id") == str(checkout.pk):
+                return payment
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return None
+
+
+def _wants_refunds(checkout: Checkout, payment: ProviderPayment) -> bool:
+    rows = Refund.objects.filter(payment_id=checkout.pk, status__in=HOLDING_MONEY).values_list("status", "amount")
+    known = sum((amount for status, amount in rows if status == RefundStatus.SUCCEEDED), Decimal(0))
+    return payment.refunded_amount != known or any(status != RefundStatus.SUCCEEDED for status, _ in rows)
+
+
+def _refunds(client: YooKassaClient, checkout: Checkout, payment: ProviderPayment) -> tuple[ProviderRefund, ...]:
+    found: list[ProviderRefund] = []
+    cursor: str | None = None
+    for _ in range(MOST_PAGES):
+        page = client.list_refunds(payment_id=payment.id, cursor=cursor)
+        # Asked for by the payment; checked all the same, as money is booked by it.
+        found.extend(refund for refund in page.items if refund.payment_id == checkout.external_id)
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return tuple(found)
+
+
+def _send_refunds(client: YooKassaClient, checkout: Checkout) -> tuple[bool, dict[uuid.UUID, Rejected]]:
+    """Send what staff asked for. A lost answer is repeated with the same key, which gives the same refund."""
+    refused: dict[uuid.UUID, Rejected] = {}
+    requested = Refund.objects.filter(payment_id=checkout.pk, status=RefundStatus.REQUESTED).order_by("created_at")
+    sent = False
+    for refund in requested:
+        sent = True
+        if timezone.now() - refund.created_at > KEY_LIFETIME:
+            # It may have been made by an attempt whose answer was lost. The list of refunds tells.
+            if not _was_made(client, checkout, refund):
+                why = "it could not be sent for a day: ask for it again"
+                refused[refund.pk] = Rejected(http_status=0, code="too_late", parameter="", description=why)
+            continue
+        try:
+            client.create_refund(refund.request_body or {}, key=str(refund.pk))
+        except Rejected as error:
+            if error.http_status in (401, 403):
+                # Our own set-up, not this refund: it is sent again when that is mended.
+                raise
+            refused[refund.pk] = error
+    return sent, refused
+
+
+def _was_made(client: YooKassaClient, checkout: Checkout, refund: Refund) -> bool:
+    cursor: str | None = None
+    for _ in range(MOST_PAGES):
+        page = client.list_refunds(payment_id=checkout.external_id, cursor=cursor)
+        if any(str(refund.pk) in seen.description for seen in page.items):
+            return True
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return False

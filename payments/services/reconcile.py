@@ -1,0 +1,166 @@
+"""Compares the provider's recent payments and refunds with ours, and queues a check of each that differs.
+
+For what no notification told us. Reading is all that happens here: the check decides, as for every other door.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from payments.models import Checkout, Payment, Refund
+from payments.provider import provider
+from payments.services.refunds import queue_processing
+from payments.states import (
+    REFUND_TRANSITIONS,
+    ProviderStatus,
+    RefundStatus,
+    may_follow,
+    payment_status,
+)
+from payments.yookassa.objects import Page, ProviderPayment, ProviderRefund
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MOST_PAGES = 100
+MOST_NAMED = 10
+_CONTRADICTION = {ProviderStatus.SUCCEEDED, ProviderStatus.CANCELED}
+
+
+@dataclass
+class Comparison:
+    """What a comparison found: payments of ours to check, and money at the provider that has no payment here.
+
+    `lost` are ids of paid payments that say they are ours, `foreign` of what may belong to another system of the shop.
+    """
+
+    to_check: set[uuid.UUID] = field(default_factory=set)
+    lost: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+
+def compare_recent(*, hours: int) -> Comparison:
+    """Compare what was created at the provider within the last `hours`, and queue the checks.
+
+    Raises what the adapter raises, with nothing queued, and `ProviderNotConfigured`.
+    """
+    client, since = provider(), timezone.now() - timedelta(hours=hours)
+    found = Comparison()
+    for payments in _pages(lambda cursor: client.list_payments(created_from=since, cursor=cursor)):
+        _compare_payments(payments, found)
+    for refunds in _pages(lambda cursor: client.list_refunds(created_from=since, cursor=cursor)):
+        _compare_refunds(refunds, found)
+    with transaction.atomic():
+        for payment_id in sorted(found.to_check):
+            queue_processing(payment_id, "update_status")
+    _tell(found)
+    return found
+
+
+def _pages(ask: Callable[[str | None], Page[T]]) -> Iterator[tuple[T, ...]]:
+    cursor: str | None = None
+    for _ in range(MOST_PAGES):
+        page = ask(cursor)
+        yield page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+    logger.error("YooKassa's list has more than %s pages; the rest was not compared", MOST_PAGES)
+
+
+def _compare_payments(theirs: Sequence[ProviderPayment], found: Comparison) -> None:
+    names = {payment.id: _our_id(payment) for payment in theirs}
+    ours = Checkout.objects.filter(Q(external_id__in=names) | Q(pk__in=[name for name in names.values() if name]))
+    by_id = {checkout.pk: checkout for checkout in ours}
+    by_external_id = {checkout.external_id: checkout for checkout in by_id.values() if checkout.external_id}
+    older = _older_rows([payment.id for payment in theirs if payment.id not in by_external_id])
+    for payment in theirs:
+        name = names[payment.id]
+        named = by_id.get(name) if name else None
+        if payment.id in by_external_id:
+            if _differs(payment, by_external_id[payment.id]):
+                found.to_check.add(by_external_id[payment.id].pk)
+        elif named is not None and named.external_id is None:
+            # The answer to its creation never reached us.
+            found.to_check.add(named.pk)
+        elif payment.id in older:
+            if older[payment.id].status != _status_of_row(payment):
+                found.to_check.add(older[payment.id].pk)
+        elif payment.status == ProviderStatus.SUCCEEDED:
+            (found.lost if payment.metadata.get("payment_id") else found.foreign).append(payment.id)
+
+
+def _differs(theirs: ProviderPayment, ours: Checkout) -> bool:
+    if theirs.refunded_amount != ours.refunded_amount:
+        return True
+    new, old = _status(theirs), ProviderStatus(ours.provider_status)
+    # A list may be older than what we know, so a step back is no difference.
+    return may_follow(new, old) or {new, old} == _CONTRADICTION
+
+
+def _compare_refunds(theirs: Sequence[ProviderRefund], found: Comparison) -> None:
+    ours = dict(Refund.objects.filter(external_id__in=[r.id for r in theirs]).values_list("external_id", "status"))
+    changed = [refund for refund in theirs if _has_moved(refund, ours.get(refund.id))]
+    external_ids = [refund.payment_id for refund in changed]
+    checkouts = Checkout.objects.filter(external_id__in=external_ids).values_list("external_id", "pk")
+    payments = {row.external_payment_id: row.pk for row in _older_rows(external_ids).values()} | dict(checkouts)
+    for refund in changed:
+        if refund.payment_id in payments:
+            found.to_check.add(payments[refund.payment_id])
+        else:
+            found.foreign.append(refund.id)
+
+
+def _has_moved(theirs: ProviderRefund, ours: str | None) -> bool:
+    if ours is None:
+        # Made in the provider's own office, or by us without an answer. One that is not through changes no amount yet.
+        return theirs.status == RefundStatus.SUCCEEDED
+    return theirs.status in REFUND_TRANSITIONS[RefundStatus(ours)]
+
+
+def _older_rows(external_ids: Sequence[str]) -> dict[str, Payment]:
+    """Supabase's rows with these ids that the system before us started; of several with one id, the first."""
+    rows = Payment.objects.filter(external_payment_id__in=external_ids, checkout__isnull=True).order_by("-created_at")
+    return {row.external_payment_id: row for row in rows if row.external_payment_id}
+
+
+def _status_of_row(payment: ProviderPayment) -> str:
+    return payment_status(_status(payment), fully_refunded=payment.refunded_amount >= payment.amount)
+
+
+def _status(payment: ProviderPayment) -> ProviderStatus:
+    """A state that we have no word for is on its way to one that we know."""
+    known = payment.status and payment.status in ProviderStatus.values
+    return ProviderStatus(payment.status) if known else ProviderStatus.PENDING
+
+
+def _our_id(payment: ProviderPayment) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(payment.metadata.get("payment_id", ""))
+    except ValueError:
+        return None
+
+
+def _tell(found: Comparison) -> None:
+    if found.to_check:
+        logger.info("%s payments differ from YooKassa's and are checked", len(found.to_check))
+    if found.lost:
+        logger.error(
+            "%s paid payments at YooKassa name a payment that is not here: %s",
+            len(found.lost),
+            ", ".join(found.lost[:MOST_NAMED]),
+        )
+    if found.foreign:
+        logger.warning(
+            "%s payments or refunds at YooKassa are none of ours: %s",
+            len(found.foreign),
+            ", ".join(found.foreign[:MOST_NAMED]),
+        )

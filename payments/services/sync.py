@@ -1,0 +1,220 @@
+"""The one room: whatever says that a payment may have changed ends here, and only the provider's word counts.
+
+Webhook, `verify`, queue message, reconciliation and staff are doors. Each asks the provider first (`observe_payment`,
+outside any transaction) and then applies the answer under the payment's lock. Answers may overtake each other and come
+any number of times; the transition table lets a payment only move forward, so they all end in the same state.
+"""
+
+import logging
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from payments.models import Checkout, Payment, Refund
+from payments.schedule import next_check_after
+from payments.services.attention import flag, settle
+from payments.services.fulfil import fulfil
+from payments.services.locks import lock_payment
+from payments.services.observe import GIVE_UP_AFTER, Observation, observe_payment
+from payments.services.refunds import note_refund, note_refused
+from payments.services.timeline import record_event
+from payments.states import (
+    Attention,
+    Door,
+    EventKind,
+    PaymentStatus,
+    ProviderStatus,
+    RefundStatus,
+    may_follow,
+    payment_status,
+)
+from payments.yookassa.errors import Rejected
+from payments.yookassa.objects import ProviderPayment
+
+logger = logging.getLogger(__name__)
+
+# Which status in Supabase's row comes after which when nobody but us writes it.
+_LEADS_TO = {
+    PaymentStatus.PENDING: frozenset(PaymentStatus) - {PaymentStatus.PENDING},
+    PaymentStatus.PROCESSING: frozenset({PaymentStatus.COMPLETED, PaymentStatus.FAILED, PaymentStatus.REFUNDED}),
+    PaymentStatus.COMPLETED: frozenset({PaymentStatus.REFUNDED}),
+    PaymentStatus.CANCELLED: frozenset({PaymentStatus.PROCESSING, PaymentStatus.COMPLETED, PaymentStatus.FAILED}),
+}
+
+
+def sync_payment(payment_id: uuid.UUID, *, door: Door) -> Payment:
+    """Bring a payment to what the provider says and return its row. Raises what `observe_payment` raises."""
+    return apply_observation(observe_payment(payment_id), door=door)
+
+
+def record_created(payment_id: uuid.UUID, created: ProviderPayment, *, door: Door) -> Payment:
+    """Note the provider's answer to the creation of a payment."""
+    return apply_observation(Observation(payment_id, created), door=door)
+
+
+def record_refused(payment_id: uuid.UUID, error: Rejected, *, door: Door) -> Payment:
+    """Note that the provider refused to create a payment: nobody can pay it, and a person must know why."""
+    with transaction.atomic():
+        payment, checkout = lock_payment(payment_id)
+        if checkout.provider_status == ProviderStatus.UNKNOWN:
+            record_event(payment_id, EventKind.PROVIDER_REFUSED, door=door, code=error.code, error=str(error))
+            flag(checkout, Attention.NOT_CREATED, str(error), door=door)
+            _move(payment, checkout, ProviderStatus.REJECTED, door=door)
+            _keep(payment, checkout, door=door)
+        return payment
+
+
+def record_unanswered(payment_id: uuid.UUID, why: str, *, door: Door) -> None:
+    """Note that the provider did not answer the creation: the payment may exist there, so it is looked for soon."""
+    with transaction.atomic():
+        _, checkout = lock_payment(payment_id)
+        record_event(payment_id, EventKind.PROVIDER_AWAY, door=door, error=why)
+        checkout.next_check_at = timezone.now() + timedelta(minutes=1)
+        checkout.save(update_fields=["next_check_at", "updated_at"])
+
+
+def apply_observation(observation: Observation, *, door: Door) -> Payment:
+    """Write what the provider said, in one transaction with everything that follows from it. Safe to repeat."""
+    with transaction.atomic():
+        payment, checkout = lock_payment(observation.payment_id)
+        seen = observation.payment
+        problem = _mismatch(checkout, seen) if seen is not None else None
+        if problem is not None:
+            logger.error("payment %s is not what YooKassa has: %s", payment.pk, problem)
+            flag(checkout, Attention.MISMATCH, problem, door=door)
+        elif seen is not None:
+            _apply(payment, checkout, seen, observation, door=door)
+        elif _is_given_up(checkout, observation):
+            _move(payment, checkout, ProviderStatus.REJECTED, door=door)
+        if problem is None:
+            settle(checkout, Attention.CHECK_FAILED, door=door)
+        checkout.checked_at, checkout.checks = observation.seen_at, checkout.checks + 1
+        _keep(payment, checkout, door=door)
+        return payment
+
+
+def _is_given_up(checkout: Checkout, observation: Observation) -> bool:
+    return (
+        checkout.provider_status == ProviderStatus.UNKNOWN and observation.seen_at - checkout.created_at > GIVE_UP_AFTER
+    )
+
+
+def _mismatch(checkout: Checkout, seen: ProviderPayment) -> str | None:
+    """What proves that this is not the payment that we asked for, or `None`. The payer's money stands on this."""
+    if checkout.external_id is not None and seen.id != checkout.external_id:
+        return f"the id is {seen.id}, not {checkout.external_id}"
+    if seen.amount != checkout.amount or seen.currency != checkout.currency:
+        return f"the amount is {seen.amount} {seen.currency}, not {checkout.amount} {checkout.currency}"
+    named = seen.metadata.get("payment_id")
+    if named != str(checkout.pk) and (named is not None or checkout.request_body is not None):
+        return f"it was made for the payment {named or 'of nobody'}"
+    if checkout.external_id is None and Checkout.objects.filter(external_id=seen.id).exists():
+        return f"the payment {seen.id} belongs to another row"
+    contradiction = {checkout.provider_status, seen.status} == {ProviderStatus.SUCCEEDED, ProviderStatus.CANCELED}
+    return f"it is {seen.status} after it was {checkout.provider_status}" if contradiction else None
+
+
+def _apply(
+    payment: Payment, checkout: Checkout, seen: ProviderPayment, observation: Observation, *, door: Door
+) -> None:
+    if checkout.external_id is None:
+        checkout.external_id = seen.id
+        record_event(payment.pk, EventKind.PROVIDER_CREATED, door=door, external_id=seen.id)
+    if seen.confirmation_token:
+        checkout.confirmation_token = seen.confirmation_token
+    known = seen.status in ProviderStatus.values and bool(seen.status)
+    # A state that we have no word for is still on its way to one that we know.
+    status = ProviderStatus(seen.status) if known else ProviderStatus.PENDING
+    if status != checkout.provider_status and may_follow(status, ProviderStatus(checkout.provider_status)):
+        _move(payment, checkout, status, door=door, why=seen.cancellation_reason)
+    if status == checkout.provider_status:
+        _copy(checkout, seen, door=door)
+    if checkout.provider_status == ProviderStatus.WAITING_FOR_CAPTURE:
+        flag(checkout, Attention.WAITS_FOR_CAPTURE, "capture or cancel it in YooKassa's office", door=door)
+    else:
+        settle(checkout, Attention.WAITS_FOR_CAPTURE, door=door)
+    if checkout.provider_status == ProviderStatus.SUCCEEDED:
+        _refund(payment, checkout, seen, observation, door=door)
+        if checkout.refunded_amount < checkout.amount:
+            named = seen.metadata.get("payment_id") == str(payment.pk)
+            fulfil(payment, checkout, vouched=named, door=door)
+
+
+def _copy(checkout: Checkout, seen: ProviderPayment, *, door: Door) -> None:
+    """What describes the payment in the state that it is in."""
+    if seen.receipt_registration and seen.receipt_registration != checkout.receipt_registration:
+        state = seen.receipt_registration
+        record_event(checkout.payment_id, EventKind.RECEIPT_CHANGED, door=door, state=state)
+        checkout.receipt_registration = state[:20]
+    checkout.test = seen.test
+    checkout.method_type, checkout.method_title = seen.method_type[:50], seen.method_title[:255]
+    checkout.cancellation_party = seen.cancellation_party[:50]
+    checkout.cancellation_reason = seen.cancellation_reason[:100]
+    checkout.income_amount = seen.income_amount
+    checkout.provider_created_at, checkout.expires_at = seen.created_at, seen.expires_at
+    checkout.captured_at = seen.captured_at or checkout.captured_at
+
+
+def _refund(
+    payment: Payment, checkout: Checkout, seen: ProviderPayment, observation: Observation, *, door: Door
+) -> None:
+    for refund_id, error in observation.refused.items():
+        refund = Refund.objects.select_for_update().filter(pk=refund_id, payment_id=payment.pk).first()
+        if refund is not None:
+            note_refused(refund, checkout, error, door=door)
+    for refund_seen in observation.refunds or ():
+        note_refund(payment, checkout, refund_seen, door=door)
+    counted = max(checkout.refunded_amount, seen.refunded_amount)
+    checkout.refunded_amount = min(counted, checkout.amount)
+
+
+def _move(payment: Payment, checkout: Checkout, status: ProviderStatus, *, door: Door, why: str = "") -> None:
+    change = {"old": checkout.provider_status, "new": status.value}
+    data: dict[str, Any] = change | ({"reason": why} if why else {})
+    record_event(payment.pk, EventKind.STATUS_CHANGED, door=door, **data)
+    checkout.provider_status = status
+
+
+def _keep(payment: Payment, checkout: Checkout, *, door: Door) -> None:
+    """Save both rows, with Supabase's saying what ours proves, and decide when to look again."""
+    pending_refund = Refund.objects.filter(
+        payment_id=payment.pk, status__in=(RefundStatus.REQUESTED, RefundStatus.PENDING)
+    ).exists()
+    wait = next_check_after(
+        checkout.checks,
+        ProviderStatus(checkout.provider_status),
+        unsettled=pending_refund or checkout.receipt_registration == "pending",
+        age=timezone.now() - checkout.created_at,
+    )
+    checkout.next_check_at = None if wait is None else timezone.now() + wait
+    checkout.save()
+    truth: dict[str, Any] = {"amount": checkout.amount, "currency": checkout.currency}
+    if checkout.provider_status != ProviderStatus.UNKNOWN:
+        fully = checkout.refunded_amount >= checkout.amount
+        truth["status"] = payment_status(ProviderStatus(checkout.provider_status), fully_refunded=fully)
+    if checkout.external_id is not None:
+        truth["external_payment_id"] = checkout.external_id
+    differs = {name: value for name, value in truth.items() if getattr(payment, name) != value}
+    if not differs:
+        return
+    _note_corrections(payment, differs, door=door)
+    for name, value in differs.items():
+        setattr(payment, name, value)
+    payment.save(update_fields=[*differs, "updated_at"])
+
+
+def _note_corrections(payment: Payment, differs: dict[str, Any], *, door: Door) -> None:
+    """Tell of what only somebody else can have written: a status, an amount or an id that we never put there."""
+    ours = _LEADS_TO.get(PaymentStatus(payment.status), frozenset())
+    wrong: dict[str, Any] = {
+        name: {"found": str(getattr(payment, name)), "right": str(value)}
+        for name, value in differs.items()
+        if not (name == "status" and value in ours)
+        and not (name == "external_payment_id" and payment.external_payment_id is None)
+    }
+    if wrong:
+        logger.warning("payment %s was changed by somebody else, corrected: %s", payment.pk, ", ".join(wrong))
+        record_event(payment.pk, EventKind.STATUS_CORRECTED, door=door, **wrong)

@@ -1,0 +1,71 @@
+"""Tells a customer how their payment stands. What the front end wrote into its row is no answer."""
+
+import uuid
+from dataclasses import dataclass
+
+from payments.errors import PaymentMissing, ProviderMismatch
+from payments.models import Payment
+from payments.problems import (
+    PaymentMismatch,
+    PaymentNotFound,
+    PaymentsNotConfigured,
+    ProviderRejected,
+    ProviderUnavailable,
+)
+from payments.provider import ProviderNotConfigured
+from payments.selectors import payments_of, proven_status
+from payments.services.sync import sync_payment
+from payments.states import Door, PaymentStatus
+from payments.yookassa.errors import Rejected, Unavailable
+
+# What a row without a payment at the provider may say about itself: nothing can be gained by it.
+_HARMLESS = frozenset({PaymentStatus.FAILED, PaymentStatus.CANCELLED})
+_FINAL = frozenset({PaymentStatus.COMPLETED, PaymentStatus.REFUNDED, *_HARMLESS})
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    status: PaymentStatus
+    payment: Payment
+
+
+def verify_payment(*, payment_id: uuid.UUID, user_id: uuid.UUID) -> Verified:
+    """Ask the provider and return what it says; a payment that we know to be over is answered without asking.
+
+    Raises `PaymentNotFound` for what is not this customer's, and the problems of a provider that does not answer.
+    """
+    row = _row(payment_id, user_id)
+    known = proven_status(row)
+    # A row that somebody wrote something else into is put right on the way.
+    if known in _FINAL and row.status == known:
+        return Verified(known, row)
+    try:
+        sync_payment(payment_id, door=Door.API)
+    except PaymentMissing:
+        # Nothing was started under this id yet.
+        return Verified(PaymentStatus(row.status) if row.status in _HARMLESS else PaymentStatus.PENDING, row)
+    except (ProviderMismatch, Unavailable, Rejected, ProviderNotConfigured) as error:
+        if known in _FINAL:
+            return Verified(known, row)
+        raise _problem(error) from error
+    row = _row(payment_id, user_id)
+    return Verified(proven_status(row) or PaymentStatus.PENDING, row)
+
+
+def _row(payment_id: uuid.UUID, user_id: uuid.UUID) -> Payment:
+    row = payments_of(user_id).filter(pk=payment_id).first()
+    if row is None:
+        raise PaymentNotFound
+    return row
+
+
+def _problem(error: ProviderMismatch | Unavailable | Rejected | ProviderNotConfigured) -> Exception:
+    match error:
+        case ProviderMismatch():
+            return PaymentMismatch()
+        case Unavailable():
+            return ProviderUnavailable(retry_after=error.retry_after)
+        case Rejected():
+            return ProviderRejected()
+        case ProviderNotConfigured():
+            return PaymentsNotConfigured()

@@ -1,0 +1,29 @@
+"""The payment task of the bridge: a message says where to look, the provider says what is true."""
+
+from collections.abc import Callable
+
+from bridge.message import Message
+from bridge.task import queue_task
+from payments.apps import QUEUE
+from payments.processing import ProcessingRequest
+from payments.services.notifications import has_news, settle_notification
+from payments.services.observe import observe_payment
+from payments.services.sync import apply_observation
+from payments.states import Door
+
+
+@queue_task("payments.process", queue=QUEUE)
+def process(message: Message) -> Callable[[], None]:
+    """Check the payment that a message names, and send the refunds that staff asked for."""
+    request = ProcessingRequest.parse(message.body)
+    payment_id, notification_id = request.payment_id, request.notification_id
+    wanted = request.action != "verify" or has_news(notification_id=notification_id, payment_id=payment_id)
+    observation = observe_payment(payment_id) if wanted else None
+
+    def record() -> None:
+        if observation is not None:
+            apply_observation(observation, door=Door.WEBHOOK if notification_id else Door.QUEUE)
+        if notification_id is not None:
+            settle_notification(notification_id=notification_id, payment_id=payment_id)
+
+    return record

@@ -1,0 +1,112 @@
+"""`POST /api/webhook/yookassa`: stores a notification and answers in milliseconds. A task asks the provider later.
+
+The provider repeats a notification for 24 hours until the answer is 200. So that is said exactly when the notification
+and its check are committed; whatever is our own fault or a wrong set-up of proxies gets another answer and is repeated.
+"""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from bridge.pgmq import POSTGRES_AWAY, QueueMissing
+from bridge.trace import current_trace_id
+from payments.notice import InvalidNotice, Notice
+from payments.notification_sender import (
+    LOGGED_THEN_EVERY,
+    MOST_LOGGED_AN_HOUR,
+    MOST_STORED_AN_HOUR,
+    Address,
+    HourlyCount,
+    is_trusted,
+    sender_address,
+)
+from payments.services.incoming import store_notification, store_refused
+from payments.services.notifications import ALREADY_KNOWN
+
+logger = logging.getLogger(__name__)
+
+MOST_BYTES = 64 * 1024
+RETRY_AFTER_SECONDS = 30
+
+_strangers = HourlyCount()
+
+
+@csrf_exempt
+@require_POST
+def receive_notification(request: HttpRequest) -> HttpResponse:
+    """Answer 200 once the notification is stored, 400 and 413 for what is none, 403 for a stranger's, 503 for later."""
+    if _length(request) > MOST_BYTES:
+        return _problem(413, "payload_too_large", f"A notification has at most {MOST_BYTES} bytes")
+    try:
+        # An error for bytes that are no UTF-8 is a ValueError.
+        body = request.body.decode()
+    except (UnreadablePostError, ValueError):
+        body = ""
+    address = sender_address(request.META)
+    if address is None or not is_trusted(address, settings.YUKASSA_NOTIFICATION_NETWORKS):
+        return _refuse(address, body)
+    try:
+        notice = Notice.parse(body)
+    except InvalidNotice as error:
+        logger.warning("what YooKassa's address %s sent is no notification: %s", address, error)
+        return _problem(400, "invalid_notification", str(error))
+    return _store(address, notice, body)
+
+
+def _store(address: Address, notice: Notice, body: str) -> HttpResponse:
+    try:
+        unchecked = store_notification(notice, address=str(address), body=body)
+    except (*POSTGRES_AWAY, QueueMissing) as error:
+        logger.error("a notification (%s, %s) could not be stored: %s", notice.event, notice.object_id, error)
+        later = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return _problem(503, "not_stored", "The notification could not be stored; send it again", later)
+    if unchecked and unchecked != ALREADY_KNOWN:
+        logger.error("a notification (%s, %s) is not checked: %s", notice.event, notice.object_id, unchecked)
+    return JsonResponse({"received": True})
+
+
+def _refuse(address: Address | None, body: str) -> HttpResponse:
+    """Answer 403. A wrong proxy set-up ends here as well, and loses nothing: the provider repeats for 24 hours."""
+    number = _strangers.next()
+    if number <= MOST_LOGGED_AN_HOUR or number % LOGGED_THEN_EVERY == 0:
+        logger.warning(
+            "a notification from %s was refused, number %s of this hour here: that is none of YooKassa's addresses. "
+            "If it is a proxy of yours, name it in TRUSTED_PROXIES; if YooKassa has a new address, add it to "
+            "YUKASSA_NOTIFICATION_NETWORKS",
+            address or "an unknown address",
+            number,
+        )
+    if address is not None and number <= MOST_STORED_AN_HOUR:
+        try:
+            store_refused(Notice.parse(body), address=str(address), body=body)
+        except InvalidNotice:
+            logger.info("what was refused is no notification either, so it is not kept")
+        except POSTGRES_AWAY as error:
+            logger.warning("the refused notification could not be kept: %s", error)
+    return _problem(403, "sender_not_allowed", "Notifications are taken from YooKassa only")
+
+
+def _length(request: HttpRequest) -> int:
+    """What the request announces; without that, no body is read at all."""
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+
+
+def _problem(status: int, code: str, error: str, headers: dict[str, str] | None = None) -> HttpResponse:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": error,
+        "error": error,
+        "code": code,
+        "request_id": current_trace_id(),
+    }
+    return JsonResponse(body, status=status, content_type="application/problem+json", headers=headers)

@@ -1,0 +1,68 @@
+"""Payments as rows: what a test finds in the database before something happens to it."""
+
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from bridge.pgmq import pgmq_queue
+from payments.apps import QUEUE
+from payments.models import Checkout, Payment, User
+from payments.states import PaymentStatus, ProviderStatus, payment_status
+
+
+def make_customer(email: str = "parent@example.org") -> User:
+    user_id = uuid.uuid4()
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO auth.users (id, email) VALUES (%s, %s)", [user_id, f"{user_id}@example.org"])
+        # Supabase may copy new users itself.
+        cursor.execute(
+            "INSERT INTO public.users (id, email) VALUES (%s, %s)"
+            " ON CONFLICT (id) DO UPDATE SET email = excluded.email",
+            [user_id, email],
+        )
+    return User.objects.get(pk=user_id)
+
+
+def make_payment(**fields: Any) -> Payment:
+    """A row as the front end inserts it."""
+    values: dict[str, Any] = {"amount": Decimal("4500.00"), "currency": "RUB", "status": PaymentStatus.PENDING}
+    values |= fields
+    values.setdefault("user", None)
+    values["user"] = values["user"] or make_customer()
+    return Payment.objects.create(**values)
+
+
+def make_checkout(
+    status: ProviderStatus = ProviderStatus.PENDING, *, external_id: str | None = "", **fields: Any
+) -> Checkout:
+    """A payment that was started here, with its row in step. Without `external_id` it gets one; `None` stays."""
+    external_id = f"2f{uuid.uuid4().hex[:30]}" if external_id == "" else external_id
+    shown = PaymentStatus.PENDING if external_id is None else payment_status(status, fully_refunded=False)
+    payment = make_payment(external_payment_id=external_id, status=shown)
+    values: dict[str, Any] = {"request_body": {}, "captured_at": None}
+    if status == ProviderStatus.SUCCEEDED:
+        values["captured_at"] = timezone.now()
+    return Checkout.objects.create(
+        payment=payment,
+        user_id=payment.user_id,
+        amount=payment.amount,
+        external_id=external_id,
+        provider_status=ProviderStatus.UNKNOWN if external_id is None else status,
+        **(values | fields),
+    )
+
+
+def queued_checks() -> list[dict[str, Any]]:
+    """The bodies of the payment queue's messages, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT message -> 'payment_id', message -> 'action' FROM pgmq.q_{QUEUE} ORDER BY msg_id")
+        return [{"payment_id": payment_id.strip('"'), "action": action.strip('"')} for payment_id, action in cursor]
+
+
+def purge_checks() -> None:
+    """Lose all messages of the payment queue."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pgmq.purge_queue(%s)", [pgmq_queue(QUEUE).name])

@@ -1,0 +1,184 @@
+"""What is found in YooKassa's lists without a notification."""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from pytest_django import Settings
+
+from balansity.sandbox.yookassa import YooKassaServer
+from payments import beat
+from payments.models import Checkout, Payment, Refund
+from payments.provider import provider
+from payments.services.reconcile import compare_recent
+from payments.states import PaymentStatus, ProviderStatus, RefundStatus
+from tests.checkouts import make_checkout, make_payment, queued_checks
+from tests.databases import ClonedDatabase
+from tests.payment_deliveries import create_at_yookassa, shop_at_yookassa, start_payment, work_off
+from tests.yookassa_shop import refund_body
+
+
+@pytest.fixture
+def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
+    with shop_at_yookassa(settings) as server:
+        yield server
+
+
+def checks_of(*payments: Checkout | Payment) -> list[dict[str, str]]:
+    return [{"payment_id": str(payment.pk), "action": "update_status"} for payment in payments]
+
+
+def external_id_of(checkout: Checkout) -> str:
+    assert checkout.external_id is not None
+    return checkout.external_id
+
+
+def test_a_payment_whose_notification_never_came_is_found_and_finished(shop: YooKassaServer) -> None:
+    paid, declined, open_one = start_payment(), start_payment(), start_payment()
+    shop.succeed(external_id_of(paid))
+    shop.decline(external_id_of(declined))
+    beat.compare_recent(hours=3)
+    assert sorted(check["payment_id"] for check in queued_checks()) == sorted([str(paid.pk), str(declined.pk)])
+    work_off()
+    statuses = {row.pk: row.status for row in Payment.objects.all()}
+    assert statuses == {
+        paid.pk: PaymentStatus.COMPLETED,
+        declined.pk: PaymentStatus.FAILED,
+        open_one.pk: PaymentStatus.PROCESSING,
+    }
+    beat.compare_recent(hours=3)
+    assert queued_checks() == []
+
+
+def test_a_payment_whose_creation_got_no_answer_is_found_by_its_metadata(shop: YooKassaServer) -> None:
+    checkout = make_checkout(external_id=None, request_body={"stored": True})
+    created = create_at_yookassa({"payment_id": str(checkout.pk)})
+    beat.compare_recent(hours=3)
+    assert queued_checks() == checks_of(checkout)
+    work_off()
+    checkout.refresh_from_db()
+    assert (checkout.external_id, checkout.provider_status) == (created.id, ProviderStatus.PENDING)
+
+
+def test_a_payment_of_the_system_before_us_is_found_by_supabases_row(shop: YooKassaServer) -> None:
+    created = create_at_yookassa({"shop": "old"})
+    row = make_payment(external_payment_id=created.id, status=PaymentStatus.PROCESSING)
+    compare_recent(hours=3)
+    assert queued_checks() == []
+    shop.succeed(created.id)
+    compare_recent(hours=3)
+    assert queued_checks() == checks_of(row)
+
+
+def test_a_refund_made_in_yookassas_office_is_found_and_booked(shop: YooKassaServer) -> None:
+    checkout = start_payment()
+    shop.succeed(external_id_of(checkout))
+    compare_recent(hours=3)
+    work_off()
+    made = provider().create_refund(refund_body(external_id_of(checkout), "1500.00"), key="office-1")
+    compare_recent(hours=3)
+    assert queued_checks() == checks_of(checkout)
+    work_off()
+    refund = Refund.objects.get()
+    assert (refund.external_id, refund.amount, refund.status) == (made.id, Decimal("1500.00"), RefundStatus.SUCCEEDED)
+    assert compare_recent(hours=3).to_check == set()
+
+
+def test_a_refund_that_was_through_later_is_found_once_it_is(shop: YooKassaServer) -> None:
+    checkout = start_payment()
+    shop.succeed(external_id_of(checkout))
+    compare_recent(hours=3)
+    work_off()
+    shop.shop.refund_status = type(shop.shop.refund_status)("pending")
+    made = provider().create_refund(refund_body(external_id_of(checkout), "1500.00"), key="office-1")
+    refund = Refund.objects.create(
+        payment_id=checkout.pk, external_id=made.id, amount=1500, status=RefundStatus.PENDING
+    )
+    assert compare_recent(hours=3).to_check == set()
+    shop.cancel_refund(made.id)
+    assert compare_recent(hours=3).to_check == {checkout.pk}
+    work_off()
+    refund.refresh_from_db()
+    assert refund.status == RefundStatus.CANCELED
+
+
+def test_money_that_names_a_payment_of_nobody_is_told_and_not_dropped(
+    shop: YooKassaServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = create_at_yookassa({"payment_id": str(uuid.uuid4())})
+    unpaid = create_at_yookassa({"payment_id": str(uuid.uuid4())})
+    foreign = create_at_yookassa({"order": "of another shop"})
+    shop.succeed(lost.id)
+    shop.succeed(foreign.id)
+    found = compare_recent(hours=3)
+    assert (found.lost, found.foreign, found.to_check) == ([lost.id], [foreign.id], set())
+    (error,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert lost.id in error.getMessage()
+    assert unpaid.id not in caplog.text
+    assert queued_checks() == []
+
+
+def test_a_second_paid_payment_for_one_order_is_told(shop: YooKassaServer) -> None:
+    checkout = start_payment()
+    second = create_at_yookassa({"payment_id": str(checkout.pk)})
+    shop.succeed(second.id)
+    assert compare_recent(hours=3).lost == [second.id]
+    assert queued_checks() == []
+
+
+def test_a_step_back_is_no_difference(shop: YooKassaServer) -> None:
+    checkout = start_payment()
+    # The list was read before the payer paid, and we learned of it meanwhile.
+    Checkout.objects.filter(pk=checkout.pk).update(provider_status=ProviderStatus.SUCCEEDED)
+    assert compare_recent(hours=3).to_check == set()
+
+
+def test_all_pages_are_read(shop: YooKassaServer) -> None:
+    first = start_payment()
+    for number in range(100):
+        create_at_yookassa({"number": str(number)})
+    # The list begins with the newest.
+    shop.succeed(external_id_of(first))
+    assert compare_recent(hours=3).to_check == {first.pk}
+    assert len([call for call in shop.requests if call.method == "GET" and call.path.startswith("/payments")]) == 2
+
+
+def test_what_is_older_than_the_window_is_left_to_the_wider_one(shop: YooKassaServer) -> None:
+    checkout = start_payment()
+    shop.succeed(external_id_of(checkout))
+    assert compare_recent(hours=0).to_check == set()
+    assert compare_recent(hours=3).to_check == {checkout.pk}
+
+
+@pytest.mark.parametrize("path", ["/payments", "/refunds"])
+@pytest.mark.parametrize("fault", ["500", "429", "silent", "broken_json", "html_502", "reset"])
+def test_yookassa_away_is_a_warning_and_the_next_run_finds_it(
+    shop: YooKassaServer, fault: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkout = start_payment()
+    shop.succeed(external_id_of(checkout))
+    shop.fail(fault, method="GET", path=path)
+    beat.compare_recent(hours=3)
+    assert queued_checks() == []
+    assert [record.levelname for record in caplog.records if record.name == beat.__name__] == ["WARNING"]
+    beat.compare_recent(hours=3)
+    assert queued_checks() == checks_of(checkout)
+
+
+def test_a_wrong_key_is_an_error_that_names_the_settings(
+    shop: YooKassaServer, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.YUKASSA_SECRET_KEY = "test_wrong"
+    beat.compare_recent(hours=3)
+    assert "YUKASSA_SECRET_KEY" in caplog.text
+    assert "test_wrong" not in caplog.text
+
+
+def test_without_an_account_there_is_nothing_to_compare(
+    database: ClonedDatabase, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.YUKASSA_SHOP_ID = settings.YUKASSA_SECRET_KEY = ""
+    beat.compare_recent(hours=3)
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
