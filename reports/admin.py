@@ -1,0 +1,194 @@
+"""The reports as staff see them: how they went, what they look like, and a way to have one made again."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.defaultfilters import filesizeformat
+from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from reports.admin_search import search_reports, with_email
+from reports.advice import advice_for
+from reports.files import file_response
+from reports.models import Kind, Report, RequestedBy
+from reports.problems import AssessmentNotFound, AssessmentUnfinished, FileUnavailable, ReportNotReady
+from reports.services import request_report
+
+
+@admin.register(Report)
+class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
+    """Read-only. What a report says, and having it made again, need permissions of their own."""
+
+    list_display = ("badge", "kind", "client", "file_size", "pages", "duration", "assessment_id", "asked")
+    list_display_links = ("badge", "assessment_id")
+    list_filter = ("status", "kind", "reason", "is_confirmed", "created_at")
+    date_hierarchy = "created_at"
+    # What is searched is up to `get_search_results`; without a field there is no search box.
+    search_fields = ("=trace_id",)
+    search_help_text = gettext_lazy("Client's address, id of a report, check-up or client, message number or trace id")
+    ordering = ("-created_at", "-id")
+    list_per_page = 50
+    show_full_result_count = False
+    change_form_template = "admin/reports/report/change_form.html"
+
+    class Media:
+        css: ClassVar[dict[str, Sequence[str]]] = {"all": ("reports/report_admin.css",)}
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def may_read(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("reports.download_report")
+
+    def may_regenerate(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("reports.regenerate_report")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Report]:
+        return with_email(super().get_queryset(request)).defer("preview")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Report], search_term: str
+    ) -> tuple[QuerySet[Report], bool]:
+        return search_reports(queryset, search_term), False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Report | None = None) -> Any:
+        trouble = ("advice", "error") if obj is not None and obj.reason else ("error",) if obj and obj.error else ()
+        picture = ("first_page",) if obj is not None and obj.pages and self.may_read(request) else ()
+        return (
+            (None, {"fields": ("badge", *trouble, "kind", "client", "assessment_id", "is_confirmed", "requested_by")}),
+            (gettext_lazy("Document"), {"fields": (*picture, "file_size", "pages", "duration", "stored_at")}),
+            (
+                gettext_lazy("Making"),
+                {"fields": ("attempts", "next_retry_at", "created_at", "updated_at", "reason", "error_type")},
+            ),
+            (
+                gettext_lazy("Tracing"),
+                {"fields": ("id", "user_id", "queue", "msg_id", "trace_id", "storage_key", "sha256")},
+            ),
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        preview = require_safe(self.admin_site.admin_view(self.preview_view))
+        file = require_safe(self.admin_site.admin_view(self.file_view))
+        again = require_POST(self.admin_site.admin_view(self.generate_again_view))
+        return [
+            path("<uuid:pk>/preview/", preview, name="reports_report_preview"),
+            path("<uuid:pk>/file/", file, name="reports_report_file"),
+            path("<uuid:pk>/generate-again/", again, name="reports_report_generate_again"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        report = self.get_object(request, object_id)
+        context = {
+            "offer_file": report is not None and report.has_document and self.may_read(request),
+            "offer_again": report is not None and report.is_confirmed and self.may_regenerate(request),
+            **(extra_context or {}),
+        }
+        return super().change_view(request, object_id, form_url, context)
+
+    def preview_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        report = self.get_object(request, str(pk))
+        if report is None or not report.preview or not self._may_see(request, report):
+            return HttpResponse(status=404)
+        response = HttpResponse(bytes(report.preview), content_type="image/png")
+        response["Cache-Control"] = "private, no-store"
+        response["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    def file_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
+        report = self.get_object(request, str(pk))
+        if report is None or not self._may_see(request, report):
+            return HttpResponse(status=404)
+        try:
+            response = file_response(report)
+        except ReportNotReady:
+            self.message_user(request, _("This report has no document yet."), messages.ERROR)
+        except FileUnavailable:
+            self.message_user(request, _("The storage does not give the document back right now."), messages.ERROR)
+        else:
+            # A family's report left the house: who took it must be known later.
+            self.log_change(request, report, _("Downloaded."))
+            return response
+        return self._back(pk)
+
+    def generate_again_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        report = self.get_object(request, str(pk))
+        if report is None or not self.has_view_permission(request, report):
+            return HttpResponse(status=404)
+        if not self.may_regenerate(request):
+            return HttpResponse(status=403)
+        try:
+            queued = request_report(
+                assessment_id=report.assessment_id,
+                user_id=report.user_id,
+                kind=Kind(report.kind),
+                requested_by=RequestedBy.STAFF,
+            )
+        except AssessmentNotFound:
+            self.message_user(request, _("There is no such check-up of this client."), messages.ERROR)
+        except AssessmentUnfinished:
+            self.message_user(request, _("The check-up is not completed."), messages.ERROR)
+        else:
+            self.log_change(request, report, _("Generated again."))
+            text = _("The report is queued as message № %(number)s.") % {"number": queued.msg_id}
+            self.message_user(request, text, messages.SUCCESS)
+        return self._back(pk)
+
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def badge(self, report: Report) -> SafeString:
+        return format_html(
+            '<span class="report-status report-{}">{}</span>', report.status, report.get_status_display()
+        )
+
+    @admin.display(description=gettext_lazy("client"))
+    def client(self, report: Report) -> str:
+        return str(getattr(report, "email", None) or "—")
+
+    @admin.display(description=gettext_lazy("size"), ordering="size")
+    def file_size(self, report: Report) -> str:
+        return filesizeformat(report.size) if report.size else "—"
+
+    @admin.display(description=gettext_lazy("rendering"), ordering="duration_ms")
+    def duration(self, report: Report) -> str:
+        if report.duration_ms is None:
+            return "—"
+        return _("%(seconds)s s") % {"seconds": number_format(report.duration_ms / 1000, 2)}
+
+    @admin.display(description=gettext_lazy("asked for"), ordering="created_at")
+    def asked(self, report: Report) -> str:
+        # Shorter than Django's own: a month in words pushes the rest out of the list.
+        return date_format(localtime(report.created_at), "d.m.Y H:i")
+
+    @admin.display(description=gettext_lazy("what to do"))
+    def advice(self, report: Report) -> str:
+        return str(advice_for(report))
+
+    @admin.display(description=gettext_lazy("first page"))
+    def first_page(self, report: Report) -> SafeString:
+        address = reverse("admin:reports_report_preview", args=[report.pk])
+        return format_html('<img class="report-preview" src="{}" alt="{}">', address, _("The first page"))
+
+    def _may_see(self, request: HttpRequest, report: Report) -> bool:
+        return self.has_view_permission(request, report) and self.may_read(request)
+
+    def _back(self, pk: UUID) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:reports_report_change", args=[pk]))

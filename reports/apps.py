@@ -1,0 +1,30 @@
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.utils.translation import gettext_lazy as _
+
+from bridge.queues import Queue, registry
+
+QUEUE = "report_generation_queue"
+
+
+class ReportsConfig(AppConfig):
+    name = "reports"
+    verbose_name = _("Reports")
+
+    def ready(self) -> None:
+        # Models, and with them the journal, can only be imported once Django has loaded all apps.
+        from reports.checks import check_weasyprint  # noqa: PLC0415
+        from reports.journal import ReportJournal  # noqa: PLC0415
+
+        checks.register(check_weasyprint)
+        registry.register(
+            Queue(
+                name=QUEUE,
+                task="reports.generate_report",
+                celery_queue="reports",
+                max_retries=settings.MAX_REPORT_RETRY_ATTEMPTS,
+                time_limit=settings.REPORT_TASK_TIME_LIMIT,
+                journal=ReportJournal(),
+            )
+        )

@@ -1,0 +1,134 @@
+"""Keeps the reports in step with what happens to their messages.
+
+Several messages may ask for the same report at the same time, so a row knows the message that started last: only that
+one moves its status, as only that one has seen the newest data.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from bridge.errors import InvalidMessage, TokenLost
+from bridge.message import LastError, Message, Reason
+from reports.announcement import announce_report
+from reports.document import Document
+from reports.errors import ReportError
+from reports.models import FailureReason, Leftover, Report, RequestedBy, Status
+from reports.owners import owns
+from reports.request import ReportRequest
+
+# A download that began before the report got its new document still finds the old one.
+REPLACED_STAYS = timedelta(minutes=5)
+MOST_ERROR_CHARACTERS = 2000
+
+
+class UploadExpired(ReportError):
+    """The attempt took so long that its object counts as a leftover: it is made and stored again."""
+
+
+def start_report(*, message: Message, request: ReportRequest) -> Report:
+    """Note that this attempt makes the report, and return its row.
+
+    Raises `TokenLost` when a later attempt of this message runs already.
+    """
+    with transaction.atomic():
+        report = _locked_row(message, request)
+        if report.msg_id != message.msg_id:
+            report.requested_by = RequestedBy.SYSTEM
+        elif report.attempts > message.history.attempts:
+            raise TokenLost(f"{message.queue} {message.msg_id}: attempt {report.attempts} runs already")
+        report.msg_id = message.msg_id
+        report.is_confirmed = report.has_document or owns(request.user_id, request.assessment_id)
+        _enter(report, message, Status.RENDERING)
+        report.error = report.error_type = ""
+        report.save()
+    return report
+
+
+def store_report(*, report: Report, message: Message, document: Document, key: str, profile_name: str) -> Report:
+    """Point the report to its new document, and announce it by mail when it differs from the last one.
+
+    Runs in the transaction that archives the message, so the row, the outcome and the mail exist together. Raises
+    `UploadExpired` when the object under `key` may be gone by now.
+    """
+    with transaction.atomic():
+        report = Report.objects.select_for_update().get(pk=report.pk)
+        is_latest = report.msg_id == message.msg_id
+        if not is_latest and report.status == Status.STORED:
+            # A message that started later, with data at least as new, was faster: this object stays a leftover.
+            return report
+        now = timezone.now()
+        adopted, _ = Leftover.objects.filter(key=key, due_at__gt=now).delete()
+        if not adopted:
+            raise UploadExpired("storing the report took longer than its lease")
+        if report.has_document:
+            Leftover.objects.create(key=report.storage_key, due_at=now + REPLACED_STAYS)
+        is_news = report.sha256 != document.sha256
+        report.storage_key, report.sha256, report.size = key, document.sha256, len(document.content)
+        report.pages, report.preview, report.duration_ms = document.pages, document.preview, document.duration_ms
+        report.stored_at, report.is_confirmed = now, True
+        if is_latest or report.status == Status.FAILED:
+            _enter(report, message, Status.STORED)
+            report.error = report.error_type = ""
+        report.save()
+        if is_news:
+            announce_report(report, profile_name=profile_name)
+    return report
+
+
+def postpone_report(*, message: Message, error: LastError, next_retry_at: datetime) -> None:
+    """Note that the report is tried again at `next_retry_at`. Runs in the transaction that hides the message."""
+    _note_trouble(message, Status.RETRYING, error, next_retry_at=next_retry_at)
+
+
+def fail_report(*, message: Message, reason: Reason, error: LastError) -> None:
+    """Note that the report is given up. Runs in the transaction that archives the message as failed.
+
+    A message that does not even name a report leaves no row: its place is the archive of the queue.
+    """
+    _note_trouble(message, Status.FAILED, error, reason=FailureReason(reason.value))
+
+
+def _note_trouble(
+    message: Message,
+    status: Status,
+    error: LastError,
+    *,
+    next_retry_at: datetime | None = None,
+    reason: FailureReason | None = None,
+) -> None:
+    try:
+        request = ReportRequest.parse(message.body)
+    except InvalidMessage:
+        return
+    with transaction.atomic():
+        report = _locked_row(message, request)
+        if report.msg_id != message.msg_id:
+            return
+        _enter(report, message, status)
+        report.next_retry_at, report.reason = next_retry_at, reason or ""
+        report.error, report.error_type = error.message[:MOST_ERROR_CHARACTERS] or "no message", error.type[:200]
+        report.save()
+
+
+def _locked_row(message: Message, request: ReportRequest) -> Report:
+    """The row of this report, locked, made if need be."""
+    report, _ = Report.objects.select_for_update().get_or_create(
+        assessment_id=request.assessment_id,
+        user_id=request.user_id,
+        kind=request.kind,
+        defaults={
+            "queue": message.queue,
+            "msg_id": message.msg_id,
+            "is_confirmed": owns(request.user_id, request.assessment_id),
+        },
+    )
+    return report
+
+
+def _enter(report: Report, message: Message, status: Status) -> None:
+    report.status = status
+    report.queue, report.msg_id = message.queue, message.msg_id
+    report.attempts, report.trace_id = message.history.attempts, message.history.trace_id
+    report.next_retry_at, report.reason = None, ""

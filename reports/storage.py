@@ -1,0 +1,88 @@
+"""Where reports are kept: a private place that only this service reads. Which one, the settings say (`STORAGES`).
+
+Keys are `user_id/assessment_id/<random>.<extension>`; no two uploads share one, so nothing is ever overwritten.
+"""
+
+from datetime import timedelta
+from hashlib import sha256
+from uuid import uuid4
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.utils import timezone
+
+from bridge.errors import PermanentError
+from bridge.queues import registry
+from reports.apps import QUEUE
+from reports.document import Document
+from reports.errors import ReportError
+from reports.models import Leftover, Report
+
+ALIAS = "reports"
+
+# An attempt has ended when its lease is over; the rest is for clocks that disagree.
+UPLOAD_MARGIN = timedelta(minutes=10)
+
+
+class StorageError(ReportError):
+    """Base of what goes wrong with the storage."""
+
+
+class StorageUnavailable(StorageError):
+    """The storage cannot be reached, is overloaded or lost what it was given: worth a repeat."""
+
+
+class StorageRefused(StorageError, PermanentError):
+    """The storage wants none of it: a wrong key, no such bucket, a file that is too large. Repeating cannot help."""
+
+
+class ObjectMissing(StorageError, FileNotFoundError):
+    """There is no object with this key."""
+
+
+class LocalStorage(FileSystemStorage):
+    """A folder that only its owner can read. It has no addresses: files leave through the API alone."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location=location, file_permissions_mode=0o600, directory_permissions_mode=0o700)
+
+    def url(self, name: str | None) -> str:
+        raise NotImplementedError("reports have no public address")
+
+
+def report_storage() -> Storage:
+    return storages[ALIAS]
+
+
+def upload_document(report: Report, document: Document) -> str:
+    """Store the document under a new key and return that; call it outside a transaction.
+
+    Until the outcome of the attempt adopts the object it counts as a leftover. Raises `StorageError`, also when the
+    storage holds something else than it was given.
+    """
+    key = f"{report.user_id}/{report.assessment_id}/{uuid4().hex}.{document.extension}"
+    lease = timedelta(seconds=registry.get(QUEUE).run_lease)
+    Leftover.objects.create(key=key, due_at=timezone.now() + lease + UPLOAD_MARGIN)
+    storage = report_storage()
+    storage.save(key, ContentFile(document.content))
+    size = storage.size(key)
+    if size != len(document.content):
+        raise StorageUnavailable(f"the storage kept {size} of {len(document.content)} bytes")
+    return key
+
+
+def read_document(report: Report) -> bytes:
+    """The report's document exactly as it was stored. Raises `StorageError`."""
+    try:
+        with report_storage().open(report.storage_key) as file:
+            content: bytes = file.read()
+    except FileNotFoundError as error:
+        raise ObjectMissing(f"the document of report {report.pk} is not in the storage") from error
+    if sha256(content).hexdigest() != report.sha256:
+        raise StorageUnavailable(f"the storage gave back another document than report {report.pk} was stored with")
+    return content
+
+
+def delete_object(key: str) -> None:
+    """Remove an object; without effect when there is none. Raises `StorageError`."""
+    report_storage().delete(key)

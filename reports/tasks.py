@@ -1,0 +1,42 @@
+"""The report task of the bridge, and what beat asks of this package."""
+
+from collections.abc import Callable
+
+from celery import shared_task
+
+from bridge.message import Message
+from bridge.task import queue_task
+from reports.apps import QUEUE
+from reports.making import make_document
+from reports.request import ReportRequest
+from reports.selectors import load_report
+from reports.services import start_report, store_report
+from reports.storage import upload_document
+from reports.upkeep import remove_leftovers, settle_stuck_reports
+
+
+@queue_task("reports.generate_report", queue=QUEUE)
+def generate_report(message: Message) -> Callable[[], None]:
+    """Make and store the report that a message of the report queue asks for."""
+    request = ReportRequest.parse(message.body)
+    report = start_report(message=message, request=request)
+    data = load_report(request.assessment_id, user_id=request.user_id)
+    document = make_document(data, request.kind)
+    key = upload_document(report, document)
+
+    def record() -> None:
+        store_report(report=report, message=message, document=document, key=key, profile_name=data.name)
+
+    return record
+
+
+@shared_task(name="reports.remove_leftovers")
+def remove_old_objects() -> None:
+    """Remove the objects in storage that no report points to any more."""
+    remove_leftovers()
+
+
+@shared_task(name="reports.check_stuck_reports")
+def check_stuck_reports() -> None:
+    """Settle the rows of reports whose message vanished from the queue."""
+    settle_stuck_reports()

@@ -1,0 +1,79 @@
+"""Removes what attempts left in the storage, and settles reports that nobody works on any more."""
+
+import logging
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from bridge.pgmq import QueueMissing, pgmq_queue
+from bridge.queues import registry
+from reports.apps import QUEUE
+from reports.models import UNFINISHED, FailureReason, Leftover, Report, Status
+from reports.storage import StorageError, delete_object
+
+logger = logging.getLogger(__name__)
+
+# Past its lease a message is delivered again, so a row without news for this much longer is out of step.
+PATIENCE = timedelta(minutes=10)
+MOST_ROWS = 500
+
+
+def remove_leftovers() -> int:
+    """Remove the objects that are due, oldest first; returns how many. Two processes may do so at the same time.
+
+    An object is forgotten only when the storage said that it is gone; while the storage cannot be reached all wait.
+    """
+    now, removed = timezone.now(), 0
+    due = Leftover.objects.filter(due_at__lte=now).order_by("due_at").values_list("key", flat=True)
+    for key in list(due[:MOST_ROWS]):
+        # Waits for an attempt that adopts the object at this moment, and then finds nothing to change.
+        if not Leftover.objects.filter(key=key, due_at__lte=now).update(due_at=now):
+            continue
+        try:
+            delete_object(key)
+        except (StorageError, OSError) as error:
+            logger.warning("%s objects of reports wait for their removal: %s", Leftover.objects.count(), error)
+            break
+        Leftover.objects.filter(key=key).delete()
+        removed += 1
+    if removed:
+        logger.info("%s objects that no report needs were removed from the storage", removed)
+    return removed
+
+
+def settle_stuck_reports() -> int:
+    """Fail reports that wait for a message which is not in the queue any more; returns how many."""
+    limit = timezone.now() - PATIENCE - timedelta(seconds=registry.get(QUEUE).run_lease)
+    settled = waiting = 0
+    for report in Report.objects.filter(status__in=UNFINISHED, updated_at__lt=limit).order_by("updated_at")[:MOST_ROWS]:
+        if _is_queued(report):
+            waiting += 1
+        else:
+            settled += _fail(report)
+    if waiting:
+        logger.warning("%s reports wait for a worker for more than %s", waiting, timezone.now() - limit)
+    if settled:
+        logger.warning("%s reports had lost their message and count as failed", settled)
+    return settled
+
+
+def _is_queued(report: Report) -> bool:
+    try:
+        return pgmq_queue(report.queue).is_queued(report.msg_id)
+    except QueueMissing:
+        return False
+
+
+def _fail(report: Report) -> int:
+    """Write the change, unless the row got news since it was read."""
+    with transaction.atomic():
+        unchanged = Report.objects.filter(pk=report.pk, status=report.status, updated_at=report.updated_at)
+        return unchanged.update(
+            status=Status.FAILED,
+            reason=FailureReason.MESSAGE_GONE,
+            error="the message left the queue before this report was finished",
+            error_type="MessageGone",
+            next_retry_at=None,
+            updated_at=timezone.now(),
+        )

@@ -1,0 +1,24 @@
+"""Servers of the test's own for what Django reaches by its settings."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from django.core.files.storage import storages
+from pytest_django import Settings
+
+from balansity.sandbox.storage import StorageServer
+
+
+@pytest.fixture
+def storage_server(tmp_path: Path, settings: Settings) -> Iterator[StorageServer]:
+    """The storage that reports are kept in. See `balansity.sandbox.storage.faults` for its moods."""
+    with StorageServer(tmp_path / "storage") as server:
+        options = {"url": server.url, "service_key": server.service_key, "bucket": "reports", "timeout": 1.0}
+        reports = {"BACKEND": "reports.supabase_storage.SupabaseStorage", "OPTIONS": options}
+        settings.STORAGES = {**settings.STORAGES, "reports": reports}
+        # Its class cannot be imported before Django is set up, which is after this file.
+        with closing(cast(Any, storages["reports"])):
+            yield server

@@ -1,0 +1,98 @@
+"""Reports whose message is gone, and the invariants that the database keeps."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from bridge.queues import registry
+from reports.apps import QUEUE
+from reports.models import FailureReason, Kind, Report, RequestedBy, Status
+from reports.services import request_report
+from reports.upkeep import PATIENCE, settle_stuck_reports
+from tests.report_deliveries import ANNA, MARIA_CHECKUP, delete_message
+
+pytestmark = pytest.mark.usefixtures("seeded_database")
+
+DOCUMENT = {
+    "storage_key": "a/b/c.pdf",
+    "sha256": "0" * 64,
+    "size": 1,
+    "pages": 1,
+    "duration_ms": 1,
+    "stored_at": timezone.now(),
+    "is_confirmed": True,
+}
+
+
+def asked() -> Report:
+    return request_report(assessment_id=MARIA_CHECKUP, user_id=ANNA, kind=Kind.PDF, requested_by=RequestedBy.OWNER)
+
+
+def age(report: Report) -> None:
+    old = timezone.now() - PATIENCE - timedelta(seconds=registry.get(QUEUE).run_lease + 60)
+    Report.objects.filter(pk=report.pk).update(updated_at=old)
+
+
+def test_a_report_whose_message_was_deleted_counts_as_failed(caplog: pytest.LogCaptureFixture) -> None:
+    report = asked()
+    delete_message(report.msg_id)
+    assert settle_stuck_reports() == 0
+    age(report)
+    assert settle_stuck_reports() == 1
+    report.refresh_from_db()
+    assert (report.status, report.reason) == (Status.FAILED, FailureReason.MESSAGE_GONE)
+    assert "1 reports had lost their message" in caplog.text
+
+
+def test_a_report_that_only_waits_for_a_worker_stays_and_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    report = asked()
+    age(report)
+    assert settle_stuck_reports() == 0
+    report.refresh_from_db()
+    assert report.status == Status.QUEUED
+    assert "1 reports wait for a worker" in caplog.text
+
+
+def test_a_report_whose_queue_was_dropped_counts_as_failed() -> None:
+    report = asked()
+    Report.objects.update(queue="no_such_queue")
+    age(report)
+    assert settle_stuck_reports() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "constraint"),
+    [
+        ({"status": "lost"}, "report_status_known"),
+        ({"kind": "docx"}, "report_kind_known"),
+        ({"status": Status.STORED}, "report_stored_has_document"),
+        ({"status": Status.FAILED, "error": "x"}, "report_failed_has_reason"),
+        ({"reason": "worker_lost"}, "report_failed_has_reason"),
+        ({"status": Status.FAILED, "reason": "worker_lost"}, "report_trouble_has_error"),
+        ({"status": Status.RETRYING, "error": "x"}, "report_retrying_has_time"),
+        ({"storage_key": "a/b/c.pdf", "is_confirmed": True}, "report_document_whole_or_none"),
+        ({"sha256": "0" * 64}, "report_document_whole_or_none"),
+        ({**DOCUMENT, "size": None}, "report_document_whole_or_none"),
+        ({**DOCUMENT, "size": 0}, "report_document_whole_or_none"),
+        ({**DOCUMENT, "sha256": "ABC"}, "report_document_whole_or_none"),
+        ({**DOCUMENT, "pages": None}, "report_pdf_has_pages"),
+        ({**DOCUMENT, "is_confirmed": False}, "report_document_only_for_owner"),
+    ],
+)
+def test_the_database_refuses_rows_that_cannot_be(fields: dict[str, Any], constraint: str) -> None:
+    usual = {"assessment_id": uuid4(), "user_id": ANNA, "kind": Kind.PDF, "queue": QUEUE, "msg_id": 1}
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        Report.objects.create(**{**usual, **fields})
+
+
+def test_no_two_reports_share_an_object_or_a_place() -> None:
+    usual = {"user_id": ANNA, "kind": Kind.PDF, "queue": QUEUE, "msg_id": 1, **DOCUMENT}
+    first = Report.objects.create(assessment_id=uuid4(), **usual)
+    with pytest.raises(IntegrityError, match="report_key_unique"), transaction.atomic():
+        Report.objects.create(assessment_id=uuid4(), **usual)
+    with pytest.raises(IntegrityError, match="report_unique"), transaction.atomic():
+        Report.objects.create(assessment_id=first.assessment_id, **{**usual, "storage_key": "other"})
