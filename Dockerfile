@@ -6,7 +6,8 @@ ENV PATH=/opt/venv/bin:$PATH
 
 # Apart from the code, so that a change of code does not install everything again.
 COPY requirements.txt /build/
-RUN pip install --require-hashes --only-binary :all: -r /build/requirements.txt
+# Nothing is built here but YooKassa's client, which is plain Python and comes as source only.
+RUN pip install --require-hashes --only-binary :all: --no-binary yookassa -r /build/requirements.txt
 
 WORKDIR /app
 COPY . .
@@ -18,18 +19,22 @@ RUN SECRET_KEY=only-for-collecting-static-files-at-build \
     SMTP_HOST=127.0.0.1 SMTP_FROM=build@example.org LOG_DIR=/tmp/logs \
     python manage.py collectstatic --noinput \
  && rm requirements.txt \
- && python -m compileall -q balansity bridge notifications
+ && python -m compileall -q balansity bridge notifications payments reports
 
 
 FROM python:3.11-slim-bookworm
 
+# WeasyPrint sets the reports with them.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
+ && rm -rf /var/lib/apt/lists/*
 RUN groupadd --system --gid 10001 balansity \
  && useradd --system --uid 10001 --gid balansity --home-dir /app --no-create-home --shell /usr/sbin/nologin balansity
 
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 # A new volume takes the owner of the folder that it is mounted on.
-RUN install -d -o balansity -g balansity /app/logs
+RUN install -d -o balansity -g balansity /app/logs /app/files
 
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app

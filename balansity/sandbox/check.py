@@ -10,6 +10,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CATALOGUE = Path("balansity/locale/ru/LC_MESSAGES/django.po")
+SCHEMA = Path("openapi.yaml")
 
 # Its console script carries the path of the environment's making, which may have been moved since.
 _LAYERS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
@@ -42,6 +43,8 @@ def main(arguments: list[str]) -> int:
     ]
     if not _catalogue_is_fresh():
         failed.append("catalogue")
+    if not _schema_is_fresh():
+        failed.append("openapi")
     print("all checks passed" if not failed else f"failed: {', '.join(failed)}")
     return 1 if failed else 0
 
@@ -49,6 +52,23 @@ def main(arguments: list[str]) -> int:
 def _passes(title: str, command: tuple[str, ...]) -> bool:
     print(f"— {title}", flush=True)
     return subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **NOWHERE}, check=False).returncode == 0
+
+
+def _schema_is_fresh() -> bool:
+    """Whether the committed description of the API is the one that the code gives."""
+    print("— openapi", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder) / SCHEMA.name
+        # In English, as the catalogue's labels would be in it.
+        options = ("--lang", "en", "--validate", "--fail-on-warn", "--file", str(fresh))
+        command = (sys.executable, "manage.py", "spectacular", *options)
+        if subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **NOWHERE}, check=False).returncode:
+            return False
+        if fresh.read_bytes() != (CHECKOUT / SCHEMA).read_bytes():
+            again = "./dev manage spectacular --lang en --validate --fail-on-warn --file"
+            print(f"the API has changed and {SCHEMA} has not: {again} {SCHEMA}")
+            return False
+    return True
 
 
 def _catalogue_is_fresh() -> bool:

@@ -14,6 +14,7 @@ from typing import NoReturn
 from balansity.sandbox import check, lock, up
 from balansity.sandbox.errors import SandboxError
 from balansity.sandbox.services import Sandbox, stop_all_leftovers
+from balansity.sandbox.stand_ins import YOOKASSA_PAGE
 from balansity.sandbox.state import State
 
 NAME = "dev"
@@ -53,8 +54,8 @@ def _up(arguments: list[str]) -> NoReturn:
     if running is not None:
         print(f"uses the sandbox that runs already (mails: {running['SANDBOX_MAIL_URL']})", flush=True)
         up.run(running, State(NAME).folder)
-    print("starts Postgres, the broker and the mailbox", flush=True)
-    with Sandbox(NAME) as sandbox:
+    print("starts Postgres, the broker, the mailbox and the stand-ins of YooKassa and Supabase Storage", flush=True)
+    with Sandbox(NAME, stand_ins=True) as sandbox:
         up.run(sandbox.environment, sandbox.folder)
 
 
@@ -72,9 +73,10 @@ def _sandbox(arguments: list[str]) -> int:
         return _stop(options.name)
     if options.reset:
         return _reset(options.name)
-    with Sandbox(options.name) as sandbox:
+    with Sandbox(options.name, stand_ins=True) as sandbox:
         print(f"The sandbox {options.name!r} runs; Ctrl-C stops it.")
         print(f"Mails: {sandbox.environment['SANDBOX_MAIL_URL']} and {sandbox.environment['SANDBOX_MAIL_DIR']}")
+        print(f"YooKassa: {sandbox.environment[YOOKASSA_PAGE]}")
         print('In another terminal: eval "$(./dev sandbox --env)"', flush=True)
         # A signal ends this by raising.
         while True:

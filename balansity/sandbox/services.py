@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import psycopg2
 import redis
@@ -16,6 +16,7 @@ from balansity.sandbox.errors import SandboxError
 from balansity.sandbox.mail_service import MailService
 from balansity.sandbox.postgres import Postgres
 from balansity.sandbox.process import stop_leftovers
+from balansity.sandbox.stand_ins import DEFAULT_API_PORT, NOT_SET_UP, StandIns
 from balansity.sandbox.state import ROOT, State, abandoned
 from balansity.sandbox.supabase import prepare
 
@@ -26,10 +27,17 @@ DATABASE_URL, REDIS_URL = "DATABASE_URL", "REDIS_URL"
 _THROWAWAY = "throwaway"
 
 
+class _Service(Protocol):
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 class Sandbox:
     """Postgres with pgmq and Supabase's side, a broker and a mailbox, for the length of a `with` block.
 
     `variables` (default: the process environment) may name a database or a broker to use instead of our own.
+    `stand_ins` adds those of YooKassa and Supabase Storage, who are otherwise not set up.
     `durable=False` is fast and forgets what a crash of the machine interrupts. `fresh` starts from an empty folder;
     `keep=False` removes the folder at the end. Django's own tables are not made here: run `migrate`.
     """
@@ -44,6 +52,7 @@ class Sandbox:
         seed: bool = True,
         fresh: bool = False,
         keep: bool = True,
+        stand_ins: bool = False,
     ) -> None:
         variables = os.environ if variables is None else variables
         self.state = State(name, root)
@@ -53,7 +62,11 @@ class Sandbox:
         self.postgres = Postgres(folder, durable=durable)
         self.broker = Broker(folder, durable=durable)
         self.mail = MailService(folder)
-        self._own: list[Postgres | Broker | MailService] = [self.mail]
+        self._own: list[_Service] = [self.mail]
+        self.stand_ins: StandIns | None = None
+        if stand_ins:
+            self.stand_ins = StandIns(folder, api_port=int(variables.get("API_PORT") or DEFAULT_API_PORT))
+            self._own += [self.stand_ins.yookassa, self.stand_ins.storage]
         if REDIS_URL not in self._foreign:
             self._own.append(self.broker)
         if DATABASE_URL not in self._foreign:
@@ -82,7 +95,7 @@ class Sandbox:
             raise
 
     def stop(self) -> None:
-        """Stop all of it: the mailbox first, the database last."""
+        """Stop all of it: the mailbox and the stand-ins first, the database last."""
         try:
             for service in self._own:
                 if service is self.postgres:
@@ -141,6 +154,9 @@ class Sandbox:
             "SANDBOX_NAME": self.state.name,
             "SANDBOX_MAIL_DIR": str(self.mail.directory),
             "SANDBOX_MAIL_URL": self.mail.page_url,
+            "REPORTS_DIR": str(self.folder / "reports"),
+            **NOT_SET_UP,
+            **(self.stand_ins.environment() if self.stand_ins else {}),
             "LOG_DIR": str(self.folder / "logs"),
             "CELERY_BEAT_SCHEDULE_FILE": str(self.folder / "celerybeat-schedule"),
         }
@@ -148,7 +164,7 @@ class Sandbox:
 
 def stop_all_leftovers(state: State) -> list[str]:
     """Stop what a killed owner of `state` left running; returns the names. Only its holder may call this."""
-    return stop_leftovers(state.folder, last=("mailbox", "broker", "postgres"))
+    return stop_leftovers(state.folder, last=("mailbox", "yookassa", "storage", "broker", "postgres"))
 
 
 def sweep(root: Path = ROOT) -> None:

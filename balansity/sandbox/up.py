@@ -14,9 +14,10 @@ from typing import NoReturn
 from balansity.sandbox.admin_login import ADMIN_NAME, ensure_admin, migrate
 from balansity.sandbox.errors import SandboxError
 from balansity.sandbox.process import Service
+from balansity.sandbox.stand_ins import DEFAULT_API_PORT, YOOKASSA_PAGE, notify
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-PACKAGES = ("balansity", "bridge", "notifications")
+PACKAGES = ("balansity", "bridge", "notifications", "payments", "reports")
 LOOK_SECONDS = 0.2
 _COLOURS = {"web": 36, "worker": 32, "beat": 35, "bridge": 33}
 
@@ -52,8 +53,9 @@ class Part:
 def run(sandbox: dict[str, str], folder: Path) -> NoReturn:
     """Run it all until a signal raises here; `sandbox` is the environment of the services, `folder` its state."""
     os.environ.update(sandbox, DJANGO_SETTINGS_MODULE="balansity.settings")
-    port = int(os.environ.get("API_PORT") or 3001)
+    port = int(os.environ.get("API_PORT") or DEFAULT_API_PORT)
     _refuse_taken(port)
+    notify(sandbox[YOOKASSA_PAGE], port)
     print("applies the migrations", flush=True)
     migrate()
     password = ensure_admin(folder)
@@ -64,14 +66,17 @@ def run(sandbox: dict[str, str], folder: Path) -> NoReturn:
         for part in parts:
             stack.callback(part.service.stop)
             part.start()
-        print(f"Admin:  http://127.0.0.1:{port}/admin/  name {ADMIN_NAME}, password {password}")
-        print(f"Mails:  {sandbox['SANDBOX_MAIL_URL']}")
+        print(f"Shop:      http://127.0.0.1:{port}/demo/")
+        print(f"Admin:     http://127.0.0.1:{port}/admin/  name {ADMIN_NAME}, password {password}")
+        print(f"API:       http://127.0.0.1:{port}/api/docs")
+        print(f"Mails:     {sandbox['SANDBOX_MAIL_URL']}")
+        print(f"YooKassa:  {sandbox[YOOKASSA_PAGE]}")
         print("Ctrl-C stops everything.", flush=True)
         _watch(parts)
 
 
 def _parts(port: int, folder: Path, environment: dict[str, str]) -> Iterator[Part]:
-    worker = ("-m", "celery", "-A", "balansity", "worker", "-c", "2", "-Q", "email,maintenance")
+    worker = ("-m", "celery", "-A", "balansity", "worker", "-c", "2", "-Q", "email,payments,reports,maintenance")
     commands: dict[str, tuple[str, ...]] = {
         "web": ("manage.py", "runserver", f"127.0.0.1:{port}"),
         "worker": (*worker, "--without-gossip", "--without-mingle"),

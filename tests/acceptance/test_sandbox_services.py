@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 import redis
+import requests
 
 from balansity.sandbox.errors import SandboxError
 from balansity.sandbox.process import identity
@@ -21,6 +22,7 @@ from tests.databases import DatabaseServer
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SERVICES = {"mailbox", "broker", "postgres"}
+STAND_INS = {"yookassa", "storage"}
 
 # Holds a sandbox below the folder that is its argument, and says when it runs.
 HOLDER = """
@@ -29,7 +31,7 @@ from pathlib import Path
 from balansity.sandbox.services import Sandbox
 # Whoever runs the tests in the background of a shell ignores it, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-with Sandbox("one", root=Path(sys.argv[1]), variables={}, durable=False, seed=False):
+with Sandbox("one", root=Path(sys.argv[1]), variables={}, durable=False, seed=False, stand_ins=True):
     print("ready", flush=True)
     signal.pause()
 """
@@ -86,6 +88,56 @@ def test_everything_runs_inside_the_block_and_nothing_after_it(tmp_path: Path) -
     assert running_services(tmp_path) == {}
 
 
+def test_stand_ins_come_with_it_where_they_are_asked_for_and_do_what_the_settings_need(tmp_path: Path) -> None:
+    with sandbox(tmp_path, stand_ins=True) as running:
+        environment = running.environment
+        pids = running_services(tmp_path)
+        assert set(pids) == SERVICES | STAND_INS
+        account = (environment["YUKASSA_SHOP_ID"], environment["YUKASSA_SECRET_KEY"])
+        shop = requests.get(f"{environment['YUKASSA_API_URL']}/me", auth=account, timeout=5)
+        assert (shop.status_code, shop.json()["account_id"]) == (200, account[0])
+        widget = requests.get(environment["YUKASSA_WIDGET_URL"], timeout=5)
+        assert "YooMoneyCheckoutWidget" in widget.text
+        assert settings_of(environment) == {
+            "YUKASSA_API_URL": environment["YUKASSA_API_URL"],
+            "reports": {
+                "url": environment["SUPABASE_URL"],
+                "service_key": environment["SUPABASE_SERVICE_ROLE_KEY"],
+                "bucket": "reports",
+            },
+        }
+    assert gone(pids)
+
+
+def settings_of(environment: dict[str, str]) -> dict[str, object]:
+    """What Django makes of an environment, as far as the stand-ins are concerned."""
+    code = """
+import json
+from balansity import settings
+reports = {name: settings.STORAGES["reports"]["OPTIONS"][name] for name in ("url", "service_key", "bucket")}
+print(json.dumps({"YUKASSA_API_URL": settings.YUKASSA_API_URL, "reports": reports}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, env={**os.environ, **environment}, capture_output=True, check=True
+    )
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def test_an_account_of_the_terminal_never_reaches_a_sandbox(tmp_path: Path) -> None:
+    real = {
+        "YUKASSA_SHOP_ID": "514229",
+        "YUKASSA_SECRET_KEY": "live_secret",
+        "SUPABASE_URL": "https://project.supabase.co",
+        "SUPABASE_SERVICE_ROLE_KEY": "service",
+        "SUPABASE_JWT_SECRET": "the secret that signs the tokens of real people",
+        "REPORTS_STORAGE": "supabase",
+    }
+    with Sandbox("one", root=tmp_path, variables=real, durable=False, seed=False) as running:
+        seen = {**real, **running.environment}
+        assert {name for name in real if seen[name] == real[name]} == set()
+
+
 def test_what_was_written_is_there_the_next_time_and_gone_with_a_fresh_start(tmp_path: Path) -> None:
     with sandbox(tmp_path) as first:
         with closing(psycopg2.connect(first.environment["DATABASE_URL"])) as connection, connection:
@@ -111,7 +163,7 @@ def test_a_sandbox_that_runs_is_refused_to_a_second_owner_and_shown_to_a_reader(
 ) -> None:
     with pytest.raises(SandboxError, match=f"already running .process {holder.pid}"):
         sandbox(tmp_path).start()
-    assert set(running_services(tmp_path)) == SERVICES
+    assert set(running_services(tmp_path)) == SERVICES | STAND_INS
     environment = sandbox(tmp_path).state.running_environment()
     assert environment is not None
     assert value(environment["DATABASE_URL"], "SELECT 1") == 1
@@ -119,6 +171,7 @@ def test_a_sandbox_that_runs_is_refused_to_a_second_owner_and_shown_to_a_reader(
 
 def test_the_next_start_stops_what_a_killed_owner_left(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
     left = running_services(tmp_path)
+    assert set(left) == SERVICES | STAND_INS
     holder.kill()
     holder.wait(timeout=30)
     assert running_services(tmp_path) == left

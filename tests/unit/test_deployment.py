@@ -17,9 +17,15 @@ from django.core.management import get_commands
 from bridge.queues import BUNDLE_SECONDS, registry
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SETTINGS_FILES = ("balansity/settings.py", "balansity/mail_settings.py")
-# Old variables that only coming packages read, and one for Compose alone.
-NOT_READ_YET = {"SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_JWT_SECRET", "YUKASSA_SHOP_ID", "YUKASSA_SECRET_KEY"}
+SETTINGS_FILES = (
+    "balansity/settings.py",
+    "balansity/mail_settings.py",
+    "balansity/payment_settings.py",
+    "balansity/report_settings.py",
+    "balansity/api/configuration.py",
+)
+# Production refuses any other value than its default.
+SANDBOX_ONLY = {"YUKASSA_API_URL"}
 COMPOSE_ONLY = {"POSTGRES_PASSWORD"}
 NEEDED = {
     "DATABASE_URL": "postgres://app:secret@db.example:5432/postgres",
@@ -39,16 +45,27 @@ def example() -> dict[str, str]:
 
 
 def readings() -> Iterator[tuple[str, object]]:
-    """Each `env.<kind>("NAME", default)` of the settings; the default is `None` where it is not a plain value."""
+    """Each `env.<kind>("NAME", default)` of the settings, also where a function of ours is given `env` and the name.
+
+    The default is `None` where it is not a plain value.
+    """
     for file in SETTINGS_FILES:
         for node in ast.walk(ast.parse(read(file))):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+            if not isinstance(node, ast.Call):
                 continue
-            if isinstance(node.func.value, ast.Name) and node.func.value.id == "env" and node.func.attr != "problem":
-                name, *rest = node.args
-                assert isinstance(name, ast.Constant), ast.unparse(node)
-                default = rest[0].value if rest and isinstance(rest[0], ast.Constant) else None
-                yield str(name.value), None if node.func.attr == "required" else default
+            match node.func, node.args:
+                case ast.Attribute(ast.Name("env"), kind), [name, *rest] if kind != "problem":
+                    default = rest[0].value if rest and isinstance(rest[0], ast.Constant) else None
+                    read_as = None if kind == "required" else default
+                case ast.Name(), [ast.Name("env"), name, *_]:
+                    read_as = None
+                case _:
+                    continue
+            if isinstance(name, ast.Constant):
+                yield str(name.value), read_as
+            else:
+                # Inside such a function, whose callers are seen as well.
+                assert isinstance(name, ast.Name), ast.unparse(node)
 
 
 def shown(default: object) -> str:
@@ -88,14 +105,14 @@ def run(command: list[str], variables: dict[str, str], tmp_path: Path) -> subpro
 
 def test_the_example_names_every_variable_that_is_read_and_no_other() -> None:
     read_ones = {name for name, _ in readings()}
-    assert {"DATABASE_URL", "SMTP_PORT", "EMAIL_BODY_DAYS"} <= read_ones
-    assert set(example()) == read_ones | NOT_READ_YET | COMPOSE_ONLY
+    assert {"DATABASE_URL", "SMTP_PORT", "YUKASSA_NOTIFICATION_NETWORKS", "REPORTS_DIR", "TRUSTED_PROXIES"} <= read_ones
+    assert set(example()) == (read_ones - SANDBOX_ONLY) | COMPOSE_ONLY
 
 
 def test_the_defaults_in_the_example_are_those_of_the_code() -> None:
     values, compared = example(), set()
     for name, default in readings():
-        if values[name] and default not in (None, ""):
+        if values.get(name) and default not in (None, ""):
             assert values[name] == shown(default), name
             compared.add(name)
     assert {"API_PORT", "WORKER_INTERVAL_MS", "LOG_LEVEL", "DEBUG"} <= compared
@@ -164,10 +181,10 @@ def test_every_celery_queue_has_a_worker() -> None:
 
 def test_a_worker_is_given_the_time_to_finish_its_longest_task() -> None:
     grace = re.search(r"^    stop_grace_period: (\d+)s$", service("worker"), re.MULTILINE)
-    limit = next(default for name, default in readings() if name == "EMAIL_TASK_TIME_LIMIT")
+    limits = {name: default for name, default in readings() if name.endswith("_TASK_TIME_LIMIT")}
+    assert limits.keys() == {"EMAIL_TASK_TIME_LIMIT", "PAYMENT_TASK_TIME_LIMIT", "REPORT_TASK_TIME_LIMIT"}
     assert grace
-    assert isinstance(limit, int)
-    assert int(grace[1]) >= limit + BUNDLE_SECONDS + 5
+    assert int(grace[1]) >= max(int(str(limit)) for limit in limits.values()) + BUNDLE_SECONDS + 5
 
 
 def test_the_services_wait_for_services_that_exist() -> None:
@@ -195,9 +212,34 @@ def test_the_image_takes_only_what_it_needs() -> None:
 def test_the_image_installs_hashed_requirements_and_runs_as_nobody_special() -> None:
     dockerfile = read("Dockerfile")
     assert re.findall(r"pip install (.*)", dockerfile) == [
-        "--require-hashes --only-binary :all: -r /build/requirements.txt"
+        "--require-hashes --only-binary :all: --no-binary yookassa -r /build/requirements.txt"
     ]
     assert re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE) == ["balansity"]
+
+
+def test_every_package_of_ours_is_in_the_image_and_compiled_there() -> None:
+    rules, compiled = read(".dockerignore"), re.search(r"compileall -q (.*)", read("Dockerfile"))
+    packages = {path.parent.name for path in CHECKOUT.glob("*/apps.py")}
+    assert packages == {"balansity", "bridge", "notifications", "payments", "reports"}
+    assert compiled
+    assert set(compiled[1].split()) == packages
+    assert all(f"\n!{package}/\n" in rules for package in packages)
+
+
+def test_the_image_and_dev_install_the_same_libraries_for_reports() -> None:
+    wanted = re.search(r'^PANGO="(.*)"$', read("dev"), re.MULTILINE)
+    installed = re.search(r"apt-get install -y --no-install-recommends (.*) \\$", read("Dockerfile"), re.MULTILINE)
+    assert wanted
+    assert installed
+    assert installed[1].split() == wanted[1].split()
+
+
+def test_folders_that_the_service_writes_to_are_volumes_it_may_write_to() -> None:
+    compose = read("docker-compose.yml")
+    mounted = set(re.findall(r"^    - (?:\w+):(/app/\w+)$", compose, re.MULTILINE))
+    owned = re.search(r"^RUN install -d -o balansity -g balansity (.*)$", read("Dockerfile"), re.MULTILINE)
+    assert owned
+    assert mounted == set(owned[1].split()) == {"/app/logs", "/app/files"}
 
 
 def test_static_files_can_be_collected_with_what_the_image_is_built_with(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "balansity" / "locale" / "ru" / "LC_MESSAGES"
-PACKAGES = ("balansity", "bridge", "notifications")
+PACKAGES = ("balansity", "bridge", "notifications", "payments", "reports")
 
 # `_("…")`, `gettext_lazy("…" "…")`, `ngettext("…", "…", n)`: strings that stand next to each other are one text.
 _STRING = r'"(?:[^"\\]|\\.)*"'
