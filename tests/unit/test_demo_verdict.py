@@ -1,4 +1,4 @@
-"""The demo's verdict: what counts as a difference, and that any difference fails it."""
+"""The demo's verdict on mails: what counts as a difference, and that any difference fails it."""
 
 import os
 from dataclasses import replace
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from balansity.sandbox.demo.expectation import Expected
-from balansity.sandbox.demo.messages import Sent
-from balansity.sandbox.demo.observation import Archived, Observed
+from balansity.sandbox.demo.archive import Archived
+from balansity.sandbox.demo.findings import exit_code
+from balansity.sandbox.demo.mail.expectation import Expected
+from balansity.sandbox.demo.mail.messages import MailMessage, Sent, match
+from balansity.sandbox.demo.mail.observation import Observed
+from balansity.sandbox.demo.mail.scenario import SCENARIO
+from balansity.sandbox.demo.mail.verdict import MailFindings, judge
 from balansity.sandbox.demo.processes import Process
-from balansity.sandbox.demo.scenario import SCENARIO
-from balansity.sandbox.demo.verdict import Report, judge
 from balansity.sandbox.errors import SandboxError
 from balansity.sandbox.mailbox import Attempt, Verdict
 from bridge.message import Outcome, Reason
@@ -46,7 +48,7 @@ def test_a_message_that_ended_as_expected_has_no_differences() -> None:
     result = judge(SENT, GOOD, scale=1.0)
 
     assert result.differences == ()
-    assert Report((result,), {}).exit_code == 0
+    assert exit_code(MailFindings((result,), {})) == 0
 
 
 @pytest.mark.parametrize(
@@ -65,11 +67,11 @@ def test_a_message_that_ended_as_expected_has_no_differences() -> None:
 )
 def test_a_wrong_outcome_is_named_and_fails_the_demo(observed: Observed, named: str) -> None:
     result = judge(SENT, observed, scale=1.0)
-    report = Report((judge(SENT, GOOD, scale=1.0), result), {})
+    findings = MailFindings((judge(SENT, GOOD, scale=1.0), result), {})
 
     assert named in "; ".join(result.differences)
-    assert report.exit_code == 1
-    assert any(named in line for line in report.differences)
+    assert exit_code(findings) == 1
+    assert any(named in line for line in findings.differences)
 
 
 def test_the_reason_of_a_failure_counts() -> None:
@@ -106,18 +108,33 @@ def test_a_mail_whose_worker_was_killed_may_arrive_twice_with_one_message_id_onl
 
 
 def test_what_nobody_asked_for_fails_the_demo() -> None:
-    report = Report((judge(SENT, GOOD, scale=1.0),), {}, disorder=("nobody asked for message 8",))
+    findings = MailFindings((judge(SENT, GOOD, scale=1.0),), {}, disorder=("nobody asked for message 8",))
 
-    assert report.exit_code == 1
-    assert report.differences == ["nobody asked for message 8"]
+    assert exit_code(findings) == 1
+    assert findings.differences == ["nobody asked for message 8"]
 
 
-def test_a_demo_without_messages_proves_nothing() -> None:
-    assert Report((), {}).exit_code == 1
+def test_an_act_that_judged_nothing_proves_nothing() -> None:
+    assert exit_code(MailFindings((judge(SENT, GOOD, scale=1.0),), {}), MailFindings((), {})) == 1
+
+
+def test_announced_mails_are_found_by_template_and_recipient_and_the_rest_is_told() -> None:
+    ready, refunded = Expected("report_ready", EMAIL), Expected("payment_refunded", EMAIL)
+    mails = [
+        MailMessage(8, "other@demo.example", SUBJECT, "report_ready"),
+        MailMessage(9, EMAIL, SUBJECT, "report_ready"),
+        MailMessage(10, EMAIL, SUBJECT, "report_ready"),
+    ]
+
+    sent, rest, missing = match([ready, refunded], mails)
+
+    assert sent == (Sent(9, SUBJECT, ready),)
+    assert [mail.msg_id for mail in rest] == [8, 10]
+    assert missing == [refunded]
 
 
 def test_the_scenario_sends_thirty_mails_or_more_over_all_templates() -> None:
-    expected = [each for step in SCENARIO for each in step.expects]
+    expected = [each for step in SCENARIO for each in (*step.expects, *step.follows)]
 
     assert sum(each.mails for each in expected) >= 30
     assert {each.template for each in expected if each.mails} == CATALOGUE.keys()

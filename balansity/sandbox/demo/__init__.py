@@ -1,1 +1,1 @@
-"""`./dev demo`: real messages, real processes, every outcome that a message can have, and a verdict on all of them."""
+"""`./dev demo`: real messages, payments and reports, real processes, every way to end, and a verdict on all of them."""

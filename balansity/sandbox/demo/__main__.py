@@ -15,7 +15,7 @@ from balansity.sandbox.state import ROOT
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="./dev demo",
-        description="Send real messages through queue, bridge, worker and mail server, and check how each one ends. "
+        description="Send real messages, pay and refund over the real API, make reports, and check how each ends. "
         "Exit codes: 0 all as expected, 1 not, 130 stopped by Ctrl-C.",
     )
     parser.add_argument("--fast", action="store_true", help="shorter delays between the attempts, for tests")

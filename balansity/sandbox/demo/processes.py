@@ -1,4 +1,4 @@
-"""The processes of production: worker, beat and bridge, each with a log of its own."""
+"""The processes of production: web server, workers, beat and bridge, each with a log of its own."""
 
 import os
 import signal
@@ -56,10 +56,14 @@ class Process:
             return self._ready in log.read()
 
 
-def worker(folder: Path, lines: str) -> Process:
-    """A prefork worker for the Celery queues `lines` (names with commas)."""
-    command = (*_CELERY, "worker", "-c", str(CONCURRENCY), "-Q", lines, "-n", "demo@%h")
-    return Process("worker", (*command, "--without-gossip", "--without-mingle"), b" ready.", folder)
+def worker(folder: Path) -> Process:
+    """The prefork worker for everything but reports."""
+    return _worker("worker", folder, "email,payments,maintenance", CONCURRENCY)
+
+
+def report_worker(folder: Path) -> Process:
+    """A worker of one child for the reports: making a PDF takes all of a processor, and no mail shall wait for it."""
+    return _worker("report-worker", folder, "reports", 1)
 
 
 def beat(folder: Path) -> Process:
@@ -68,3 +72,13 @@ def beat(folder: Path) -> Process:
 
 def bridge(folder: Path) -> Process:
     return Process("bridge", ("manage.py", "bridge_queues"), b"draining", folder)
+
+
+def web(folder: Path, port: int) -> Process:
+    """Gunicorn as shipped, but for this machine only."""
+    return Process("web", ("-m", "gunicorn", "--bind", f"127.0.0.1:{port}"), b"Booting worker", folder)
+
+
+def _worker(name: str, folder: Path, lines: str, concurrency: int) -> Process:
+    command = (*_CELERY, "worker", "-c", str(concurrency), "-Q", lines, "-n", f"demo-{name}@%h")
+    return Process(name, (*command, "--without-gossip", "--without-mingle"), b" ready.", folder)

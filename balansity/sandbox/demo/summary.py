@@ -1,89 +1,49 @@
-"""The table at the end: expected and got, message by message."""
+"""What is printed at the end: a table for each act, where the keepsakes lie, and the last line."""
 
-from itertools import groupby
+from collections.abc import Sequence
+from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from balansity.sandbox.demo.expectation import ending
-from balansity.sandbox.demo.families import DOMAIN
-from balansity.sandbox.demo.observation import Observed
-from balansity.sandbox.demo.verdict import Report, Result
+from balansity.sandbox.demo.cast import Reviews
+from balansity.sandbox.demo.findings import Findings, exit_code
+from balansity.sandbox.demo.keepsakes import LOGS, MAILS, REPORTS
+from balansity.sandbox.demo.log_search import LogFindings
+from balansity.sandbox.demo.mail.table import print_mails
+from balansity.sandbox.demo.payments.customers import CUSTOMERS
+from balansity.sandbox.demo.payments.table import print_payments
+from balansity.sandbox.demo.processes import CHECKOUT
+from balansity.sandbox.demo.reports.table import print_reports, tell_reports
 
 
-def print_summary(console: Console, report: Report) -> None:
-    """Print each message's row, the queues that keep theirs, and every difference."""
-    console.print(_table(report))
-    console.print(
-        f"Recipients are at {DOMAIN}. Tries: as the mail server saw them, with the seconds between them.",
-        style="dim",
-    )
-    for result in report.results:
-        if result.sent.expected.worker_killed:
-            console.print(_killed(result), highlight=False)
-    for queue, number in report.kept.items():
-        console.print(f"{queue}: its {number} messages stay there, this version has no handler for it", highlight=False)
-    for line in report.differences:
+def print_tables(console: Console, reviews: Reviews) -> None:
+    # What the payments' customers are mailed stands in the table of the payments.
+    print_mails(console, reviews.mail, elsewhere={customer.email for customer in CUSTOMERS})
+    print_reports(console, reviews.reports)
+    print_payments(console, reviews.payments)
+
+
+def say_end(console: Console, reviews: Reviews, logs: LogFindings, folder: Path, seconds: float) -> None:
+    """Say where everything lies, and whether all is as expected."""
+    where = folder.relative_to(CHECKOUT) if folder.is_relative_to(CHECKOUT) else folder
+    acts: Sequence[Findings] = (reviews.mail, reviews.reports, reviews.payments, logs)
+    for line in logs.differences:
         console.print(Text(f"✗ {line}", "red"))
-
-
-def _table(report: Report) -> Table:
-    # Narrow enough for a terminal of 100 columns.
-    table = Table(
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-        title="What became of each message",
-        title_justify="left",
-        title_style="bold",
-    )
-    table.add_column("message", no_wrap=True)
-    table.add_column("expected", no_wrap=True)
-    table.add_column("got", no_wrap=True)
-    table.add_column("tries: delays")
-    ordered = sorted(report.results, key=_order)
-    for template, results in groupby(ordered, key=lambda result: result.sent.expected.template):
-        table.add_row(Text(template or "no object at all", "bold"))
-        for result in results:
-            table.add_row(*_row(result))
-    return table
-
-
-def _order(result: Result) -> tuple[str, int]:
-    return result.sent.expected.template or "~", result.sent.msg_id
-
-
-def _row(result: Result) -> tuple[str | Text, ...]:
-    mark, style = ("✗", "red") if result.differences else ("✓", "green")
-    recipient = result.sent.expected.recipient.removesuffix(f"@{DOMAIN}")
-    return (
-        Text.assemble((f"{result.sent.msg_id:3} ", "dim"), recipient or "—"),
-        str(result.sent.expected),
-        Text(f"{mark} {_got(result.observed)}", style),
-        _tries(result.observed),
-    )
-
-
-def _got(observed: Observed) -> str:
-    if observed.archived is None:
-        return "still queued"
-    return ending(observed.archived.outcome, observed.archived.reason, observed.archived.attempts)
-
-
-def _tries(observed: Observed) -> str:
-    if not observed.tries:
-        return "—"
-    delays = " ".join(f"{delay:.1f}" for delay in observed.delays)
-    return f"{len(observed.tries)}: {delays}" if delays else "1"
-
-
-def _killed(result: Result) -> str:
-    tries, mails = result.observed.tries, len(result.observed.mails)
-    same = len({attempt.message_id for attempt in tries}) == 1
-    return (
-        f"Message {result.sent.msg_id} was being sent when its worker was killed. The mail server heard of it "
-        f"{len(tries)} times, {'with the same Message-ID' if same else 'with DIFFERENT Message-IDs'}; "
-        f"the mail arrived {'once' if mails == 1 else f'{mails} times'}."
-    )
+    lines = [
+        f"{logs.lines} lines of {len(logs.files)} logs hold {len(logs.leaks)} secrets, tokens or whole addresses",
+        f"the {reviews.mail.mails} mails lie in {where / MAILS}/ (*.eml, any mail program opens them)",
+        tell_reports(reviews.reports.stored, where / REPORTS),
+    ]
+    if exit_code(*acts):
+        lines.append(f"the logs lie in {where}/ until the next demo")
+        last = f"NOT as expected: {sum(len(act.differences) for act in acts)} differences, after {seconds:.0f} s"
+    else:
+        lines.append(f"the logs lie in {where / LOGS}/")
+        last = (
+            f"all {reviews.mail.judged} mail messages, {reviews.reports.judged} reports and "
+            f"{reviews.payments.judged} payments ended as expected, after {seconds:.0f} s"
+        )
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+    console.print(last, style="bold red" if exit_code(*acts) else "bold green", highlight=False)

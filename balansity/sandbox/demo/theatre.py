@@ -1,127 +1,109 @@
-"""Plays the scenario and watches until every message has its outcome."""
+"""Plays the acts and waits until every message, report and payment has its outcome."""
 
-import time
-from collections.abc import Callable, Mapping
-from itertools import chain
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
-from balansity.sandbox.demo.expectation import Step
-from balansity.sandbox.demo.messages import EMAIL_QUEUE, KEPT_QUEUES, Sent, play
-from balansity.sandbox.demo.observation import Observer, count
+from balansity.sandbox.demo.mail.expectation import Expected, Step
+from balansity.sandbox.demo.mail.messages import KEPT_QUEUES, REPORT_QUEUE, Asked, Sent, match, play
+from balansity.sandbox.demo.mail.observation import Observer
+from balansity.sandbox.demo.mail.verdict import MailFindings, judge
+from balansity.sandbox.demo.payments.act import PaymentsAct
+from balansity.sandbox.demo.payments.verdict import PaymentFindings
 from balansity.sandbox.demo.processes import Process
-from balansity.sandbox.demo.verdict import Report, judge
-from balansity.sandbox.demo.view import Progress, View
+from balansity.sandbox.demo.reports.act import ReportsAct
+from balansity.sandbox.demo.reports.verdict import ReportFindings
+from balansity.sandbox.demo.watch import Watch
 from balansity.sandbox.errors import SandboxError
-from balansity.sandbox.mailbox import Verdict
-from bridge.message import Outcome
-from bridge.queues import registry
 
-LOOK_SECONDS = 0.1
-# The longest chain of attempts takes 31 s, a lost lease 18 s; the rest is for a slow machine.
-PATIENCE_SECONDS = 100.0
 # From the moment when the mail log says so until the mail is on its way to the server.
 INTO_THE_SENDING_SECONDS = 0.4
 
 
 class Theatre:
-    """Needs the started processes and, to start the worker again, their environment."""
+    """Needs the watch over the started processes and, to start the worker again, that process and its environment."""
 
-    def __init__(
-        self, view: View, mail_folder: Path, processes: Mapping[str, Process], environment: Mapping[str, str]
-    ) -> None:
-        self._view = view
-        self._observer = Observer(mail_folder)
-        self._processes = processes
+    def __init__(self, watch: Watch, observer: Observer, worker: Process, environment: Mapping[str, str]) -> None:
+        self._watch = watch
+        self._observer = observer
+        self._worker = worker
         self._environment = environment
         self._sent: list[Sent] = []
+        self._asked: list[Asked] = []
         self._kept: dict[str, list[int]] = {queue: [] for queue in KEPT_QUEUES}
         self._foreign: list[int] = []
-        self._mails_expected = 0
-        self._tries_told = 0
+        # Mails that our own processes ask for, as soon as whatever they tell of has happened.
+        self._announced: list[Expected] = []
 
-    def perform(self, scenario: tuple[Step, ...], *, pause: float, scale: float) -> Report:
-        """Play every step and wait for all outcomes; what takes too long is reported as it stands.
+    def perform(
+        self, scenario: tuple[Step, ...], payments: PaymentsAct, reports: ReportsAct, *, pause: float, scale: float
+    ) -> tuple[MailFindings, ReportFindings, PaymentFindings]:
+        """Play every step and scene and wait for all outcomes; what takes too long is judged as it stands.
 
-        Raises `SandboxError` when a process ends by itself.
+        The scenes of the payments fill the time that the last mails need for their repeats. Raises `SandboxError` when
+        a process ends by itself.
         """
-        self._mails_expected = sum(expected.mails for step in scenario for expected in step.expects)
         for step in scenario:
             if step.quiet:
-                self._await(lambda: not self._queued(but_killed=True))
+                self._watch.until(self._is_quiet)
             self._play(step)
-            self._await(lambda: False, seconds=pause)
-        self._await(lambda: not self._queued())
-        return self._report(scale)
+            self._watch.pause(pause)
+        self._announced += payments.mails
+        payments.play(pause=pause)
+        self._watch.until(self._is_over)
+        self._watch.say("opens each report by the link in its mail")
+        return self._judge_mail(scale), reports.judge(self._asked), payments.judge()
 
     def _play(self, step: Step) -> None:
         played = play(step)
-        self._view.say(step.title, "bold")
+        self._watch.say(step.title, "bold")
         self._sent += played.sent
+        self._asked += played.asked
         self._foreign += played.foreign
+        self._announced += step.follows
         for queue, ids in played.kept.items():
             self._kept[queue] += ids
         if step.kills_worker:
             self._kill_worker(played.sent[0].msg_id)
 
     def _kill_worker(self, msg_id: int) -> None:
-        if not self._await(lambda: self._observer.is_being_sent(msg_id)):
+        if not self._watch.until(lambda: self._observer.is_being_sent(msg_id)):
             raise SandboxError(f"message {msg_id} is not sent; the worker's log ends with:\n{self._worker.log_end()}")
-        self._await(lambda: False, seconds=INTO_THE_SENDING_SECONDS)
+        self._watch.pause(INTO_THE_SENDING_SECONDS)
         self._worker.kill()
-        self._view.say("the worker is dead, in the middle of the mail; a supervisor starts the next", "bold red")
+        self._watch.say("the worker is dead, in the middle of the mail; a supervisor starts the next", "bold red")
         self._worker.start(self._environment)
 
-    @property
-    def _worker(self) -> Process:
-        return self._processes["worker"]
+    def _is_quiet(self) -> bool:
+        """Whether all mails are through but the one whose worker was killed. Reports have a worker of their own."""
+        return self._ended(sent for sent in self._sent if not sent.expected.worker_killed)
 
-    def _queued(self, *, but_killed: bool = False) -> set[int]:
-        ids = [sent.msg_id for sent in self._sent if not (but_killed and sent.expected.worker_killed)]
-        return self._observer.still_queued([*ids, *self._foreign])
+    def _is_over(self) -> bool:
+        # In this order: a report that is stored has asked for its mail in the same transaction.
+        if self._watch.queue(REPORT_QUEUE).still_queued(asked.msg_id for asked in self._asked):
+            return False
+        self._find_announced()
+        return not self._announced and self._ended(self._sent)
 
-    def _await(self, condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> bool:
-        """Keep the view going until `condition()`; returns whether it came true in time."""
-        deadline = time.monotonic() + seconds
-        while True:
-            self._look()
-            if condition():
-                return True
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(LOOK_SECONDS)
+    def _ended(self, mails: Iterable[Sent]) -> bool:
+        return not self._observer.archive.still_queued([*(sent.msg_id for sent in mails), *self._foreign])
 
-    def _look(self) -> None:
-        for process in self._processes.values():
-            process.insist_on_running()
-        attempts = self._observer.mailbox.attempts()
-        for attempt in attempts[self._tries_told :]:
-            if attempt.verdict is not Verdict.ACCEPTED:
-                who = attempt.recipient.partition("@")[0]
-                self._view.say(f"mail server: {attempt.verdict} {who}  {attempt.reply}".rstrip(), "yellow")
-        self._tries_told = len(attempts)
-        archived = self._observer.archived(sent.msg_id for sent in self._sent).values()
-        self._view.show(
-            Progress(
-                queues={queue: self._observer.counts(queue) for queue in (EMAIL_QUEUE, *KEPT_QUEUES)},
-                handled=frozenset(queue.name for queue in registry),
-                done=count(archived, Outcome.SUCCEEDED),
-                failed=count(archived, Outcome.FAILED),
-                duplicates=count(archived, Outcome.DUPLICATE),
-                mails=sum(attempt.verdict is Verdict.ACCEPTED for attempt in attempts),
-                mails_expected=self._mails_expected,
-            )
-        )
+    def _find_announced(self) -> None:
+        known = {*self._foreign, *(sent.msg_id for sent in self._sent)}
+        new = [message for message in self._observer.messages() if message.msg_id not in known]
+        found, _, self._announced = match(self._announced, new)
+        self._sent += found
 
-    def _report(self, scale: float) -> Report:
+    def _judge_mail(self, scale: float) -> MailFindings:
+        self._find_announced()
         seen = self._observer.observe({sent.msg_id: sent.expected.recipient for sent in self._sent})
-        touched = tuple(
-            f"somebody took message {msg_id} out of {queue}, which has no handler"
+        touched = [
+            f"somebody took message {msg_id} out of {queue}, which nobody handles"
             for queue, ids in self._kept.items()
-            for msg_id in sorted(set(ids) - self._observer.untouched(ids, queue))
-        )
-        known = chain((sent.msg_id for sent in self._sent), self._foreign)
-        return Report(
+            for msg_id in sorted(set(ids) - self._watch.queue(queue).untouched(ids))
+        ]
+        missing = [f"no message came for {expected.template} to {expected.recipient}" for expected in self._announced]
+        strangers = self._observer.strangers({*self._foreign, *(sent.msg_id for sent in self._sent)})
+        return MailFindings(
             results=tuple(judge(sent, seen[sent.msg_id], scale=scale) for sent in self._sent),
             kept={queue: len(ids) for queue, ids in self._kept.items()},
-            disorder=(*touched, *(f"nobody asked for {stranger}" for stranger in self._observer.strangers(known))),
+            disorder=(*touched, *missing, *(f"nobody asked for {stranger}" for stranger in strangers)),
         )

@@ -15,6 +15,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from balansity.sandbox.demo.archive import Endings
 from bridge.pgmq import Counts
 
 LINE_EVERY_SECONDS = 3.0
@@ -23,13 +24,10 @@ _EVENTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How things stand. `handled` names the queues that somebody drains; the counts of endings are the demo's own."""
+    """How things stand. `endings` are of the queues that somebody drains, and of messages since the start."""
 
     queues: Mapping[str, Counts]
-    handled: frozenset[str]
-    done: int = 0
-    failed: int = 0
-    duplicates: int = 0
+    endings: Mapping[str, Endings]
     mails: int = 0
     mails_expected: int = 0
 
@@ -40,7 +38,7 @@ class View:
 
     console: Console
     page: str = ""
-    _progress: Progress = field(default_factory=lambda: Progress({}, frozenset()))
+    _progress: Progress = field(default_factory=lambda: Progress({}, {}))
     _events: deque[Text] = field(default_factory=lambda: deque(maxlen=_EVENTS))
     _started: float = field(default_factory=time.monotonic)
     _said_at: float = 0.0
@@ -91,28 +89,30 @@ class View:
 
 
 def _table(progress: Progress) -> Table:
-    idle = ", ".join(name for name in progress.queues if name not in progress.handled)
-    caption = f"no handler in this version, so their messages stay: {idle}" if idle else ""
+    idle = ", ".join(name for name in progress.queues if name not in progress.endings)
+    caption = f"nobody handles these, so their messages stay: {idle}" if idle else ""
     table = Table(box=SIMPLE_HEAD, caption=caption, caption_justify="left", caption_style="dim")
     table.add_column("queue", no_wrap=True)
     for heading in ("ready", "in line", "running", "retrying", "done", "failed", "duplicate"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, counts in progress.queues.items():
-        if name not in progress.handled:
+        ending = progress.endings.get(name)
+        if ending is None:
             table.add_row(name, str(counts.total), style="dim")
             continue
         waiting = [(counts.ready, ""), (counts.in_line, ""), (counts.running, ""), (counts.retrying, "yellow")]
-        ended = [(progress.done, "green"), (progress.failed, "red"), (progress.duplicates, "cyan")]
+        ended = [(ending.done, "green"), (ending.failed, "red"), (ending.duplicates, "cyan")]
         table.add_row(name, *(Text(str(number), style if number else "") for number, style in waiting + ended))
     return table
 
 
 def _one_line(progress: Progress) -> str:
     parts = []
-    for name, counts in progress.queues.items():
-        if name in progress.handled:
-            states = {"ready": counts.ready, "in line": counts.in_line, "running": counts.running}
-            states |= {"retrying": counts.retrying, "done": progress.done, "failed": progress.failed}
-            states |= {"duplicate": progress.duplicates}
-            parts.append(f"{name}: " + ", ".join(f"{number} {state}" for state, number in states.items()))
+    for name, ending in progress.endings.items():
+        counts = progress.queues[name]
+        states = {"ready": counts.ready, "in line": counts.in_line, "running": counts.running}
+        states |= {"retrying": counts.retrying, "done": ending.done, "failed": ending.failed}
+        states |= {"duplicate": ending.duplicates}
+        said = ", ".join(f"{number} {state}" for state, number in states.items() if number)
+        parts += [f"{name.removesuffix('_queue')}: {said}"] if said else []
     return "; ".join([*parts, f"{progress.mails} of {progress.mails_expected} mails received"])

@@ -1,10 +1,11 @@
 """What happens in the demo: an ordinary day of the service, and everything that can go wrong in it."""
 
+import json
 from typing import Any
 
-from balansity.sandbox.demo import statements as sql
-from balansity.sandbox.demo.expectation import Expected, Statement, Step
-from balansity.sandbox.demo.families import (
+from balansity.sandbox.demo.mail import statements as sql
+from balansity.sandbox.demo.mail.expectation import Expected, Statement, Step
+from balansity.sandbox.demo.mail.families import (
     CONSULTATION,
     ELENA,
     FAMILY_SESSION,
@@ -20,10 +21,13 @@ from balansity.sandbox.demo.families import (
     YULIA,
     Family,
 )
+from balansity.sandbox.demo.reports.expectation import ExpectedReport
+from balansity.sandbox.demo.reports.results import NOT_CALCULATED, RESULTS
 from bridge.message import Outcome, Reason
 
 # What the demo's processes are told; the expectations below follow from it.
 MAX_RETRIES = 5
+MAX_REPORT_RETRIES = 3
 TIME_LIMIT_SECONDS = 6
 NO_ADDRESS = "мама Матвея @ почта"
 
@@ -37,6 +41,11 @@ def _for_each(text: str, *families: Family, **values: Any) -> tuple[Statement, .
 
 def _sent(template: str, *families: Family) -> tuple[Expected, ...]:
     return tuple(Expected(template, family.email) for family in families)
+
+
+def _finish_checkup(family: Family) -> Statement:
+    results = json.dumps(RESULTS.get(family, NOT_CALCULATED))
+    return Statement(sql.FINISH_CHECKUP, {"checkup": family.checkup_id, "results": results})
 
 
 def _duplicates(template: str, *families: Family) -> tuple[Expected, ...]:
@@ -56,9 +65,18 @@ _KILL = Step(
 )
 _ORDINARY_DAY = (
     Step(
-        "five families finish their check-up",
-        _for_each(sql.FINISH_CHECKUP, *HEALTHY),
+        "five families finish their check-up; the results of one are never calculated",
+        tuple(_finish_checkup(family) for family in HEALTHY),
         _sent("checkup_completed", *HEALTHY),
+        reports=(
+            *(ExpectedReport(family) for family in HEALTHY if family in RESULTS),
+            ExpectedReport(
+                ELENA,
+                outcome=Outcome.FAILED,
+                reason=Reason.RETRIES_EXHAUSTED,
+                attempts=MAX_REPORT_RETRIES + 1,
+            ),
+        ),
         kept=len(HEALTHY),
     ),
     Step(
@@ -80,15 +98,9 @@ _ORDINARY_DAY = (
         (*_sent("payment_confirmation", MARINA, PAVEL, TIMUR, NATALYA), *_sent("payment_failed", ELENA, TIMUR)),
     ),
     Step(
-        "two refunds, four reports",
-        (
-            *_for_each(sql.SEND_REFUNDED, ELENA, NATALYA, amount="7500.50"),
-            *_for_each(sql.SEND_REPORT_READY, MARINA, PAVEL, TIMUR, NATALYA),
-        ),
-        (
-            *_sent("payment_refunded", ELENA, NATALYA),
-            *_sent("report_ready", MARINA, PAVEL, TIMUR, NATALYA),
-        ),
+        "two refunds are announced",
+        _for_each(sql.SEND_REFUNDED, ELENA, NATALYA, amount="7500.50"),
+        _sent("payment_refunded", ELENA, NATALYA),
     ),
 )
 _UNUSABLE = Step(
@@ -106,6 +118,11 @@ _UNUSABLE = Step(
         # Nothing to run: the bridge archives it when it reads it.
         _unusable("", "", Reason.INVALID_MESSAGE, attempts=0),
     ),
+)
+_FOREIGN_REPORT = Step(
+    "Pavel's account asks for the report about Marina's child",
+    (Statement(sql.ASK_FOR_REPORT, {"assessment": MARINA.checkup_id, "user": PAVEL.id}),),
+    reports=(ExpectedReport(PAVEL, about=MARINA, outcome=Outcome.FAILED, reason=Reason.PERMANENT_ERROR),),
 )
 _CRON = Step(
     "cron: the reminders of this hour",
@@ -159,4 +176,4 @@ _CRON_AGAIN = Step(
     ),
 )
 
-SCENARIO: tuple[Step, ...] = (_KILL, *_ORDINARY_DAY, _UNUSABLE, _CRON, *_SERVER_TROUBLE, _CRON_AGAIN)
+SCENARIO: tuple[Step, ...] = (_KILL, *_ORDINARY_DAY, _UNUSABLE, _FOREIGN_REPORT, _CRON, *_SERVER_TROUBLE, _CRON_AGAIN)

@@ -13,13 +13,14 @@ DOMAIN = "demo.example"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A parent with a child, and the check-up of that child which is not finished yet."""
+    """A parent with a child born on `born`, and the check-up of that child which is not finished yet."""
 
     mailbox: str
     first_name: str
     last_name: str
     gender: str
     child: str
+    born: str
     region: str
 
     @property
@@ -30,17 +31,21 @@ class Family:
     def id(self) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"mailto:{self.email}"))
 
+    @property
+    def checkup_id(self) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"mailto:{self.email}?subject=checkup"))
 
-MARINA = Family("marina.orlova", "Марина", "Орлова", "female", "Лев", "Москва")
-PAVEL = Family("pavel.zaytsev", "Павел", "Зайцев", "male", "София", "Санкт-Петербург")
-ELENA = Family("elena.belova", "Елена", "Белова", "female", "Матвей", "Нижегородская область")
-TIMUR = Family("timur.akhmetov", "Тимур", "Ахметов", "male", "Алия", "Республика Татарстан")
-NATALYA = Family("natalya.zhukova", "Наталья", "Жукова", "female", "Фёдор", "Калининградская область")
-OLEG = Family("oleg.demidov+refuse2", "Олег", "Демидов", "male", "Варвара", "Пермский край")
-YULIA = Family("yulia.krylova+drop1", "Юлия", "Крылова", "female", "Пётр", "Москва")
-SERGEY = Family("sergey.nikitin+always451", "Сергей", "Никитин", "male", "Ева", "Томская область")
-GALINA = Family("galina.frolova+reject550", "Галина", "Фролова", "female", "Егор", "Республика Карелия")
-VERA = Family("vera.lapina+slow2", "Вера", "Лапина", "female", "Мирон", "Приморский край")
+
+MARINA = Family("marina.orlova", "Марина", "Орлова", "female", "Лев", "2017-04-12", "Москва")
+PAVEL = Family("pavel.zaytsev", "Павел", "Зайцев", "male", "София", "2014-09-01", "Санкт-Петербург")
+ELENA = Family("elena.belova", "Елена", "Белова", "female", "Матвей", "2019-01-23", "Нижегородская область")
+TIMUR = Family("timur.akhmetov", "Тимур", "Ахметов", "male", "Алия", "2015-06-30", "Республика Татарстан")
+NATALYA = Family("natalya.zhukova", "Наталья", "Жукова", "female", "Фёдор", "2012-11-23", "Калининградская область")
+OLEG = Family("oleg.demidov+refuse2", "Олег", "Демидов", "male", "Варвара", "2018-02-14", "Пермский край")
+YULIA = Family("yulia.krylova+drop1", "Юлия", "Крылова", "female", "Пётр", "2016-12-05", "Москва")
+SERGEY = Family("sergey.nikitin+always451", "Сергей", "Никитин", "male", "Ева", "2013-07-19", "Томская область")
+GALINA = Family("galina.frolova+reject550", "Галина", "Фролова", "female", "Егор", "2020-03-08", "Республика Карелия")
+VERA = Family("vera.lapina+slow2", "Вера", "Лапина", "female", "Мирон", "2017-10-27", "Приморский край")
 
 HEALTHY = (MARINA, PAVEL, ELENA, TIMUR, NATALYA)
 FAMILIES = (*HEALTHY, OLEG, YULIA, SERGEY, GALINA, VERA)
@@ -61,10 +66,11 @@ INSERT INTO public.users (id, email, region) VALUES (%(id)s, %(email)s, %(region
 INSERT INTO public.profiles (user_id, type, first_name, last_name, gender)
 VALUES (%(id)s, 'parent', %(first_name)s, %(last_name)s, %(gender)s);
 WITH child AS (
-    INSERT INTO public.profiles (user_id, type, first_name) VALUES (%(id)s, 'child', %(child)s) RETURNING id
+    INSERT INTO public.profiles (user_id, type, first_name, dob)
+    VALUES (%(id)s, 'child', %(child)s, %(born)s) RETURNING id
 )
-INSERT INTO public.assessments (profile_id, current_step, total_steps, started_at)
-SELECT id, 32, 32, now() - interval '25 minutes' FROM child
+INSERT INTO public.assessments (id, profile_id, current_step, total_steps, started_at)
+SELECT %(checkup_id)s, id, 32, 32, now() - interval '25 minutes' FROM child
 """
 
 
@@ -77,4 +83,5 @@ def register_families() -> None:
         for family in FAMILIES:
             values = {"id": family.id, "email": family.email, "region": family.region, "gender": family.gender}
             values |= {"first_name": family.first_name, "last_name": family.last_name, "child": family.child}
+            values |= {"born": family.born, "checkup_id": family.checkup_id}
             cursor.execute(_FAMILY, values)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from balansity.sandbox.demo.messages import Sent
-from balansity.sandbox.demo.observation import Observed
+from balansity.sandbox.demo.mail.messages import Sent
+from balansity.sandbox.demo.mail.observation import Observed
 from bridge.message import Outcome
 
 # How much later than planned a repeat may come: the wake-up, the line, and a machine that is busy.
@@ -23,8 +23,8 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """The whole demo.
+class MailFindings:
+    """All mail messages.
 
     `kept` counts the messages sent to queues without a handler; `disorder` names what is wrong beyond one message.
     """
@@ -34,13 +34,17 @@ class Report:
     disorder: tuple[str, ...] = ()
 
     @property
+    def judged(self) -> int:
+        return len(self.results)
+
+    @property
+    def mails(self) -> int:
+        return sum(len(result.observed.mails) for result in self.results)
+
+    @property
     def differences(self) -> list[str]:
         found = [f"message {each.sent.msg_id}: {line}" for each in self.results for line in each.differences]
         return [*found, *self.disorder]
-
-    @property
-    def exit_code(self) -> int:
-        return 1 if self.differences or not self.results else 0
 
 
 def judge(sent: Sent, observed: Observed, *, scale: float) -> Result:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from balansity.sandbox.demo.reports.expectation import ExpectedReport
 from bridge.message import Outcome, Reason
 
 
@@ -65,15 +66,22 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One transaction of somebody outside. `expects` are the mail messages it makes, in any order.
+    """One transaction of somebody outside. `expects` are the mail messages it makes, `reports` the report messages,
+    both in any order.
 
-    `kept` is how many messages it puts into each of the queues that nobody drains yet. A `quiet` step waits until the
+    `kept` is how many messages it puts into each of the queues that nobody drains. A `quiet` step waits until the
     messages of all steps before it have ended, except the one whose worker was killed.
     """
 
     title: str
     statements: tuple[Statement, ...]
-    expects: tuple[Expected, ...]
+    expects: tuple[Expected, ...] = ()
+    reports: tuple[ExpectedReport, ...] = ()
     kept: int = 0
     kills_worker: bool = False
     quiet: bool = False
+
+    @property
+    def follows(self) -> tuple[Expected, ...]:
+        """The mail messages that come later, from our own worker: it announces each report that it has stored."""
+        return tuple(Expected("report_ready", report.family.email) for report in self.reports if report.is_made)

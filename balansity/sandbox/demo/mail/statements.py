@@ -1,8 +1,8 @@
 """What the front end, staff and cron do to Supabase's tables in the demo. Placeholders: `user`, `email`, `child`, …"""
 
 FINISH_CHECKUP = """
-UPDATE public.assessments SET status = 'completed', completed_at = now()
-WHERE profile_id IN (SELECT id FROM public.profiles WHERE user_id = %(user)s)
+UPDATE public.assessments SET status = 'completed', completed_at = now(), results_summary = %(results)s
+WHERE id = %(checkup)s
 """
 
 BOOK = """
@@ -33,6 +33,8 @@ SELECT public.queue_email_task(%(email)s, 'Отчёт готов', 'report_ready
 FROM public.assessments AS a JOIN public.profiles AS p ON p.id = a.profile_id
 WHERE p.user_id = %(user)s
 """
+
+ASK_FOR_REPORT = "SELECT public.queue_report_generation(%(assessment)s, %(user)s)"
 
 SEND_REFUNDED = """
 SELECT public.queue_email_task(%(email)s, 'Деньги возвращены', 'payment_refunded', jsonb_build_object(
