@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from bridge.errors import DuplicateMessage, TokenLost
@@ -13,7 +13,8 @@ from notifications.plain_text import one_line
 from notifications.rendering import RenderedEmail
 from notifications.request import EmailRequest
 
-DEDUPE_CONSTRAINT = "email_dedupe_key_unique"
+# The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
+DEDUPE_LOCK = 7_262_031
 MOST_BIGINT = 2**63
 RETIRED = "the queue was dropped and made anew before this mail was sent"
 
@@ -24,24 +25,27 @@ def start_sending(message: Message, request: EmailRequest, rendered: RenderedEma
     Raises `DuplicateMessage` when this very mail was asked for before and sent, or is on its way; `TokenLost` when a
     later attempt runs already. A failed mail doesn't count as asked for: its copy may be sent.
     """
-    try:
-        with transaction.atomic():
-            row = _locked_row(message)
-            if row.status == Status.SENT:
-                raise DuplicateMessage("this message's mail was sent before", original=message.msg_id)
-            if row.attempts > message.history.attempts:
-                raise TokenLost(f"{message.queue} {message.msg_id}: attempt {row.attempts} runs already")
-            _describe(row, request, rendered)
+    with transaction.atomic():
+        row = _locked_row(message)
+        if row.status == Status.SENT:
+            raise DuplicateMessage("this message's mail was sent before", original=message.msg_id)
+        if row.attempts > message.history.attempts:
+            raise TokenLost(f"{message.queue} {message.msg_id}: attempt {row.attempts} runs already")
+        _describe(row, request, rendered)
+        holder = _holder_of_key(row)
+        if holder is None:
             _enter(row, message, Status.SENDING)
             row.message_id = stable_message_id(
                 queue=message.queue, msg_id=message.msg_id, enqueued_at=message.enqueued_at
             )
             row.save()
-    except IntegrityError as error:
-        if _violated(error) != DEDUPE_CONSTRAINT:
-            raise
-        raise _note_duplicate(message, request, rendered, error) from error
-    return row
+            return row
+        why = f"the same mail was asked for by message {holder.msg_id}"
+        row.html_body = row.text_body = ""
+        _enter(row, message, Status.DUPLICATE, LastError("DuplicateMessage", why))
+        row.duplicate_of = holder
+        row.save()
+    raise DuplicateMessage(why, original=holder.msg_id)
 
 
 def outgoing_email(row: EmailMessage) -> OutgoingEmail:
@@ -131,24 +135,15 @@ def _enter(row: EmailMessage, message: Message, status: Status, error: LastError
         row.error, row.error_type = one_line(error.message, 2000) or "no message", one_line(error.type, 200)
 
 
-def _note_duplicate(
-    message: Message, request: EmailRequest, rendered: RenderedEmail, error: IntegrityError
-) -> Exception:
-    """Write the row of a duplicate and return what to raise."""
-    holder = EmailMessage.objects.filter(dedupe_key=request.dedupe_key, status__in=HOLDING_KEY).first()
-    if holder is None:
-        return error  # It failed just now and gave the key back, so this message is tried again.
-    why = f"the same mail was asked for by message {holder.msg_id}"
-    with transaction.atomic():
-        row = _locked_row(message)
-        _describe(row, request, rendered)
-        row.html_body = row.text_body = ""
-        _enter(row, message, Status.DUPLICATE, LastError("DuplicateMessage", why))
-        row.duplicate_of = holder
-        row.save()
-    return DuplicateMessage(why, original=holder.msg_id)
+def _holder_of_key(row: EmailMessage) -> EmailMessage | None:
+    """The mail that sends, or has sent, what this row asks for.
 
-
-def _violated(error: IntegrityError) -> str | None:
-    diagnostics = getattr(error.__cause__, "diag", None)
-    return getattr(diagnostics, "constraint_name", None)
+    Looked up under a lock, and not left to the unique constraint: Postgres writes a refused statement into its own
+    log, and this one holds an address and the text of a mail.
+    """
+    if not row.dedupe_key:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [DEDUPE_LOCK, row.dedupe_key])
+    same = EmailMessage.objects.filter(dedupe_key=row.dedupe_key, status__in=HOLDING_KEY)
+    return same.exclude(pk=row.pk).first()

@@ -36,8 +36,8 @@ class SupabaseStorage(Storage):
 
     @cached_property
     def _http(self) -> httpx.Client:
-        # Made at first use, so that a worker's child never shares a connection with its parent. No redirects: they would
-        # carry the service key to another host.
+        # Made at first use, so that a worker's child never shares a connection with its parent. No redirects: they
+        # would carry the service key to another host.
         return httpx.Client(timeout=self._timeout, follow_redirects=False)
 
     @property
