@@ -29,8 +29,8 @@ from reports.services import request_report
 class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
     """Read-only. What a report says, and having it made again, need permissions of their own."""
 
-    list_display = ("badge", "kind", "client", "file_size", "pages", "duration", "assessment_id", "asked")
-    list_display_links = ("badge", "assessment_id")
+    list_display = ("badge", "kind", "client", "check_up", "file_size", "pages", "asked")
+    list_display_links = ("badge", "check_up")
     list_filter = ("status", "kind", "reason", "is_confirmed", "created_at")
     date_hierarchy = "created_at"
     # What is searched is up to `get_search_results`; without a field there is no search box.
@@ -161,7 +161,13 @@ class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at 
 
     @admin.display(description=gettext_lazy("client"))
     def client(self, report: Report) -> str:
-        return str(getattr(report, "email", None) or "—")
+        name, at, host = str(getattr(report, "email", None) or "—").partition("@")
+        # An address that is too long for its column is broken where it has a joint.
+        return format_html("{}<wbr>{}{}", name, at, host)
+
+    @admin.display(description=gettext_lazy("assessment"), ordering="assessment_id")
+    def check_up(self, report: Report) -> str:
+        return f"{str(report.assessment_id)[:8]}…"
 
     @admin.display(description=gettext_lazy("size"), ordering="size")
     def file_size(self, report: Report) -> str:
