@@ -6,7 +6,7 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 from django.db.models.signals import pre_migrate
 
-from balansity.database import prepare_schema, use_schema
+from balansity.database import keep_times_readable, prepare_schema, use_schema
 
 
 class BalansityAdminConfig(AdminConfig):
@@ -18,6 +18,7 @@ class BalansityConfig(AppConfig):
 
     def ready(self) -> None:
         connection_created.connect(use_schema)
+        connection_created.connect(keep_times_readable)
         # For whichever app comes first: Django sends this signal only on behalf of apps with models, and we have none.
         pre_migrate.connect(prepare_our_schema)
 

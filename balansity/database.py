@@ -1,8 +1,10 @@
 """The connection to Supabase's Postgres, and the rule that our tables never land in `public`."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import environ
+import psycopg2.extensions
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,6 +14,8 @@ from balansity.env import EnvReader
 SCHEMA = "balansity"
 # What Node's drivers understand in an address and libpq refuses; people bring their old `.env`.
 FOREIGN_OPTIONS = ("pgbouncer", "connection_limit", "pool_timeout", "schema", "statement_cache_size")
+# A year from the ends of Python's calendar, so that every time zone can show them.
+EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 
 
 def settings_from_url(env: EnvReader, name: str) -> dict[str, Any]:
@@ -46,6 +50,38 @@ def use_schema(connection: BaseDatabaseWrapper, **_: Any) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SET search_path TO {SCHEMA}, public")
+
+
+def keep_times_readable(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    """Read a time that Python cannot hold or show as the nearest one that it can.
+
+    Clients write times into Supabase's tables, and Postgres takes `infinity` and the year 20000. Without this a single
+    such row would break every list that it stands in.
+    """
+    if connection.vendor == "postgresql":
+        for reader in _READERS:
+            psycopg2.extensions.register_type(reader, connection.connection)
+
+
+def _within_calendar(read: Any, earliest: Any, latest: Any) -> Any:
+    """Return psycopg2's reader `read` of a type, kept between both ends."""
+
+    def read_within(value: str | bytes | None, cursor: Any) -> Any:
+        try:
+            found = read(value, cursor)
+        except (ValueError, OverflowError):
+            return earliest if str(value).endswith("BC") else latest
+        return None if found is None else min(max(found, earliest), latest)
+
+    return psycopg2.extensions.new_type(read.values, f"{read.name}_WITHIN_CALENDAR", read_within)
+
+
+_READERS = (
+    _within_calendar(psycopg2.extensions.PYDATETIMETZ, EARLIEST, LATEST),
+    # What Django's truncation to a month or a day gives, in the local time zone.
+    _within_calendar(psycopg2.extensions.PYDATETIME, EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None)),
+    _within_calendar(psycopg2.extensions.PYDATE, EARLIEST.date(), LATEST.date()),
+)
 
 
 def prepare_schema(connection: BaseDatabaseWrapper) -> None:

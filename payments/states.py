@@ -101,7 +101,8 @@ REFUND_TRANSITIONS: dict[RefundStatus, frozenset[RefundStatus]] = {
     RefundStatus.PENDING: frozenset({RefundStatus.SUCCEEDED, RefundStatus.CANCELED}),
     RefundStatus.SUCCEEDED: frozenset(),
     RefundStatus.CANCELED: frozenset(),
-    RefundStatus.REJECTED: frozenset(),
+    # An attempt whose answer was given up may reach the provider after another one was refused.
+    RefundStatus.REJECTED: frozenset({RefundStatus.PENDING, RefundStatus.SUCCEEDED, RefundStatus.CANCELED}),
 }
 
 

@@ -7,7 +7,7 @@ from bridge.task import queue_task
 from payments.apps import QUEUE
 from payments.processing import ProcessingRequest
 from payments.services.notifications import has_news, settle_notification
-from payments.services.observe import observe_payment
+from payments.services.observe import observe_payment, was_checked_since
 from payments.services.sync import apply_observation
 from payments.states import Door
 
@@ -17,7 +17,8 @@ def process(message: Message) -> Callable[[], None]:
     """Check the payment that a message names, and send the refunds that staff asked for."""
     request = ProcessingRequest.parse(message.body)
     payment_id, notification_id = request.payment_id, request.notification_id
-    wanted = request.action != "verify" or has_news(notification_id=notification_id, payment_id=payment_id)
+    known = request.action == "verify" and not has_news(notification_id=notification_id, payment_id=payment_id)
+    wanted = not (known or was_checked_since(message.enqueued_at, payment_id=payment_id))
     observation = observe_payment(payment_id) if wanted else None
 
     def record() -> None:

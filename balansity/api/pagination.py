@@ -1,9 +1,13 @@
 """Pages of what a customer has, newest first, that stay the same while new rows come in."""
 
+from datetime import timedelta
+
 from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
+
+FURTHEST_ZONE = timedelta(hours=15)
 
 
 class NewestFirst(CursorPagination):
@@ -27,4 +31,6 @@ def _is_moment(text: str) -> bool:
         moment = parse_datetime(text)
     except ValueError:
         return False
-    return moment is not None and moment.tzinfo is not None
+    offset = None if moment is None else moment.utcoffset()
+    # Python also knows zones of seconds and parts of them, and of up to a day; Postgres refuses those.
+    return offset is not None and abs(offset) < FURTHEST_ZONE and not offset % timedelta(minutes=1)

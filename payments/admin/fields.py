@@ -110,4 +110,6 @@ def pretty_json(value: object) -> SafeString | str:
     """The value with line breaks and everything in it escaped."""
     if value is None:
         return "—"
-    return format_html('<pre class="payment-json">{}</pre>', json.dumps(value, ensure_ascii=False, indent=2))
+    # A stranger's notification may hold halves of surrogate pairs, which no page can be encoded with.
+    text = json.dumps(value, ensure_ascii=False, indent=2).encode(errors="backslashreplace").decode()
+    return format_html('<pre class="payment-json">{}</pre>', text)

@@ -71,7 +71,7 @@ class RefundAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("requested"), ordering="created_at")
     def requested(self, refund: Refund) -> str:
         who = refund.requested_by.get_username() if refund.requested_by is not None else ""
-        return format_html("{}" + SECOND_LINE, address, moment(refund.created_at), who)
+        return format_html("{}" + SECOND_LINE, moment(refund.created_at), who)
 
     @admin.display(description=gettext_lazy("finished"), ordering="finished_at")
     def finished(self, refund: Refund) -> str:

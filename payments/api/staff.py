@@ -12,7 +12,7 @@ from rest_framework.status import HTTP_202_ACCEPTED
 from rest_framework.views import APIView
 
 from payments.api.documentation import CSRF, IDEMPOTENCY, KEY_PROBLEMS, REUSED, problems
-from payments.api.idempotent import IdempotentView
+from payments.api.idempotent import HEADER, IdempotentView
 from payments.api.serializers import AcceptedRefundSerializer, NewRefundSerializer, RefundSerializer
 from payments.errors import PaymentMissing, RefundRefused
 from payments.problems import PaymentNotFound, RefundNotPossible
@@ -51,15 +51,22 @@ class RefundPaymentView(IdempotentView):
     )
     def post(self, request: Request, payment_id: uuid.UUID) -> HttpResponse:
         owner = uuid.uuid5(_STAFF_KEYS, str(request.user.pk))
-        return self.answer_once(request, owner, lambda: _refund(request, payment_id))
+        key = request.headers.get(HEADER)
+        # A process may die after the refund is written and before its answer is kept: the same key, the same refund.
+        refund_id = None if key is None else uuid.uuid5(owner, f"{payment_id} {key}")
+        return self.answer_once(request, owner, lambda: _refund(request, payment_id, refund_id))
 
 
-def _refund(request: Request, payment_id: uuid.UUID) -> Response:
+def _refund(request: Request, payment_id: uuid.UUID, refund_id: uuid.UUID | None) -> Response:
     asked = NewRefundSerializer(data=request.data)
     asked.is_valid(raise_exception=True)
     try:
         refund = request_refund(
-            payment_id=payment_id, actor_id=request.user.pk, door=Door.STAFF, **asked.validated_data
+            payment_id=payment_id,
+            actor_id=request.user.pk,
+            door=Door.STAFF,
+            refund_id=refund_id,
+            **asked.validated_data,
         )
     except PaymentMissing as error:
         raise PaymentNotFound from error

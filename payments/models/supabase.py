@@ -10,6 +10,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from payments.models.untrusted_json import UntrustedJSONField
 from payments.states import PaymentStatus
 
 
@@ -103,7 +104,7 @@ class Payment(Stamped):
     status = models.TextField(_("status"), choices=PaymentStatus.choices, default=PaymentStatus.PENDING)
     payment_method = models.TextField(_("method"), null=True)  # noqa: DJ001
     external_payment_id = models.TextField(_("id at YooKassa"), null=True)  # noqa: DJ001
-    metadata = models.JSONField(_("metadata"), null=True)
+    metadata = UntrustedJSONField(_("metadata"), null=True)
 
     objects: ClassVar[models.Manager["Payment"]] = models.Manager()
 

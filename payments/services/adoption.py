@@ -51,6 +51,8 @@ def find_open_checkout(purchase: Purchase) -> Checkout | None:
     """Return the newest payment for this purchase that waits for its payer: a double click, or a repeated call."""
     open_ones = Checkout.objects.filter(
         user_id=purchase.user_id,
+        # The row that the front end reads, too: a customer may have deleted it, and what is paid then finds no row.
+        payment__user_id=purchase.user_id,
         amount=purchase.amount,
         currency=purchase.currency,
         provider_status__in=OPEN,

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from payments.errors import PaymentMissing
 from payments.models import Checkout, Payment, User
 from payments.orders import InvalidOrder, parse_order, storable_metadata
 from payments.problems import (
@@ -129,6 +130,14 @@ def _write(purchase: Purchase, row: Payment | None, parts: dict[str, Any], metad
 
 def _ask_for_token(client: YooKassaClient, checkout: Checkout) -> str:
     """Send the stored request. Sent twice, it is the same payment: the key is its id."""
+    try:
+        return _create_there(client, checkout)
+    except PaymentMissing as error:
+        # The customer deleted Supabase's row meanwhile. Without the token nobody pays for what has no row.
+        raise PaymentFinished from error
+
+
+def _create_there(client: YooKassaClient, checkout: Checkout) -> str:
     try:
         created = client.create_payment(checkout.request_body or {}, key=str(checkout.pk))
     except Rejected as error:

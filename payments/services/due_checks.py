@@ -4,11 +4,12 @@ import logging
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from bridge.pgmq import pgmq_queue
 from payments.apps import QUEUE
-from payments.models import Checkout, Fulfilment, PaymentEvent, ProviderNotification
+from payments.models import Checkout, Fulfilment, Payment, PaymentEvent, ProviderNotification
 from payments.schedule import repeat_check_after
 from payments.services.attention import flag
 from payments.services.locks import lock_payment
@@ -33,8 +34,11 @@ def queue_due_checks() -> int:
     """Queue a check of each payment whose time has come; returns how many."""
     with transaction.atomic():
         now = timezone.now()
-        # Rows that a check holds at this moment get their new time from it.
-        due = Checkout.objects.select_for_update(skip_locked=True).filter(next_check_at__lte=now)
+        # Rows that a check holds at this moment get their new time from it. A customer may delete Supabase's row, alone
+        # or with the account; the check of such a payment fails for ever.
+        due = Checkout.objects.select_for_update(skip_locked=True).filter(
+            Exists(Payment.objects.filter(pk=OuterRef("pk"))), next_check_at__lte=now
+        )
         rows = list(due.order_by("next_check_at")[:MOST_ROWS])
         for checkout in rows:
             queue_processing(checkout.pk, "update_status")

@@ -1,8 +1,11 @@
 """Gives the customer what was paid for, once. Runs inside the transaction that notes the payment as paid."""
 
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from payments.models import (
@@ -22,6 +25,8 @@ from payments.states import Attention, Door, EventKind, OrderKind
 
 SCHEDULED = "scheduled"
 HOLDING_SLOT = (SCHEDULED, "in_progress")
+# How old a payment of the system before us may be for a machine to give something for it: that one gave it long ago.
+OLD_PAYMENTS_WITHIN = timedelta(days=1)
 
 
 class NotFulfillable(Exception):
@@ -41,7 +46,7 @@ def fulfil(payment: Payment, checkout: Checkout, *, vouched: bool, door: Door) -
     if Fulfilment.objects.filter(pk=payment.pk).exists():
         return
     try:
-        fulfilment = _found(payment) or _give(payment, checkout, vouched=vouched)
+        fulfilment = _found(payment, checkout) or _give_whole(payment, checkout, vouched=vouched)
     except NotFulfillable as why:
         flag(checkout, why.attention, str(why), door=door)
         return
@@ -57,13 +62,50 @@ def fulfil(payment: Payment, checkout: Checkout, *, vouched: bool, door: Door) -
     settle(checkout, Attention.NOT_FULFILLED, Attention.SLOT_TAKEN, Attention.SLOT_PASSED, door=door)
 
 
-def _found(payment: Payment) -> Fulfilment | None:
-    """What carries this payment's id already: given by the front end, or before our time."""
-    appointment = Appointment.objects.filter(payment_id=payment.pk, user_id=payment.user_id).first()
+def _found(payment: Payment, checkout: Checkout) -> Fulfilment | None:
+    """What carries this payment's id already: given by the front end, or before our time.
+
+    The payer's browser can write such a row, so for an order of ours it must be the very thing that was ordered.
+    """
+    ours = checkout.request_body is not None
+    appointment = Appointment.objects.filter(payment_id=payment.pk).first()
     if appointment is not None:
+        if appointment.user_id != payment.user_id or (ours and not _is_ordered(appointment, checkout)):
+            why = f"the consultation {appointment.pk} carries this payment and is not what was ordered"
+            raise NotFulfillable(Attention.NOT_FULFILLED, why)
         return _appointment(payment, appointment.pk, Fulfilment.How.FOUND)
     purchase = PackagePurchase.objects.filter(payment_id=payment.pk, user_id=payment.user_id).first()
-    return _purchase(payment, purchase.pk, Fulfilment.How.FOUND) if purchase is not None else None
+    if purchase is None:
+        return None
+    if ours and not _is_whole(purchase, checkout):
+        why = f"the package {purchase.pk} carries this payment and is not what was ordered"
+        raise NotFulfillable(Attention.NOT_FULFILLED, why)
+    return _purchase(payment, purchase.pk, Fulfilment.How.FOUND)
+
+
+def _is_ordered(appointment: Appointment, checkout: Checkout) -> bool:
+    if appointment.appointment_type_id != checkout.appointment_type_id:
+        return False
+    if checkout.appointment_id is not None:
+        return appointment.pk == checkout.appointment_id
+    return appointment.scheduled_at == checkout.scheduled_at
+
+
+def _is_whole(purchase: PackagePurchase, checkout: Checkout) -> bool:
+    sessions = Package.objects.filter(pk=purchase.package_id).values_list("session_count", flat=True).first()
+    # Fewer are left once some were used.
+    return purchase.package_id == checkout.package_id and purchase.sessions_remaining <= (sessions or 0)
+
+
+def _give_whole(payment: Payment, checkout: Checkout, *, vouched: bool) -> Fulfilment:
+    """Give it, or nothing of it. What Supabase's tables refuse must not undo the news that the money is there."""
+    try:
+        with transaction.atomic():
+            return _give(payment, checkout, vouched=vouched)
+    except IntegrityError as error:
+        refused = type(error.__cause__ or error).__name__
+        why = f"the database refused the {checkout.kind} ({refused}): something of the order was deleted or taken"
+        raise NotFulfillable(Attention.NOT_FULFILLED, why) from error
 
 
 def _give(payment: Payment, checkout: Checkout, *, vouched: bool) -> Fulfilment:
@@ -72,12 +114,20 @@ def _give(payment: Payment, checkout: Checkout, *, vouched: bool) -> Fulfilment:
     if checkout.request_body is None:
         if not vouched:
             raise NotFulfillable(Attention.NOT_FULFILLED, "YooKassa does not name this payment; look what it paid for")
+        _check_age(checkout)
         _check_price(checkout)
     if checkout.kind == OrderKind.PACKAGE:
         return _sell_package(payment, checkout)
     if checkout.appointment_id is not None:
         return _pay_booked(payment, checkout, checkout.appointment_id)
     return _book(payment, checkout)
+
+
+def _check_age(checkout: Checkout) -> None:
+    """The system before us fulfilled its payments without a trace that the payer could not remove, and ask again."""
+    paid = checkout.captured_at
+    if paid is None or timezone.now() - paid > OLD_PAYMENTS_WITHIN:
+        raise NotFulfillable(Attention.NOT_FULFILLED, "it was paid before our time; look what was given for it then")
 
 
 def _check_price(checkout: Checkout) -> None:
@@ -115,8 +165,8 @@ def _pay_booked(payment: Payment, checkout: Checkout, appointment_id: uuid.UUID)
     if booked.appointment_type_id != checkout.appointment_type_id:
         why = f"the consultation {appointment_id} is of another kind by now than the one that was paid"
         raise NotFulfillable(Attention.NOT_FULFILLED, why)
-    _link(booked, payment)
-    return _appointment(payment, booked.pk, Fulfilment.How.LINKED)
+    lock_slot(f"{booked.appointment_type_id} {booked.scheduled_at.timestamp()}")
+    return _link(booked, payment)
 
 
 def _book(payment: Payment, checkout: Checkout) -> Fulfilment:
@@ -130,8 +180,7 @@ def _book(payment: Payment, checkout: Checkout) -> Fulfilment:
     # The front end may have booked it by itself, without the payment.
     own = at_that_time.filter(user_id=payment.user_id, payment__isnull=True).order_by("created_at").first()
     if own is not None:
-        _link(own, payment)
-        return _appointment(payment, own.pk, Fulfilment.How.LINKED)
+        return _link(own, payment)
     if start <= timezone.now():
         raise NotFulfillable(Attention.SLOT_PASSED, f"the consultation was to start at {start.isoformat()}")
     if len(at_that_time) >= settings.APPOINTMENT_SLOT_CAPACITY:
@@ -148,9 +197,23 @@ def _book(payment: Payment, checkout: Checkout) -> Fulfilment:
     return _appointment(payment, made.pk, Fulfilment.How.MADE)
 
 
-def _link(appointment: Appointment, payment: Payment) -> None:
-    appointment.payment = payment
-    appointment.save(update_fields=["payment"])
+def _link(own: Appointment, payment: Payment) -> Fulfilment:
+    if rivals_of(own).count() >= settings.APPOINTMENT_SLOT_CAPACITY:
+        raise NotFulfillable(Attention.SLOT_TAKEN, f"somebody else has the time {own.scheduled_at.isoformat()}")
+    own.payment = payment
+    own.save(update_fields=["payment"])
+    return _appointment(payment, own.pk, Fulfilment.How.LINKED)
+
+
+def rivals_of(own: Appointment) -> QuerySet[Appointment]:
+    """Who has a better right to the time of an unpaid appointment: those that are paid, or were booked before.
+
+    Customers insert such rows themselves, so having one must not be a way into a time that somebody else has.
+    """
+    others = Appointment.objects.filter(
+        appointment_type_id=own.appointment_type_id, scheduled_at=own.scheduled_at, status__in=HOLDING_SLOT
+    ).exclude(pk=own.pk)
+    return others.filter(Q(payment__isnull=False) | Q(created_at__lt=own.created_at))
 
 
 def _appointment(payment: Payment, appointment_id: uuid.UUID, how: Fulfilment.How) -> Fulfilment:

@@ -6,55 +6,66 @@ In SQL and not with models: this is all that the webhook does, and building obje
 import uuid
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection
 from django.utils import timezone
+from psycopg2.errors import InvalidSchemaName, UndefinedFunction, UndefinedTable
 
+from bridge.pgmq import QueueMissing
 from bridge.trace import current_trace_id
+from payments.apps import QUEUE
 from payments.notice import Notice
 from payments.services.notifications import ALREADY_KNOWN, UnknownPayment, find_payment, is_old_news
-from payments.services.refunds import queue_processing
 from payments.states import Door, EventKind, NotificationStatus
 
 _STORE = """
-WITH stored AS (
-    INSERT INTO payments_providernotification
-        (received_at, address, trusted, event, object_id, payment_id, body, status, error, processed_at, trace_id)
-    VALUES (%(now)s, %(address)s, %(trusted)s, %(event)s, %(object_id)s, %(payment_id)s, %(body)s, %(status)s,
-            %(error)s, %(processed_at)s, %(trace_id)s)
-    RETURNING id
-), told AS (
-    INSERT INTO payments_paymentevent (payment_id, kind, door, data, trace_id, created_at)
-    SELECT %(payment_id)s, %(kind)s, %(door)s,
-           jsonb_build_object('event', %(event)s, 'object', %(object_id)s, 'notification', id), %(trace_id)s, %(now)s
-    FROM stored
-    WHERE %(status)s = 'stored'
-)
-SELECT id FROM stored
+INSERT INTO payments_providernotification
+    (received_at, address, trusted, event, object_id, payment_id, body, status, error, processed_at, trace_id)
+VALUES (%(now)s, %(address)s, %(trusted)s, %(event)s, %(object_id)s, %(payment_id)s, %(body)s, %(status)s,
+        %(error)s, %(processed_at)s, %(trace_id)s)
 """
-_NOTE_MESSAGE = "UPDATE payments_providernotification SET msg_id = %(msg_id)s WHERE id = %(id)s"
+# One statement is one transaction and one round trip; the bridge's own `send` would make it five of them. So this is
+# the only place outside the bridge that calls pgmq.
+_STORE_AND_QUEUE = """
+WITH numbered AS (
+    SELECT nextval(pg_get_serial_sequence('payments_providernotification', 'id')) AS id
+), queued AS (
+    SELECT id, pgmq.send(%(queue)s, jsonb_build_object('payment_id', %(payment_id)s::text, 'action', 'verify',
+                                                       'notification_id', id, 'created_at', %(now)s)) AS msg_id
+    FROM numbered
+), stored AS (
+    INSERT INTO payments_providernotification
+        (id, msg_id, received_at, address, trusted, event, object_id, payment_id, body, status, error, trace_id)
+    SELECT id, msg_id, %(now)s, %(address)s, %(trusted)s, %(event)s, %(object_id)s, %(payment_id)s, %(body)s,
+           %(status)s, %(error)s, %(trace_id)s
+    FROM queued
+    RETURNING id
+)
+INSERT INTO payments_paymentevent (payment_id, kind, door, data, trace_id, created_at)
+SELECT %(payment_id)s, %(kind)s, %(door)s,
+       jsonb_build_object('event', %(event)s::text, 'object', %(object_id)s::text, 'notification', id),
+       %(trace_id)s, %(now)s
+FROM stored
+"""
 
 
 def store_notification(notice: Notice, *, address: str, body: str) -> str:
     """Store a notification from the provider's addresses and queue its check, both or neither.
 
     Returns why there is no check where none is needed: an empty text says that one is queued. Such a row is `ignored`.
+    Raises `QueueMissing`.
     """
-    with transaction.atomic():
-        try:
-            named = find_payment(notice)
-        except UnknownPayment as error:
-            _store(notice, NotificationStatus.IGNORED, address=address, body=body, error=str(error))
-            return str(error)
-        payment_id = named.payment_id
-        if is_old_news(notice, named):
-            why, ignored = ALREADY_KNOWN, NotificationStatus.IGNORED
-            _store(notice, ignored, address=address, body=body, error=why, payment_id=payment_id)
-            return why
-        notification_id = _store(notice, NotificationStatus.STORED, address=address, body=body, payment_id=payment_id)
-        msg_id = queue_processing(payment_id, "verify", notification_id=notification_id)
-        with connection.cursor() as cursor:
-            cursor.execute(_NOTE_MESSAGE, {"msg_id": msg_id, "id": notification_id})
-        return ""
+    try:
+        named = find_payment(notice)
+    except UnknownPayment as error:
+        _store(notice, NotificationStatus.IGNORED, address=address, body=body, error=str(error))
+        return str(error)
+    payment_id = named.payment_id
+    if is_old_news(notice, named):
+        why, ignored = ALREADY_KNOWN, NotificationStatus.IGNORED
+        _store(notice, ignored, address=address, body=body, error=why, payment_id=payment_id)
+        return why
+    _store(notice, NotificationStatus.STORED, address=address, body=body, payment_id=payment_id)
+    return ""
 
 
 def store_refused(notice: Notice, *, address: str, body: str) -> None:
@@ -71,7 +82,7 @@ def _store(
     body: str,
     error: str = "",
     payment_id: uuid.UUID | None = None,
-) -> int:
+) -> None:
     now = timezone.now()
     values: dict[str, Any] = {
         "now": now,
@@ -85,10 +96,14 @@ def _store(
         "error": error,
         "processed_at": now if status == NotificationStatus.IGNORED else None,
         "trace_id": current_trace_id(),
+        "queue": QUEUE,
         "kind": EventKind.NOTIFIED.value,
         "door": Door.WEBHOOK.value,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_STORE, values)
-        notification_id: int = cursor.fetchone()[0]
-        return notification_id
+        try:
+            cursor.execute(_STORE_AND_QUEUE if status == NotificationStatus.STORED else _STORE, values)
+        except ProgrammingError as refused:
+            if isinstance(refused.__cause__, UndefinedTable | InvalidSchemaName | UndefinedFunction):
+                raise QueueMissing(f"there is no queue {QUEUE}: create it with pgmq.create") from refused
+            raise

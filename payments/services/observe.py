@@ -41,6 +41,16 @@ class Observation:
     seen_at: datetime = field(default_factory=timezone.now)
 
 
+def was_checked_since(moment: datetime, *, payment_id: uuid.UUID) -> bool:
+    """Whether the provider was asked about a payment after `moment`, so that a message of then has its answer.
+
+    Anybody may fill the queue, and each message would otherwise cost a call of the provider. A refund that waits to be
+    sent always wants one: its message may have been made early in a long transaction.
+    """
+    checked = Checkout.objects.filter(pk=payment_id, checked_at__gt=moment).exists()
+    return checked and not Refund.objects.filter(payment_id=payment_id, status=RefundStatus.REQUESTED).exists()
+
+
 def observe_payment(payment_id: uuid.UUID) -> Observation:
     """Ask the provider about a payment, sending the refunds that staff asked for on the way.
 
@@ -101,7 +111,8 @@ def _adopt_foreign(row: Payment, external_id: str) -> Checkout:
         payment=row,
         user_id=row.user_id,
         amount=row.amount,
-        currency=row.currency,
+        # Any text may stand there; what the provider says is compared with this and decides.
+        currency=row.currency[:3],
         external_id=external_id[:64],
         provider_status=ProviderStatus.PENDING,
         **(order.columns() if order else {}),

@@ -17,7 +17,7 @@ from payments.problems import (
     ProfileNotFound,
     SlotTaken,
 )
-from payments.services.fulfil import HOLDING_SLOT
+from payments.services.fulfil import HOLDING_SLOT, rivals_of
 from payments.states import OrderKind
 
 
@@ -63,6 +63,7 @@ def _check_booked(order: Order, appointment_id: uuid.UUID, user_id: uuid.UUID) -
     if booked.appointment_type_id != order.appointment_type_id:
         text = "the booked consultation is of another kind"
         raise OrderRefused("metadata.appointment_type_id", "appointment_type_mismatch", text)
+    _check_rivals(booked)
 
 
 def _check_time(order: Order, user_id: uuid.UUID) -> None:
@@ -76,10 +77,17 @@ def _check_time(order: Order, user_id: uuid.UUID) -> None:
         appointment_type_id=order.appointment_type_id, scheduled_at=order.scheduled_at, status__in=HOLDING_SLOT
     )
     own = booked.filter(user_id=user_id)
-    if own.filter(payment__isnull=True).exists():
+    unpaid = own.filter(payment__isnull=True).order_by("created_at").first()
+    if unpaid is not None:
         # The front end booked it by itself; the payment is going to be linked to it.
+        _check_rivals(unpaid)
         return
     if own.filter(Q(profile_id=order.profile_id)).exists():
         raise AlreadyPaid
     if booked.count() >= settings.APPOINTMENT_SLOT_CAPACITY:
+        raise SlotTaken
+
+
+def _check_rivals(own: Appointment) -> None:
+    if rivals_of(own).count() >= settings.APPOINTMENT_SLOT_CAPACITY:
         raise SlotTaken

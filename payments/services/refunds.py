@@ -128,8 +128,10 @@ def note_refund(payment: Payment, checkout: Checkout, seen: ProviderRefund, *, d
     changed = status in REFUND_TRANSITIONS[RefundStatus(refund.status)]
     refund.external_id = seen.id
     if changed:
-        refund.status = status
-        refund.cancellation_party, refund.cancellation_reason = seen.cancellation_party, seen.cancellation_reason
+        refund.status, refund.error = status, ""
+        # YooKassa's words, of any length.
+        refund.cancellation_party = seen.cancellation_party[:50]
+        refund.cancellation_reason = seen.cancellation_reason[:100]
         refund.finished_at = timezone.now() if status in (RefundStatus.SUCCEEDED, RefundStatus.CANCELED) else None
     refund.save()
     if changed:

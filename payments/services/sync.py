@@ -81,7 +81,7 @@ def apply_observation(observation: Observation, *, door: Door) -> Payment:
     with transaction.atomic():
         payment, checkout = lock_payment(observation.payment_id)
         seen = observation.payment
-        problem = _mismatch(checkout, seen) if seen is not None else None
+        problem = _mismatch(payment, checkout, seen) if seen is not None else None
         if problem is not None:
             logger.error("payment %s is not what YooKassa has: %s", payment.pk, problem)
             flag(checkout, Attention.MISMATCH, problem, door=door)
@@ -102,8 +102,11 @@ def _is_given_up(checkout: Checkout, observation: Observation) -> bool:
     )
 
 
-def _mismatch(checkout: Checkout, seen: ProviderPayment) -> str | None:
+def _mismatch(payment: Payment, checkout: Checkout, seen: ProviderPayment) -> str | None:
     """What proves that this is not the payment that we asked for, or `None`. The payer's money stands on this."""
+    if payment.user_id != checkout.user_id:
+        # Ids are chosen by whoever inserts a row: one that was deleted can come back as somebody else's.
+        return f"the row belongs to the customer {payment.user_id}, not to {checkout.user_id} who started it"
     if checkout.external_id is not None and seen.id != checkout.external_id:
         return f"the id is {seen.id}, not {checkout.external_id}"
     if seen.amount != checkout.amount or seen.currency != checkout.currency:

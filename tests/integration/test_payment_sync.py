@@ -30,6 +30,7 @@ from payments.models import (
 )
 from payments.provider import provider
 from payments.services.attention import clear_attention
+from payments.services.observe import was_checked_since
 from payments.services.refunds import remaining_amount, request_refund
 from payments.services.sync import record_refused, sync_payment
 from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
@@ -149,6 +150,20 @@ def test_a_time_that_was_freed_is_given_at_the_next_check(yookassa: YooKassaServ
     checkout.refresh_from_db()
     assert checkout.attention == ""
     assert Appointment.objects.filter(payment_id=checkout.pk, status="scheduled").count() == 1
+
+
+def test_a_row_of_ones_own_is_no_way_into_a_time_that_is_paid(yookassa: YooKassaServer) -> None:
+    kind, when = make_type(), in_days(2)
+    first = pay(yookassa, start(appointment_type_id=kind.pk, scheduled_at=when))
+    intruder = make_customer()
+    own = Appointment.objects.create(user=intruder, appointment_type=kind, scheduled_at=when)
+    for order in ({"scheduled_at": when}, {"appointment_id": own.pk}):
+        late = start(intruder, appointment_type_id=kind.pk, **order)
+        pay(yookassa, late)
+        late.refresh_from_db()
+        assert late.attention == Attention.SLOT_TAKEN
+    paid = Appointment.objects.filter(scheduled_at=when, payment__isnull=False)
+    assert list(paid.values_list("payment_id", flat=True)) == [first.pk]
 
 
 def test_a_consultation_that_was_paid_already_asks_for_a_person(yookassa: YooKassaServer) -> None:
@@ -459,6 +474,17 @@ def test_doors_that_open_at_once_fulfil_once(yookassa: YooKassaServer) -> None:
         assert set(pool.map(open_door, [*Door, *Door])) == {PaymentStatus.COMPLETED}
     assert Appointment.objects.count() == 1
     assert sorted(_mails()) == ["appointment_confirmation", "payment_confirmation"]
+
+
+def test_a_message_from_before_the_last_check_has_its_answer_unless_a_refund_waits(yookassa: YooKassaServer) -> None:
+    checkout = start()
+    asked = timezone.now()
+    assert not was_checked_since(asked, payment_id=checkout.pk)
+    pay(yookassa, checkout)
+    assert was_checked_since(asked, payment_id=checkout.pk)
+    assert not was_checked_since(timezone.now(), payment_id=checkout.pk)
+    request_refund(payment_id=checkout.pk, amount=None, reason="", actor_id=None, door=Door.STAFF)
+    assert not was_checked_since(asked, payment_id=checkout.pk)
 
 
 def test_a_payment_that_nobody_started_is_missing() -> None:

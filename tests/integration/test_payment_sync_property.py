@@ -147,7 +147,9 @@ class World:
         assert payment.status == ("refunded" if refunded == PRICE else expected)
         assert (payment.amount, payment.external_payment_id) == (PRICE, self.external_id)
         assert not Refund.objects.filter(status=RefundStatus.REQUESTED).exists()
-        assert Refund.objects.exclude(external_id=None).count() == len(refunds)
+        known = set(Refund.objects.exclude(external_id=None).values_list("external_id", flat=True))
+        # One that the provider's office tried in vain moved no money, and nobody asks for it.
+        assert {r["id"] for r in refunds if r["status"] != "canceled"} <= known <= {r["id"] for r in refunds}
         if payment.status == "completed":
             assert Fulfilment.objects.filter(pk=self.payment_id).exists()
         assert _mails("payment_refunded") == sum(r["status"] == "succeeded" for r in refunds)

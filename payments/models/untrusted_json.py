@@ -1,0 +1,38 @@
+"""A jsonb column that anybody may write, read so that one hostile row cannot make a whole list unreadable."""
+
+from typing import Any
+
+from django.db import models
+
+# Far beyond what any client means, and far from where Python's own reading and writing of JSON give up.
+DEEPEST = 64
+UNREADABLE = {"unreadable": "this is JSON that cannot be held here: it nests too deeply, or a number is too long"}
+
+
+class UntrustedJSONField(models.JSONField):
+    """Reads as `UNREADABLE` what jsonb holds and Python does not: thousands of levels, a number of 5000 digits."""
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        try:
+            found = super().from_db_value(value, expression, connection)
+        except (ValueError, RecursionError):
+            return dict(UNREADABLE)
+        return dict(UNREADABLE) if _is_deep(found) else found
+
+    def deconstruct(self) -> Any:
+        # The column is an ordinary one, and no migration needs to know how it is read.
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
+
+
+def _is_deep(found: Any) -> bool:
+    level = [found]
+    for _ in range(DEEPEST):
+        level = [inner for item in level if isinstance(item, dict | list) for inner in _members(item)]
+        if not level:
+            return False
+    return True
+
+
+def _members(item: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(item.values()) if isinstance(item, dict) else item
