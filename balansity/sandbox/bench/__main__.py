@@ -5,13 +5,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from balansity.sandbox.bench import backlog, delivery, memory, wakeup
+from balansity.sandbox.bench import backlog, delivery, memory, report_pdf, wakeup, webhook
 
 BENCHES: dict[str, Callable[[], bool]] = {
     "delivery": delivery.run,
     "wakeup": wakeup.run,
     "backlog": backlog.run,
     "memory": memory.run,
+    "report": report_pdf.run,
+    "webhook": webhook.run,
 }
 
 
