@@ -41,8 +41,7 @@ SELECT (SELECT md5(string_agg(format('%s %s %s', oid, relowner, relacl), ',' ORD
        (SELECT (count(*), max(oid)) FROM pg_trigger),
        (SELECT (count(*), max(oid)) FROM pg_constraint),
        (SELECT (count(*), max(oid)) FROM pg_namespace),
-       (SELECT count(*) FROM pg_attribute WHERE NOT attisdropped),
-       (SELECT seeded_at FROM sandbox.about)
+       (SELECT count(*) FROM pg_attribute WHERE NOT attisdropped)
 """
 
 _DISCONNECT_OTHERS = """
@@ -63,6 +62,7 @@ BEGIN
     LOOP
         EXECUTE 'DELETE FROM ' || one;
     END LOOP;
+    UPDATE sandbox.about SET seeded_at = NULL WHERE seeded_at IS NOT NULL;
     FOR one IN SELECT oid::regclass::text FROM pg_class
                WHERE relkind = 'S' AND relnamespace::regnamespace::text IN {_OURS}
                  AND oid::regclass::text NOT IN ('balansity.django_migrations_id_seq',
