@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
@@ -24,6 +25,10 @@ from tests.databases import PGMQ_VERSIONS, ClonedDatabase, DatabaseServer
 from tests.network import only_this_machine
 
 SERVER = "BALANSITY_TEST_SERVER"
+
+# A busy machine is no reason to fail: neither the time of one example nor that of drawing it says anything here.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 _SANDBOX = pytest.StashKey[Sandbox]()
 

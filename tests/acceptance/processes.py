@@ -87,7 +87,7 @@ class Fleet:
         self._numbers = itertools.count(1)
 
     def bridge(self, *arguments: str, **variables: str) -> Child:
-        return self._start("bridge", ["manage.py", "bridge_queues", "--skip-checks", *arguments], variables)
+        return self._start("bridge", ["manage.py", "bridge_queues", *arguments], variables)
 
     def worker(self, *arguments: str, concurrency: int = 2, **variables: str) -> Child:
         """Start a worker; it announces that it takes tasks with `ready.`"""

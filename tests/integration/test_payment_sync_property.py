@@ -155,7 +155,7 @@ class World:
         assert _mails("payment_refunded") == sum(r["status"] == "succeeded" for r in refunds)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=14), kind=st.sampled_from(OrderKind.values))
 def test_any_order_of_events_and_doors_ends_as_the_provider_has_it(
     database: ClonedDatabase, yookassa: YooKassaServer, steps: list[tuple[object, ...]], kind: str

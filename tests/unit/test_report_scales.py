@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -115,6 +116,26 @@ def test_a_chart_says_in_words_all_that_it_shows(sample: str) -> None:
             ]
             assert (row.filled is None) == (result.score is None)
             assert 0 <= (row.filled or 0) <= BAR_WIDTH
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_chart_draws_every_bar_and_step_and_stays_inside_its_edges(sample: str) -> None:
+    for section in SAMPLES[sample].sections:
+        chart = draw_chart(section, title="Раздел")
+        lines = [
+            (float(x), float(y), float(length), stroke.width / 2)
+            for stroke in chart.strokes
+            for x, y, length in re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)", stroke.path)
+        ]
+        known = [row for row in chart.rows if row.filled is not None]
+        steps = [step for row in chart.rows for step in row.steps]
+        off = sum(not step.active for step in steps)
+        assert len(lines) == len(known) + sum(bool(row.filled) for row in known) + len(steps) + off
+        assert len(chart.marks) == len(steps) - off
+        for x, y, length, end in lines:
+            # An outline as wide as the paper would be cut off by it.
+            assert end <= x <= x + length + end < chart.width
+            assert end <= y <= chart.height - end
 
 
 def test_the_sum_has_no_steps_when_it_has_no_band() -> None:

@@ -1,4 +1,5 @@
 import ctypes
+import gc
 import logging
 import socket
 import subprocess
@@ -6,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
 
 import pytest
 
@@ -16,6 +18,7 @@ from reports.typesetting import typeset_pdf
 from tests.pdf_reading import read_pdf
 
 SECRET = "a secret of this machine"
+EMPTY = '<html lang="ru"><head><title>x</title></head><body/></html>'
 
 
 class Listener:
@@ -53,26 +56,26 @@ def listener() -> Iterator[Listener]:
 
 
 ATTACKS = {
-    "a file as an image": '<img alt="x" src="file://{file}">',
-    "an image of the network": '<img alt="x" src="http://127.0.0.1:{port}/">',
-    "an address without a scheme": '<img alt="x" src="//127.0.0.1:{port}/">',
-    "a relative address": '<img alt="x" src="../../../../../..{file}">',
-    "data in the address": '<img alt="x" src="data:text/plain,secret">',
+    "a file as an image": '<img alt="x" src="file://{file}"/>',
+    "an image of the network": '<img alt="x" src="http://127.0.0.1:{port}/"/>',
+    "an address without a scheme": '<img alt="x" src="//127.0.0.1:{port}/"/>',
+    "a relative address": '<img alt="x" src="../../../../../..{file}"/>',
+    "data in the address": '<img alt="x" src="data:text/plain,secret"/>',
     "an imported sheet": "<style>@import url(file://{file}); @import 'http://127.0.0.1:{port}/a.css';</style>",
-    "a linked sheet": '<link rel="stylesheet" href="http://127.0.0.1:{port}/a.css">',
+    "a linked sheet": '<link rel="stylesheet" href="http://127.0.0.1:{port}/a.css"/>',
     "a font": "<style>@font-face {{ font-family: x; src: url(file://{file}) }} p {{ font-family: x }}</style>",
     "a background": '<p style="background: url(file://{file})">x</p>',
     "generated content": "<style>p::before {{ content: url(file://{file}) }}</style>",
-    "an attachment": '<link rel="attachment" href="file://{file}">',
+    "an attachment": '<link rel="attachment" href="file://{file}"/>',
     "an attachment by a link": '<a rel="attachment" href="file://{file}">x</a>',
     "an image in a drawing": '<svg xmlns="http://www.w3.org/2000/svg"><title>x</title>'
     '<image href="file://{file}" width="9" height="9"/></svg>',
     "a reference in a drawing": '<svg xmlns="http://www.w3.org/2000/svg"><title>x</title>'
     '<use href="file://{file}#a"/><use href="http://127.0.0.1:{port}/#a"/></svg>',
-    "an embedded object": '<object data="file://{file}"></object><embed src="http://127.0.0.1:{port}/">',
-    "a changed base": '<base href="http://127.0.0.1:{port}/"><img alt="x" src="a.png">',
-    "our scheme with a path": '<link rel="stylesheet" href="report-asset:/{file}">'
-    '<img alt="x" src="report-asset:../../manage.py">',
+    "an embedded object": '<object data="file://{file}"></object><embed src="http://127.0.0.1:{port}/"/>',
+    "a changed base": '<base href="http://127.0.0.1:{port}/"/><img alt="x" src="a.png"/>',
+    "our scheme with a path": '<link rel="stylesheet" href="report-asset:/{file}"/>'
+    '<img alt="x" src="report-asset:../../manage.py"/>',
 }
 
 
@@ -84,8 +87,8 @@ def test_whatever_the_page_refers_to_nothing_is_read_and_the_document_comes(
     secret.write_text(SECRET)
     body = ATTACKS[attack].format(file=secret, port=listener.port)
     caplog.set_level(logging.WARNING, "reports.typesetting")
-    html = f'<!doctype html><html lang="ru"><head><title>x</title></head><body><p>Текст отчёта</p>{body}</body></html>'
-    document = typeset_pdf(html, identifier=b"x")
+    html = f'<!DOCTYPE html><html lang="ru"><head><title>x</title></head><body><p>Текст отчёта</p>{body}</body></html>'
+    document = typeset_pdf(html)
     found = read_pdf(document.content)
     assert "Текст отчёта" in found.text
     assert SECRET not in found.text
@@ -99,7 +102,23 @@ def test_whatever_the_page_refers_to_nothing_is_read_and_the_document_comes(
 
 
 def test_a_page_of_nothing_is_a_document() -> None:
-    assert typeset_pdf('<html lang="ru"><title>x</title></html>', identifier=b"x").pages == 1
+    assert typeset_pdf(EMPTY).pages == 1
+
+
+@pytest.mark.parametrize("markup", ["<html><br></html>", "<html>&nbsp;</html>", "<html>\x1b</html>", ""])
+def test_what_is_not_well_formed_is_refused_and_the_next_document_comes(markup: str) -> None:
+    with pytest.raises(ParseError):
+        typeset_pdf(markup)
+    assert gc.isenabled()
+    assert typeset_pdf(EMPTY).pages == 1
+    assert gc.isenabled()
+
+
+def test_an_entity_of_the_page_reads_no_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text(SECRET)
+    with pytest.raises(ParseError):
+        typeset_pdf(f'<!DOCTYPE html [<!ENTITY x SYSTEM "file://{secret}">]><html lang="ru"><p>&x;</p></html>')
 
 
 def test_weasyprint_is_not_loaded_with_the_package() -> None:
