@@ -19,7 +19,8 @@ WIDTH = 176
 ROW = 7.2
 HEAD = 6.0
 BAR_LEFT, BAR_WIDTH = 46.0, 51.0
-STEP_LEFT, STEP_WIDTH, STEP_GAP = 120.2, 17.6, 1.5
+STEP_LEFT, STEP_WIDTH, STEP_GAP = 120.0, 17.6, 1.5
+BAR_THICKNESS, STEP_THICKNESS = 3.2, 4.2
 COLOURS = {Band.TYPICAL: "#5a9ca6", Band.BORDERLINE: "#facc15", Band.CONCERNING: "#ff6b6b", Band.UNKNOWN: "#a9b3b9"}
 
 
@@ -37,6 +38,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Stroke:
+    """Lines of one colour and thickness, with round ends, as the path data of SVG."""
+
+    path: str
+    colour: str
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One bar. `filled` is its length, `None` where there is no score; the sum has no steps unless it has a band."""
 
@@ -47,10 +57,6 @@ class Row:
     filled: float | None
     steps: tuple[Step, ...]
     is_total: bool
-
-    @property
-    def colour(self) -> str:
-        return COLOURS[self.band]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,34 @@ class Chart:
     width: int = WIDTH
     bar_left: float = BAR_LEFT
     bar_width: float = BAR_WIDTH
-    step_width: float = STEP_WIDTH
+
+    @property
+    def strokes(self) -> tuple[Stroke, ...]:
+        """The bars and the steps, from back to front.
+
+        WeasyPrint spends more on an element than on what it draws, so all that looks alike is one.
+        """
+        # A light step is one colour over another: its outline and what is inside.
+        known = [row for row in self.rows if row.filled is not None]
+        off = [(step.left, row.middle, STEP_WIDTH) for row in self.rows for step in row.steps if not step.active]
+        strokes = [
+            _stroke([(BAR_LEFT, row.middle, BAR_WIDTH) for row in known], "#eee9e2", BAR_THICKNESS),
+            _stroke(off, "#e3ddd4", STEP_THICKNESS),
+            _stroke(
+                [(left + 0.2, middle, width - 0.4) for left, middle, width in off], "#f7f4ef", STEP_THICKNESS - 0.4
+            ),
+        ]
+        for band, colour in COLOURS.items():
+            rows = [row for row in self.rows if row.band == band]
+            filled = [(BAR_LEFT, row.middle, row.filled) for row in rows if row.filled]
+            on = [(step.left, row.middle, STEP_WIDTH) for row in rows for step in row.steps if step.active]
+            strokes += [_stroke(filled, colour, BAR_THICKNESS), _stroke(on, colour, STEP_THICKNESS)]
+        return tuple(stroke for stroke in strokes if stroke.path)
+
+    @property
+    def marks(self) -> tuple[tuple[Band, float, float], ...]:
+        """The shape on each step that was found, at its middle: colour alone says nothing to everybody."""
+        return tuple((row.band, step.middle, row.middle) for row in self.rows for step in row.steps if step.active)
 
     @property
     def total_line(self) -> float | None:
@@ -111,3 +144,11 @@ def _steps(active: Band) -> tuple[Step, ...]:
         Step(round(STEP_LEFT + number * (STEP_WIDTH + STEP_GAP), 2), band, band == active)
         for number, band in enumerate(KNOWN_BANDS)
     )
+
+
+def _stroke(lines: Iterable[tuple[float, float, float]], colour: str, width: float) -> Stroke:
+    """Of lines given by left edge, middle and length; the round ends belong to it, so no line is shorter than thick."""
+    path = "".join(
+        f"M{left + width / 2:.2f} {middle:.2f}h{max(length - width, 0.01):.2f}" for left, middle, length in lines
+    )
+    return Stroke(path, colour, round(width, 2))

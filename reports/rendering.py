@@ -36,7 +36,7 @@ def render(data: ReportData, kind: Kind) -> RenderedReport:
 
 
 def render_pdf(data: ReportData) -> RenderedReport:
-    document = typeset_pdf(compose_html(data), identifier=data.assessment_id.bytes)
+    document = typeset_pdf(compose_html(data))
     preview = draw_preview(document.content)
     return RenderedReport(document.content, "application/pdf", "pdf", document.pages, preview)
 

@@ -4,15 +4,18 @@ WeasyPrint is imported by the first document and not with this module: loading i
 needs Pango, and neither web processes nor the workers of other queues ever typeset.
 """
 
+import gc
 import importlib
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from reports.errors import TypesettingUnavailable
 
@@ -35,13 +38,14 @@ class TypesetDocument:
     pages: int
 
 
-def typeset_pdf(html: str, *, identifier: bytes) -> TypesetDocument:
-    """Typeset a document as PDF/UA-1. The same HTML and identifier give the same bytes.
+def typeset_pdf(markup: str) -> TypesetDocument:
+    """Typeset a document as PDF/UA-1. The same markup gives the same bytes.
 
-    Whatever the HTML refers to, nothing is read but `ASSETS`; a refused address is logged and left out. Raises
+    The markup is HTML written as well-formed XML, which is parsed in no time; anything else raises `ParseError` of
+    `xml.etree`. Whatever it refers to, nothing is read but `ASSETS`; a refused address is logged and left out. Raises
     `TypesettingUnavailable` when WeasyPrint's libraries are not installed.
     """
-    return _press().typeset(html, identifier)
+    return _press().typeset(markup)
 
 
 def weasyprint() -> ModuleType:
@@ -64,17 +68,20 @@ class _Press:
         self._fetcher = _closed_fetcher(library)
         self._fonts = library.text.fonts.FontConfiguration()
         self._style = library.CSS(url=f"{SCHEME}:report.css", font_config=self._fonts, url_fetcher=self._fetcher)
+        self._page = _page_class(library)
         # Pango's font map belongs to one thread at a time.
         self._lock = threading.Lock()
 
-    def typeset(self, html: str, identifier: bytes) -> TypesetDocument:
-        library = weasyprint()
-        with self._lock:
-            document = library.HTML(string=html, base_url=f"{SCHEME}:/", url_fetcher=self._fetcher).render(
-                font_config=self._fonts, stylesheets=[self._style], pdf_variant="pdf/ua-1"
-            )
-            content = document.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier)
-        return TypesetDocument(content, len(document.pages))
+    def typeset(self, markup: str) -> TypesetDocument:
+        with self._lock, _collector_paused():
+            return self._typeset(markup)
+
+    def _typeset(self, markup: str) -> TypesetDocument:
+        document = self._page(markup, self._fetcher).render(
+            font_config=self._fonts, stylesheets=[self._style], pdf_variant="pdf/ua-1"
+        )
+        # Without an identifier, which is optional and would cost a second serialization: WeasyPrint hashes it all.
+        return TypesetDocument(document.write_pdf(pdf_variant="pdf/ua-1"), len(document.pages))
 
 
 # One a process: a worker that was forked must not share the lock or the temporary font files of its parent. The
@@ -106,3 +113,35 @@ def _closed_fetcher(library: ModuleType) -> Any:
             return library.urls.URLFetcherResponse(url, path.read_bytes(), {"Content-Type": media_type})
 
     return AssetFetcher()
+
+
+def _page_class(library: ModuleType) -> Any:
+    """WeasyPrint's HTML, of markup that is well-formed."""
+
+    class Page(library.HTML):  # type: ignore[misc, name-defined]
+        def __init__(self, markup: str, url_fetcher: Any) -> None:
+            # Ours, with every value escaped, so it declares no entities that could multiply.
+            root = ET.fromstring(markup)  # noqa: S314
+            self.base_url = f"{SCHEME}:/"
+            self.url_fetcher = url_fetcher
+            self.media_type = "print"
+            self.wrapper_element = library.cssselect2.ElementWrapper.from_html_root(root, content_language=None)
+            self.etree_element = self.wrapper_element.etree_element
+
+    return Page
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Leave cyclic garbage until the document is written.
+
+    Its boxes and styles live until then; the collector would go over all of them again and again and find nothing, for
+    a seventh of the time. Being young at the end, they go with the next ordinary collection.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -34,7 +34,7 @@ def run() -> bool:
     from reports.typesetting import TypesetDocument, typeset_pdf, weasyprint  # noqa: PLC0415
 
     def make_document() -> TypesetDocument:
-        return typeset_pdf(compose_html(SAMPLES[SAMPLE]), identifier=b"bench")
+        return typeset_pdf(compose_html(SAMPLES[SAMPLE]))
 
     process = psutil.Process()
     library = weasyprint()
