@@ -19,3 +19,12 @@ def keep_django_logging(**_: Any) -> None:
 
     Having a receiver of this signal is what switches Celery's set-up off.
     """
+
+
+@signals.celeryd_init.connect
+def keep_worker_without_broker(**_: Any) -> None:
+    """Stop a worker from ending together with its broker."""
+    # Here and not above: web processes load this module as well, and know no broker.
+    from balansity.lost_broker import survive_lost_broker  # noqa: PLC0415
+
+    survive_lost_broker()
