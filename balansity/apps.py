@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
 from django.db import connections
 from django.db.backends.signals import connection_created
 from django.db.models.signals import pre_migrate
@@ -9,7 +9,9 @@ from django.db.models.signals import pre_migrate
 from balansity.database import keep_times_readable, prepare_schema, use_schema
 
 
-class BalansityAdminConfig(AdminConfig):
+class BalansityAdminConfig(SimpleAdminConfig):
+    """The pages are found by `balansity.urls`: bridge and workers, which show none, start without them."""
+
     default_site = "balansity.admin_site.BalansityAdminSite"
 
 

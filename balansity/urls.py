@@ -3,6 +3,8 @@ from django.urls import include, path
 
 from balansity.health import health
 
+admin.autodiscover()
+
 urlpatterns = [
     path("health", health),
     path("admin/", admin.site.urls),
