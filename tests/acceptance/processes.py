@@ -3,11 +3,10 @@
 import itertools
 import os
 import signal
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 
+from tests.acceptance.starter import start
 from tests.acceptance.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,19 +20,12 @@ class Child:
 
     def __init__(self, name: str, log: Path, command: list[str], environment: dict[str, str]) -> None:
         self.name, self._log = name, log
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        log.touch()
+        self._process = start(command, environment, folder=ROOT, log=log)
 
     @property
     def pid(self) -> int:
+        assert self._process.pid is not None
         return self._process.pid
 
     @property
@@ -43,7 +35,7 @@ class Child:
     @property
     def exit_code(self) -> int | None:
         """`None` while it runs, negative when a signal ended it."""
-        return self._process.poll()
+        return self._process.exitcode
 
     def await_text(self, text: str, *, seconds: float = 30) -> None:
         """Wait until the process has written `text`; fails at once when it ends before."""
@@ -63,15 +55,15 @@ class Child:
         """End it and its children as a power cut would."""
         if self.exit_code is None:
             os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait(10)
+        self._process.join(10)
 
     def terminate(self, *, seconds: float = 10) -> int:
         """Send SIGTERM as a supervisor does, to the main process only, and return the exit code."""
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.name} still runs {seconds:g} s after SIGTERM:\n{self.tail()}") from None
+        os.kill(self.pid, signal.SIGTERM)
+        self._process.join(seconds)
+        code = self.exit_code
+        assert code is not None, f"{self.name} still runs {seconds:g} s after SIGTERM:\n{self.tail()}"
+        return code
 
     def tail(self) -> str:
         return "\n".join(self.text.splitlines()[-TAIL_LINES:])
@@ -114,6 +106,6 @@ class Fleet:
     def _start(self, kind: str, command: list[str], variables: dict[str, str]) -> Child:
         name = f"{kind}-{next(self._numbers)}"
         log, environment = self._folder / f"{name}.log", self.environment(**variables)
-        child = Child(name, log, [sys.executable, *command], environment)
+        child = Child(name, log, command, environment)
         self._children.append(child)
         return child

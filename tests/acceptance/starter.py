@@ -1,0 +1,68 @@
+"""Starts Python programs in a third of the time: a server that has loaded their libraries forks for each of them.
+
+Importing Django, Celery and the rest is most of what a start costs, and the tests start hundreds of processes. What is
+forked has nothing of ours in it yet: it reads the environment, the settings and our code as a new interpreter would.
+The demo and the sandbox are started without this, by the commands that people use.
+"""
+
+import atexit
+import multiprocessing
+import os
+import random
+import runpy
+import sys
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from tests.acceptance.waiting import wait_until
+
+# Libraries alone, and only what reads no settings.
+LIBRARIES = [
+    *("celery.bin.celery", "celery.apps.worker", "celery.concurrency.prefork", "celery.worker.consumer"),
+    *("celery.worker.strategy", "celery.app.log", "celery.contrib.django.task", "celery.events.state"),
+    *("kombu.pools", "kombu.transport.redis"),
+    *("django.core.cache.backends.redis", "django.core.mail", "django.core.management", "django.forms", "django.urls"),
+    *("django.db.backends.postgresql.base", "django.template.defaulttags", "django.template.loader_tags"),
+    *("django.contrib.admin.apps", "django.contrib.auth.apps", "django.contrib.sessions.apps"),
+    *("anymail.utils", "environ", "gunicorn.app.wsgiapp", "jwt", "psycopg2.extras", "rest_framework", "yookassa"),
+    *("weasyprint", "fontTools.subset"),
+]
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(LIBRARIES)
+
+
+def start(command: list[str], environment: dict[str, str], *, folder: Path, log: Path) -> ForkServerProcess:
+    """Run `python command` in a session of its own, with both outputs appended to `log`.
+
+    Returns when a signal to its process group would reach it.
+    """
+    process = _context.Process(target=_run, args=(command, environment, str(folder), str(log)))
+    process.start()
+    pid = process.pid
+    assert pid is not None
+    wait_until(lambda: process.exitcode is not None or os.getpgid(pid) == pid, "it has a session of its own")
+    return process
+
+
+def _run(command: list[str], environment: dict[str, str], folder: str, log: str) -> None:
+    os.setsid()
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, standard in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(descriptor, standard)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.path.insert(0, folder)
+    # Every fork would draw the same numbers.
+    random.seed()
+    try:
+        if command[0] == "-m":
+            sys.argv = command[1:]
+            runpy.run_module(command[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = command
+            runpy.run_path(command[0], run_name="__main__")
+    finally:
+        atexit._run_exitfuncs()
