@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from bridge.errors import BridgeError
 from bridge.heartbeat import living_bridges
+from bridge.masking import mask_tokens
 from bridge.message import Reason
 from bridge.models import BridgeProcess, QueueOverview
 from bridge.pgmq import FailedMessage, QueueMissing, pgmq_queue
@@ -130,4 +131,4 @@ def _is_id(text: str) -> bool:
 def _row(failed: FailedMessage) -> dict[str, Any]:
     reason = REASONS[Reason(failed.reason)] if failed.reason in [*Reason] else failed.reason
     body = json.dumps(failed.body, ensure_ascii=False, indent=2, default=str)
-    return {"message": failed, "reason": reason, "body": body[:20_000]}
+    return {"message": failed, "reason": reason, "body": mask_tokens(body[:20_000])}

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from bridge.masking import mask_tokens
 from notifications.admin_preview import preview_response
 from notifications.advice import ADVICE
 from notifications.catalogue import CATALOGUE
@@ -166,7 +167,7 @@ class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
 
     @admin.display(description=gettext_lazy("text version"))
     def text_version(self, row: EmailMessage) -> str:
-        return format_html('<pre class="email-text">{}</pre>', row.text_body) if row.text_body else "—"
+        return format_html('<pre class="email-text">{}</pre>', mask_tokens(row.text_body)) if row.text_body else "—"
 
     @admin.display(description=gettext_lazy("sent again for"))
     def sent_again_for(self, row: EmailMessage) -> str:

@@ -2,6 +2,7 @@
 
 from django.http import HttpResponse
 
+from bridge.masking import mask_tokens
 from notifications.models import EmailMessage
 
 # What a mail needs to look like itself, and nothing that could run, load, submit or be framed by somebody else. The
@@ -15,10 +16,13 @@ POLICY = "; ".join(
 
 
 def preview_response(row: EmailMessage) -> HttpResponse:
-    """Return the HTML of the mail as it went out, locked up; 404 when it is not kept any more."""
+    """Return the HTML of the mail, locked up and with its links of no use; 404 when it is not kept any more.
+
+    A link opens a family's report for whoever has it. Those who may see that have a page of their own, which notes it.
+    """
     if not row.html_body:
         return HttpResponse(status=404)
-    response = HttpResponse(row.html_body)
+    response = HttpResponse(mask_tokens(row.html_body))
     response["Content-Security-Policy"] = POLICY
     response["X-Frame-Options"] = "SAMEORIGIN"
     response["Referrer-Policy"] = "no-referrer"

@@ -165,6 +165,15 @@ def test_there_is_advice_for_every_reason(support: Client) -> None:
         assert re.search(r"[а-я]{4}", advice)
 
 
+def test_a_link_in_a_mail_opens_nothing_for_whoever_reads_it_here(support: Client) -> None:
+    link = "https://api.example.org/api/reports/1/file?token=1vN:s3-cr_et"
+    email = row(1, html_body=f'<a href="{link}">Отчёт</a> <a href="/?a=1&amp;token=s3-cr_et">.</a>', text_body=link)
+    pages = [support.get(page_of(email)), support.get(f"/admin/notifications/emailmessage/{email.pk}/preview/")]
+    for page in pages:
+        assert "s3-cr_et" not in page.content.decode()
+        assert "/api/reports/1/file?token=***" in page.content.decode()
+
+
 def test_a_mail_is_shown_as_it_went_out_and_can_do_nothing(support: Client) -> None:
     email = row(1, html_body="<h1>Письмо</h1><script>alert(1)</script>")
     page = support.get(page_of(email)).content.decode()

@@ -50,6 +50,13 @@ def test_failed_messages_are_listed_with_their_reason_and_escaped(probe: PgmqQue
     assert 'name="msg_id"' in page
 
 
+def test_a_link_in_a_failed_message_opens_nothing_for_whoever_reads_it(probe: PgmqQueue) -> None:
+    fail_one(probe, {"variables": {"report_url": "https://api.example.org/file?v=1&token=1vN:s3-cr_et"}})
+    page = client_with("view_queueoverview").get(FAILED).content.decode()
+    assert "https://api.example.org/file?v=1&amp;token=***&quot;" in page
+    assert "s3-cr_et" not in page
+
+
 def test_marked_messages_are_put_back_and_leave_the_list(probe: PgmqQueue) -> None:
     ids = [fail_one(probe, {"n": n}) for n in range(3)]
     client = client_with("view_queueoverview", "requeue_message")
