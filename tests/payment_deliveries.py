@@ -14,12 +14,14 @@ from balansity.sandbox.yookassa import YooKassaServer
 from bridge.errors import PermanentError
 from bridge.pgmq import pgmq_queue
 from payments.apps import QUEUE
-from payments.models import Appointment, Checkout
+from payments.models import Appointment, Checkout, Fulfilment, Payment
 from payments.provider import provider
+from payments.states import Attention, PaymentStatus
 from payments.tasks import process
 from payments.yookassa.errors import Unavailable
 from payments.yookassa.objects import ProviderPayment
 from tests.checkouts import make_checkout
+from tests.payment_calls import Answer
 from tests.yookassa_shop import READ_TIMEOUT, SECRET_KEY, SHOP_ID, payment_body
 
 
@@ -70,3 +72,17 @@ def work_off() -> int:
 
 def appointments_of(checkout: Checkout) -> int:
     return Appointment.objects.filter(payment_id=checkout.pk).count()
+
+
+def paid(yookassa: YooKassaServer, started: Answer) -> Checkout:
+    """The payment that an answer of `create` started, paid at YooKassa and not yet looked at by us."""
+    checkout = Checkout.objects.get(pk=started.body["payment_id"])
+    yookassa.succeed(str(checkout.external_id))
+    return checkout
+
+
+def assert_left_to_staff(checkout: Checkout) -> None:
+    checkout.refresh_from_db()
+    assert checkout.attention == Attention.NOT_FULFILLED
+    assert Payment.objects.get(pk=checkout.pk).status == PaymentStatus.COMPLETED
+    assert not Fulfilment.objects.exists()

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from payments.models import (
@@ -25,6 +25,7 @@ from payments.states import Attention, Door, EventKind, OrderKind
 
 SCHEDULED = "scheduled"
 HOLDING_SLOT = (SCHEDULED, "in_progress")
+HELD = "completed"
 # How old a payment of the system before us may be for a machine to give something for it: that one gave it long ago.
 OLD_PAYMENTS_WITHIN = timedelta(days=1)
 
@@ -73,6 +74,8 @@ def _found(payment: Payment, checkout: Checkout) -> Fulfilment | None:
         if appointment.user_id != payment.user_id or (ours and not _is_ordered(appointment, checkout)):
             why = f"the consultation {appointment.pk} carries this payment and is not what was ordered"
             raise NotFulfillable(Attention.NOT_FULFILLED, why)
+        if ours and appointment.status != HELD:
+            _check_place(appointment)
         return _appointment(payment, appointment.pk, Fulfilment.How.FOUND)
     purchase = PackagePurchase.objects.filter(payment_id=payment.pk, user_id=payment.user_id).first()
     if purchase is None:
@@ -160,12 +163,9 @@ def _pay_booked(payment: Payment, checkout: Checkout, appointment_id: uuid.UUID)
     if booked.payment_id is not None:
         why = f"the consultation {appointment_id} was paid with {booked.payment_id} already"
         raise NotFulfillable(Attention.NOT_FULFILLED, why)
-    if booked.status not in HOLDING_SLOT:
-        raise NotFulfillable(Attention.NOT_FULFILLED, f"the consultation {appointment_id} is {booked.status}")
     if booked.appointment_type_id != checkout.appointment_type_id:
         why = f"the consultation {appointment_id} is of another kind by now than the one that was paid"
         raise NotFulfillable(Attention.NOT_FULFILLED, why)
-    lock_slot(f"{booked.appointment_type_id} {booked.scheduled_at.timestamp()}")
     return _link(booked, payment)
 
 
@@ -197,23 +197,32 @@ def _book(payment: Payment, checkout: Checkout) -> Fulfilment:
     return _appointment(payment, made.pk, Fulfilment.How.MADE)
 
 
-def _link(own: Appointment, payment: Payment) -> Fulfilment:
+def _check_place(own: Appointment) -> None:
+    if own.status not in HOLDING_SLOT:
+        raise NotFulfillable(Attention.NOT_FULFILLED, f"the consultation {own.pk} is {own.status}")
+    lock_slot(f"{own.appointment_type_id} {own.scheduled_at.timestamp()}")
     if rivals_of(own).count() >= settings.APPOINTMENT_SLOT_CAPACITY:
         raise NotFulfillable(Attention.SLOT_TAKEN, f"somebody else has the time {own.scheduled_at.isoformat()}")
+
+
+def _link(own: Appointment, payment: Payment) -> Fulfilment:
+    _check_place(own)
     own.payment = payment
     own.save(update_fields=["payment"])
     return _appointment(payment, own.pk, Fulfilment.How.LINKED)
 
 
 def rivals_of(own: Appointment) -> QuerySet[Appointment]:
-    """Who has a better right to the time of an unpaid appointment: those that are paid, or were booked before.
+    """Who has a better right to the time of an appointment: those that were given for a payment, or booked before.
 
-    Customers insert such rows themselves, so having one must not be a way into a time that somebody else has.
+    Customers insert such rows themselves, with any payment in them, so having one must not be a way into a time that
+    somebody else has.
     """
+    given = Fulfilment.objects.filter(appointment_id=OuterRef("pk"))
     others = Appointment.objects.filter(
         appointment_type_id=own.appointment_type_id, scheduled_at=own.scheduled_at, status__in=HOLDING_SLOT
     ).exclude(pk=own.pk)
-    return others.filter(Q(payment__isnull=False) | Q(created_at__lt=own.created_at))
+    return others.filter(Q(Exists(given)) | Q(created_at__lt=own.created_at))
 
 
 def _appointment(payment: Payment, appointment_id: uuid.UUID, how: Fulfilment.How) -> Fulfilment:

@@ -22,6 +22,8 @@ KEY_LIFETIME = timedelta(hours=23)
 # A payment whose creation got no answer is looked for around its time; after this it counts as never made.
 GIVE_UP_AFTER = timedelta(hours=1)
 _CLOCKS_DIFFER = timedelta(minutes=5)
+# How long after its row the system before us started a payment.
+STARTED_WITHIN = timedelta(hours=1)
 # The last client to send a stored request again may come this long after the first.
 _SENT_AGAIN_WITHIN = timedelta(hours=1)
 MOST_PAGES = 20
@@ -71,14 +73,18 @@ def _take_over(client: YooKassaClient, payment_id: uuid.UUID) -> Checkout:
     """Make a checkout for a payment that the system before us started.
 
     Its row may carry anybody's id, so the provider is asked first: the id of a payment must not be taken from its row.
+    One that names no row there belongs to the only row with its id that is as old as it is.
     """
     row = Payment.objects.filter(pk=payment_id).first()
     if row is None:
         raise PaymentMissing(f"there is no payment {payment_id}")
     if not row.external_payment_id:
         raise PaymentMissing(f"the payment {payment_id} was never started at YooKassa")
-    named = _get(client, row.external_payment_id).metadata.get("payment_id", str(payment_id))
-    if named != str(payment_id):
+    theirs = _get(client, row.external_payment_id)
+    named = theirs.metadata.get("payment_id")
+    if named is None:
+        _check_only_claim(row, theirs)
+    elif named != str(payment_id):
         raise ProviderMismatch(f"{row.external_payment_id} was made for the payment {named}")
     try:
         with transaction.atomic():
@@ -88,6 +94,15 @@ def _take_over(client: YooKassaClient, payment_id: uuid.UUID) -> Checkout:
         if existing is not None:
             return existing
         raise ProviderMismatch(f"{row.external_payment_id} is the payment of another row") from error
+
+
+def _check_only_claim(row: Payment, theirs: ProviderPayment) -> None:
+    """Whoever inserts a row chooses its `external_payment_id`: an old payment must not prove a new row."""
+    if Payment.objects.filter(external_payment_id=theirs.id).exclude(pk=row.pk).exists():
+        raise ProviderMismatch(f"several payments carry the id {theirs.id}, and YooKassa names none of them")
+    # The row was there first; the customer chose a way to pay in between.
+    if not -_CLOCKS_DIFFER <= theirs.created_at - row.created_at <= STARTED_WITHIN:
+        raise ProviderMismatch(f"{theirs.id} was made at {theirs.created_at}, the payment at {row.created_at}")
 
 
 def _get(client: YooKassaClient, external_id: str) -> ProviderPayment:

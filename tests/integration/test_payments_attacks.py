@@ -14,10 +14,10 @@ from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, PaymentEvent
 from payments.services import due_checks, reconcile
 from payments.services.create import Caller, create_payment
-from payments.states import Attention, EventKind, PaymentStatus
+from payments.states import Attention, EventKind
 from tests.checkouts import make_checkout, make_payment, queued_checks
-from tests.payment_calls import PRICE, Answer, Catalogue, Customer, make_catalogue, tomorrow
-from tests.payment_deliveries import create_at_yookassa
+from tests.payment_calls import PRICE, Catalogue, Customer, make_catalogue, tomorrow
+from tests.payment_deliveries import assert_left_to_staff, create_at_yookassa, paid
 from tests.payment_pages import CHECK, LIST, LOOK, page_of, staff_with
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
@@ -37,19 +37,6 @@ def write(statement: str, *values: Any) -> None:
     """As a browser does through Supabase's REST layer, past all of our code."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-
-
-def paid(yookassa: YooKassaServer, started: Answer) -> Checkout:
-    checkout = Checkout.objects.get(pk=started.body["payment_id"])
-    yookassa.succeed(str(checkout.external_id))
-    return checkout
-
-
-def assert_left_to_staff(checkout: Checkout) -> None:
-    checkout.refresh_from_db()
-    assert checkout.attention == Attention.NOT_FULFILLED
-    assert Payment.objects.get(pk=checkout.pk).status == PaymentStatus.COMPLETED
-    assert not Fulfilment.objects.exists()
 
 
 def test_a_dear_consultation_that_carries_a_cheap_payment_is_not_taken_for_what_was_paid(
