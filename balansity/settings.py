@@ -161,6 +161,7 @@ CELERY_BEAT_SCHEDULE = {
     "idempotency-keys": {"task": "payments.forget_old_keys", "schedule": 86400.0},
     "paid-but-unfulfilled": {"task": "payments.flag_unfulfilled", "schedule": crontab(hour=3, minute=40)},
     "report-leftovers": {"task": "reports.remove_leftovers", "schedule": 300.0},
+    "abandoned-reports": {"task": "reports.forget_abandoned", "schedule": 3600.0},
     "stuck-reports": {"task": "reports.check_stuck_reports", "schedule": 300.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("CELERY_BEAT_SCHEDULE_FILE", str(BASE_DIR / "logs" / "celerybeat-schedule"))

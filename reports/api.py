@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import FileResponse
+from django.http import FileResponse, Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -21,6 +21,7 @@ from rest_framework.views import APIView
 from reports.files import file_response
 from reports.links import check_token
 from reports.models import Kind, Report, RequestedBy
+from reports.owners import owns
 from reports.serializers import NewReportSerializer, ReportSerializer
 from reports.services import request_report
 
@@ -122,7 +123,11 @@ class ReportFileView(APIView):
             found = reports_of(_caller(request))
         else:
             raise NotAuthenticated
-        return file_response(get_object_or_404(found, pk=report_id))
+        report = get_object_or_404(found, pk=report_id)
+        # Asked anew: the account may have been deleted since, or the assessment given to whom it belongs.
+        if not owns(report.user_id, report.assessment_id):
+            raise Http404
+        return file_response(report)
 
 
 def _caller(request: Request) -> UUID:

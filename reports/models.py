@@ -84,6 +84,8 @@ class Report(models.Model):
     duration_ms = models.PositiveIntegerField(_("duration"), null=True)
     preview = models.BinaryField(_("first page"), default=b"", editable=False)
     stored_at = models.DateTimeField(_("stored at"), null=True)
+    # When the attempt that made the document began, by Postgres: the data in it are at least as new.
+    data_as_of = models.DateTimeField(null=True, editable=False)
 
     created_at = models.DateTimeField(_("first asked for"), auto_now_add=True)
     updated_at = models.DateTimeField(_("last change"), auto_now=True)

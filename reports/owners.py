@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
@@ -10,6 +11,16 @@ _STANDING = """
 SELECT profiles.user_id, assessments.status = 'completed'
 FROM public.assessments LEFT JOIN public.profiles ON profiles.id = assessments.profile_id
 WHERE assessments.id = %s
+"""
+# Reports of which the assessment is gone, or is another customer's by now.
+_ABANDONED = """
+SELECT report.id FROM reports_report AS report
+LEFT JOIN public.assessments ON assessments.id = report.assessment_id
+LEFT JOIN public.profiles ON profiles.id = assessments.profile_id
+WHERE profiles.user_id IS DISTINCT FROM report.user_id
+  AND (report.storage_key <> '' OR report.updated_at < %s)
+ORDER BY report.updated_at
+LIMIT %s
 """
 MOST_FOUND = 1000
 
@@ -33,6 +44,16 @@ def find_standing(assessment_id: UUID) -> Standing | None:
 def owns(user_id: UUID, assessment_id: UUID) -> bool:
     standing = find_standing(assessment_id)
     return standing is not None and standing.owner == user_id
+
+
+def find_abandoned(*, idle_since: datetime, most: int) -> list[UUID]:
+    """Ids of reports whose customer does not own the assessment any more, or never did.
+
+    Those with a document at once; the others, which only tell why there is none, once nothing happened `idle_since`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_ABANDONED, [idle_since, most])
+        return [report_id for (report_id,) in cursor.fetchall()]
 
 
 def find_email(user_id: UUID) -> str:

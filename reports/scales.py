@@ -87,7 +87,8 @@ def read_score(text: str | None) -> Decimal | None:
     score = _number(text)
     if score is None or not 0 <= score <= _LARGEST_SCORE:
         return None
-    rounded = round(score, 1)
+    # Without the sign that a zero may carry.
+    rounded = abs(round(score, 1))
     return rounded.to_integral_value() if rounded == rounded.to_integral_value() else rounded
 
 

@@ -29,11 +29,11 @@ class StorageError(ReportError):
 
 
 class StorageUnavailable(StorageError):
-    """The storage cannot be reached, is overloaded or lost what it was given: worth a repeat."""
+    """The storage cannot be reached, is overloaded, lost what it was given or refuses our key: worth a repeat."""
 
 
 class StorageRefused(StorageError, PermanentError):
-    """The storage wants none of it: a wrong key, no such bucket, a file that is too large. Repeating cannot help."""
+    """The storage wants none of it: no such bucket, a file that is too large. Repeating cannot help."""
 
 
 class ObjectMissing(StorageError, FileNotFoundError):

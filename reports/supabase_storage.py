@@ -15,8 +15,9 @@ from storage3.exceptions import StorageApiError
 
 from reports.storage import ObjectMissing, StorageRefused, StorageUnavailable
 
-# 409 and 423: another transaction of theirs held the object. A repeat of any other 400 gets the same answer.
-_WORTH_A_REPEAT = frozenset({408, 409, 423, 425, 429})
+# 401 and 403: our key was changed, which an operator mends; 409 and 423: another transaction of theirs held the object.
+# A repeat of any other 400 gets the same answer.
+_WORTH_A_REPEAT = frozenset({401, 403, 408, 409, 423, 425, 429})
 
 
 class SupabaseStorage(Storage):

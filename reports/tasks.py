@@ -12,7 +12,7 @@ from reports.request import ReportRequest
 from reports.selectors import load_report
 from reports.services import start_report, store_report
 from reports.storage import upload_document
-from reports.upkeep import remove_leftovers, settle_stuck_reports
+from reports.upkeep import forget_abandoned, remove_leftovers, settle_stuck_reports
 
 
 @queue_task("reports.generate_report", queue=QUEUE)
@@ -40,3 +40,9 @@ def remove_old_objects() -> None:
 def check_stuck_reports() -> None:
     """Settle the rows of reports whose message vanished from the queue."""
     settle_stuck_reports()
+
+
+@shared_task(name="reports.forget_abandoned")
+def forget_abandoned_reports() -> None:
+    """Delete the reports of accounts and assessments that were deleted."""
+    forget_abandoned()

@@ -1,4 +1,4 @@
-"""Removes what attempts left in the storage, and settles reports that nobody works on any more."""
+"""Removes what attempts left in the storage and whose owner is gone; settles reports that nobody works on any more."""
 
 import logging
 from datetime import timedelta
@@ -10,6 +10,7 @@ from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import registry
 from reports.apps import QUEUE
 from reports.models import UNFINISHED, FailureReason, Leftover, Report, Status
+from reports.owners import find_abandoned, owns
 from reports.storage import StorageError, delete_object
 
 logger = logging.getLogger(__name__)
@@ -17,6 +18,8 @@ logger = logging.getLogger(__name__)
 # Past its lease a message is delivered again, so a row without news for this much longer is out of step.
 PATIENCE = timedelta(minutes=10)
 MOST_ROWS = 500
+# For so long staff can see why a report that never came about failed.
+FAILURES_STAY = timedelta(days=30)
 
 
 def remove_leftovers() -> int:
@@ -40,6 +43,27 @@ def remove_leftovers() -> int:
     if removed:
         logger.info("%s objects that no report needs were removed from the storage", removed)
     return removed
+
+
+def forget_abandoned() -> int:
+    """Delete reports whose customer does not own the assessment any more; returns how many.
+
+    Who deletes an account, or the assessment, expects the document to go as well. Also deletes what somebody else's
+    message claimed and never got.
+    """
+    forgotten = 0
+    for report_id in find_abandoned(idle_since=timezone.now() - FAILURES_STAY, most=MOST_ROWS):
+        with transaction.atomic():
+            report = Report.objects.select_for_update().filter(pk=report_id).first()
+            if report is None or owns(report.user_id, report.assessment_id):
+                continue
+            if report.has_document:
+                Leftover.objects.create(key=report.storage_key, due_at=timezone.now())
+            report.delete()
+            forgotten += 1
+    if forgotten:
+        logger.info("%s reports were deleted: the assessments are gone, or are not those customers'", forgotten)
+    return forgotten
 
 
 def settle_stuck_reports() -> int:

@@ -1,6 +1,7 @@
 """Messages of the report queue, delivered as the worker's child does it, without the bridge and the broker between."""
 
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -145,6 +146,23 @@ def change_results(assessment_id: UUID = MARIA_CHECKUP, score: int = 19) -> None
 def delete_message(msg_id: int) -> None:
     """Remove a message from the report queue, as a person with psql would."""
     _execute(f"DELETE FROM pgmq.q_{QUEUE} WHERE msg_id = %s", [msg_id])
+
+
+def sent_ago(msg_id: int, age: timedelta) -> None:
+    """Let a message have been in the queue for so long."""
+    _execute(f"UPDATE pgmq.q_{QUEUE} SET enqueued_at = now() - %s WHERE msg_id = %s", [age, msg_id])
+
+
+def give_away(assessment_id: UUID, to: UUID) -> None:
+    """Let the profile of an assessment belong to another user, as support does after a mistake."""
+    _execute(
+        "UPDATE public.profiles SET user_id = %s WHERE id = (SELECT profile_id FROM public.assessments WHERE id = %s)",
+        [to, assessment_id],
+    )
+
+
+def delete_assessment(assessment_id: UUID) -> None:
+    _execute("DELETE FROM public.assessments WHERE id = %s", [assessment_id])
 
 
 def set_email(user_id: UUID, email: str | None) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from bridge.errors import InvalidMessage, TokenLost
+from bridge.errors import DuplicateMessage, InvalidMessage, TokenLost
 from bridge.message import LastError, Message, Reason
 from reports.announcement import announce_report
 from reports.document import Document
@@ -20,6 +20,8 @@ from reports.request import ReportRequest
 
 # A download that began before the report got its new document still finds the old one.
 REPLACED_STAYS = timedelta(minutes=5)
+# A message may have been sent early in a transaction that brings new results and is committed later.
+TRANSACTION_LASTS = timedelta(minutes=1)
 MOST_ERROR_CHARACTERS = 2000
 
 
@@ -30,20 +32,33 @@ class UploadExpired(ReportError):
 def start_report(*, message: Message, request: ReportRequest) -> Report:
     """Note that this attempt makes the report, and return its row.
 
-    Raises `TokenLost` when a later attempt of this message runs already.
+    Raises `TokenLost` when a later attempt of this message runs already, and `DuplicateMessage` when the report was
+    made after the message was sent: anybody may fill the queue, and each message would otherwise cost a document.
     """
     with transaction.atomic():
         report = _locked_row(message, request)
-        if report.msg_id != message.msg_id:
-            report.requested_by = RequestedBy.SYSTEM
-        elif report.attempts > message.history.attempts:
-            raise TokenLost(f"{message.queue} {message.msg_id}: attempt {report.attempts} runs already")
-        report.msg_id = message.msg_id
-        report.is_confirmed = report.has_document or owns(request.user_id, request.assessment_id)
-        _enter(report, message, Status.RENDERING)
-        report.error = report.error_type = ""
-        report.save()
+        is_answered = report.data_as_of is not None and report.data_as_of > message.enqueued_at + TRANSACTION_LASTS
+        if not is_answered:
+            _start(report, message, request)
+        elif report.msg_id == message.msg_id:
+            _enter(report, message, Status.STORED)
+            report.error = report.error_type = ""
+            report.save()
+    if is_answered:
+        raise DuplicateMessage("the report was made after this message was sent")
     return report
+
+
+def _start(report: Report, message: Message, request: ReportRequest) -> None:
+    if report.msg_id != message.msg_id:
+        report.requested_by = RequestedBy.SYSTEM
+    elif report.attempts > message.history.attempts:
+        raise TokenLost(f"{message.queue} {message.msg_id}: attempt {report.attempts} runs already")
+    report.msg_id = message.msg_id
+    report.is_confirmed = report.has_document or owns(request.user_id, request.assessment_id)
+    _enter(report, message, Status.RENDERING)
+    report.error = report.error_type = ""
+    report.save()
 
 
 def store_report(*, report: Report, message: Message, document: Document, key: str, profile_name: str) -> Report:
@@ -55,8 +70,9 @@ def store_report(*, report: Report, message: Message, document: Document, key: s
     with transaction.atomic():
         report = Report.objects.select_for_update().get(pk=report.pk)
         is_latest = report.msg_id == message.msg_id
-        if not is_latest and report.status == Status.STORED:
-            # A message that started later, with data at least as new, was faster: this object stays a leftover.
+        began = _beginning(message)
+        if report.data_as_of is not None and report.data_as_of > began:
+            # An attempt that began later, with data at least as new, was faster: this object stays a leftover.
             return report
         now = timezone.now()
         adopted, _ = Leftover.objects.filter(key=key, due_at__gt=now).delete()
@@ -67,7 +83,7 @@ def store_report(*, report: Report, message: Message, document: Document, key: s
         is_news = report.sha256 != document.sha256
         report.storage_key, report.sha256, report.size = key, document.sha256, len(document.content)
         report.pages, report.preview, report.duration_ms = document.pages, document.preview, document.duration_ms
-        report.stored_at, report.is_confirmed = now, True
+        report.stored_at, report.data_as_of, report.is_confirmed = now, began, True
         if is_latest or report.status == Status.FAILED:
             _enter(report, message, Status.STORED)
             report.error = report.error_type = ""
@@ -132,3 +148,9 @@ def _enter(report: Report, message: Message, status: Status) -> None:
     report.queue, report.msg_id = message.queue, message.msg_id
     report.attempts, report.trace_id = message.history.attempts, message.history.trace_id
     report.next_retry_at, report.reason = None, ""
+
+
+def _beginning(message: Message) -> datetime:
+    """When this attempt began, as Postgres noted with its claim."""
+    assert message.history.last_attempt_at is not None  # noqa: S101 # The claim writes it.
+    return datetime.fromisoformat(message.history.last_attempt_at)

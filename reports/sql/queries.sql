@@ -21,7 +21,10 @@ JOIN public.profiles AS p ON p.id = a.profile_id
 WHERE p.user_id = %(user_id)s
   AND a.status = 'completed'
   AND a.id <> %(assessment_id)s
-  AND a.results_summary ?| %(keys)s
+  -- What `scores` below finds something in.
+  AND EXISTS (SELECT FROM jsonb_each(
+                  CASE WHEN jsonb_typeof(a.results_summary) = 'object' THEN a.results_summary ELSE '{}' END) AS entry
+              WHERE entry.key = ANY (%(keys)s) AND jsonb_typeof(entry.value) <> 'null')
 ORDER BY a.assessment_type, a.completed_at DESC NULLS LAST, a.id
 
 -- name: scores

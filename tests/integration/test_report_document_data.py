@@ -117,7 +117,8 @@ def test_the_newest_completed_assessment_of_each_type_counts() -> None:
     parent = {"anxiety": {"score": 0, "status": "typical"}}
     newest = complete(parent, profile=TIMOFEY, kind="parent", at="2200-01-01T00:00:00Z")
     complete(None, kind="parent", at="2199-01-01T00:00:00Z")
-    complete({"status": "completed"}, kind="parent", at="2199-01-02T00:00:00Z")
+    for unusable in ({"status": "completed"}, ["anxiety"], '"anxiety"', {"anxiety": None}):
+        complete(unusable, kind="parent", at="2199-01-02T00:00:00Z")
     stranger = UUID("b0000000-0000-4000-8000-000000000008")
     complete({"family_stress": {"score": 1, "status": "typical"}}, profile=stranger, kind="family")
     data = load_report(assessment(1), user_id=ANNA)
@@ -265,6 +266,7 @@ def test_the_command_writes_what_the_queue_would_store(tmp_path: Path) -> None:
     out = StringIO()
     call_command("render_report", str(assessment(1)), "-o", str(path), stdout=out)
     assert path.read_bytes() == render_pdf(load_report(assessment(1), user_id=ANNA)).content
+    assert path.stat().st_mode & 0o777 == 0o600
     assert str(path) in out.getvalue()
     assert "4 pages" in out.getvalue()
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,6 +26,8 @@ from tests.report_deliveries import (
     LEYLA,
     MARIA_CHECKUP,
     NOWHERE,
+    delete_assessment,
+    give_away,
     make,
     queued_reports,
 )
@@ -130,6 +133,14 @@ def test_the_link_of_the_mail_opens_its_report_without_signing_in(storage_server
     assert content_of(Caller(None).get(link_of(report))) == stored
     # A browser that is signed in as somebody else holds the link all the same.
     assert content_of(Caller(IGOR).get(link_of(report))) == stored
+
+
+@pytest.mark.parametrize("lost", [lambda: delete_assessment(MARIA_CHECKUP), lambda: give_away(MARIA_CHECKUP, IGOR)])
+def test_what_is_the_callers_no_more_is_not_opened_by_token_or_link(lost: Callable[[], None], anna: Caller) -> None:
+    report = make(kind="json")
+    lost()
+    assert anna.get(f"{REPORTS}/{report.pk}/file").status_code == 404
+    assert Caller(None).get(link_of(report)).status_code == 404
 
 
 def test_a_link_expires() -> None:

@@ -1,5 +1,6 @@
 """Several attempts at one report, and attempts that die: object, row and mail agree in the end."""
 
+from datetime import timedelta
 from hashlib import sha256
 
 import pytest
@@ -11,12 +12,14 @@ from bridge.errors import TokenLost
 from bridge.message import LastError, Reason
 from bridge.queues import registry
 from reports.apps import QUEUE
-from reports.models import Leftover, Report, Status
+from reports.models import Kind, Leftover, Report, RequestedBy, Status
 from reports.request import ReportRequest
-from reports.services import start_report
+from reports.services import request_report, start_report
 from reports.services.outcomes import UploadExpired
 from reports.upkeep import remove_leftovers
 from tests.report_deliveries import (
+    ANNA,
+    MARIA_CHECKUP,
     SteppedAttempt,
     attempt,
     change_results,
@@ -24,7 +27,9 @@ from tests.report_deliveries import (
     enqueue,
     make,
     make_leftovers_due,
+    outcome_of,
     queued_mails,
+    sent_ago,
 )
 
 pytestmark = pytest.mark.usefixtures("seeded_database", "storage_server")
@@ -56,6 +61,47 @@ def test_the_newer_results_win_whoever_is_faster(storage_server: StorageServer) 
     assert report.sha256 == newer.document.sha256 != older.document.sha256
     assert sha256(storage_server.store.get("reports", report.storage_key).content).hexdigest() == report.sha256
     assert len(queued_mails()) == 1
+
+
+def test_older_results_do_not_come_back_while_the_report_is_asked_for_again() -> None:
+    older = SteppedAttempt(enqueue())
+    older.upload()
+    change_results()
+    make()
+    newer = Report.objects.get()
+    asked = request_report(assessment_id=MARIA_CHECKUP, user_id=ANNA, kind=Kind.PDF, requested_by=RequestedBy.OWNER)
+    older.finish()
+    report = Report.objects.get()
+    assert (report.status, report.msg_id) == (Status.QUEUED, asked.msg_id)
+    assert (report.storage_key, report.sha256) == (newer.storage_key, newer.sha256)
+    assert len(queued_mails()) == 1
+
+
+def test_messages_that_waited_while_the_report_was_made_make_no_other(storage_server: StorageServer) -> None:
+    waiting = [enqueue(), enqueue()]
+    sent_ago(waiting[0], timedelta(minutes=2))
+    made = make()
+    for msg_id in waiting:
+        attempt(msg_id)
+    # The second may have been sent early in a transaction that brought new results.
+    assert [outcome_of(msg_id)[0] for msg_id in waiting] == ["duplicate", "succeeded"]
+    report = Report.objects.get()
+    assert (report.status, report.msg_id, report.sha256) == (Status.STORED, waiting[1], made.sha256)
+    assert len(storage_server.object_keys()) == 2
+
+
+def test_a_message_whose_first_attempt_died_is_answered_by_what_another_made_meanwhile() -> None:
+    msg_id = enqueue()
+    sent_ago(msg_id, timedelta(minutes=2))
+    other = SteppedAttempt(enqueue())
+    other.upload()
+    SteppedAttempt(msg_id)
+    other.finish()
+    assert Report.objects.get().status == Status.RENDERING
+    attempt(msg_id)
+    assert outcome_of(msg_id)[0] == "duplicate"
+    report = Report.objects.get()
+    assert (report.status, report.storage_key) == (Status.STORED, other.key)
 
 
 def test_an_earlier_message_stores_its_report_while_a_later_one_still_works() -> None:

@@ -75,7 +75,8 @@ def test_an_object_that_is_not_there_is_missing(storage: SupabaseStorage) -> Non
         (Fault(FaultKind.STATUS, status=429), StorageUnavailable),
         (Fault(FaultKind.STATUS, status=409), StorageUnavailable),
         (Fault(FaultKind.STATUS, status=302), StorageUnavailable),
-        (Fault(FaultKind.STATUS, status=401), StorageRefused),
+        (Fault(FaultKind.STATUS, status=401), StorageUnavailable),
+        (Fault(FaultKind.STATUS, status=403), StorageUnavailable),
         (Fault(FaultKind.STATUS, status=413), StorageRefused),
         (Fault(FaultKind.STATUS, status=415), StorageRefused),
         (Fault(FaultKind.HTML), StorageUnavailable),
@@ -107,8 +108,8 @@ def test_a_download_that_breaks_off_is_no_document(storage: SupabaseStorage, sto
         storage.open(KEY)
 
 
-def test_a_wrong_key_and_a_wrong_bucket_are_refused(storage_server: StorageServer) -> None:
-    with closing(storage_at(storage_server.url, "somebody-elses-key")) as wrong_key, pytest.raises(StorageRefused):
+def test_a_wrong_key_may_be_mended_and_a_wrong_bucket_is_refused(storage_server: StorageServer) -> None:
+    with closing(storage_at(storage_server.url, "somebody-elses-key")) as wrong_key, pytest.raises(StorageUnavailable):
         save(wrong_key)
     elsewhere = storage_at(storage_server.url, storage_server.service_key, bucket="avatars")
     with closing(elsewhere), pytest.raises(StorageRefused):

@@ -8,14 +8,24 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from balansity.sandbox.storage import StorageServer
 from bridge.queues import registry
 from reports.apps import QUEUE
 from reports.models import FailureReason, Kind, Report, RequestedBy, Status
 from reports.services import request_report
-from reports.upkeep import PATIENCE, settle_stuck_reports
-from tests.report_deliveries import ANNA, MARIA_CHECKUP, delete_message
+from reports.upkeep import FAILURES_STAY, PATIENCE, forget_abandoned, remove_leftovers, settle_stuck_reports
+from tests.report_deliveries import (
+    ANNA,
+    ARTYOM_CHECKUP,
+    IGOR,
+    MARIA_CHECKUP,
+    delete_assessment,
+    delete_message,
+    give_away,
+    make,
+)
 
-pytestmark = pytest.mark.usefixtures("seeded_database")
+pytestmark = pytest.mark.usefixtures("seeded_database", "storage_server")
 
 DOCUMENT = {
     "storage_key": "a/b/c.pdf",
@@ -62,6 +72,32 @@ def test_a_report_whose_queue_was_dropped_counts_as_failed() -> None:
     Report.objects.update(queue="no_such_queue")
     age(report)
     assert settle_stuck_reports() == 1
+
+
+def test_a_report_whose_assessment_was_deleted_goes_with_its_document(storage_server: StorageServer) -> None:
+    make()
+    kept = make(ARTYOM_CHECKUP, IGOR)
+    delete_assessment(MARIA_CHECKUP)
+    assert forget_abandoned() == 1
+    assert list(Report.objects.all()) == [kept]
+    remove_leftovers()
+    assert storage_server.object_keys() == [kept.storage_key]
+
+
+def test_a_report_whose_assessment_is_anothers_by_now_goes_too(storage_server: StorageServer) -> None:
+    make()
+    give_away(MARIA_CHECKUP, IGOR)
+    assert forget_abandoned() == 1
+    remove_leftovers()
+    assert storage_server.object_keys() == []
+
+
+def test_what_a_strangers_message_claimed_is_kept_for_staff_and_then_forgotten() -> None:
+    make(MARIA_CHECKUP, IGOR)
+    assert forget_abandoned() == 0
+    Report.objects.update(updated_at=timezone.now() - FAILURES_STAY)
+    assert forget_abandoned() == 1
+    assert not Report.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -34,11 +34,18 @@ class Command(BaseCommand):
         try:
             rendered = render(data, options["kind"])
             output: Path = options["output"] or Path(f"report.{rendered.extension}")
-            output.write_bytes(rendered.content)
+            _write(output, rendered.content)
         except (ReportError, OSError) as error:
             raise CommandError(str(error)) from error
         pages = f", {rendered.pages} pages" if rendered.pages else ""
         self.stdout.write(f"{output}: {len(rendered.content):,} bytes{pages}")
+
+
+def _write(output: Path, content: bytes) -> None:
+    """Write a file that nobody but its owner may read: it is about a family."""
+    output.touch(mode=0o600)
+    output.chmod(0o600)
+    output.write_bytes(content)
 
 
 def _load(assessment_id: UUID) -> ReportData:
