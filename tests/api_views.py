@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg2.errors
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 from django.utils.module_loading import import_string
@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from bridge.pgmq import QueueMissing
 from bridge.trace import current_trace_id
 
 INNER = "inner detail: password=geheim"
@@ -55,6 +56,8 @@ ERRORS: dict[str, Callable[[], Exception]] = {
     "forbidden": lambda: PermissionDenied(INNER),
     "database": deadlock,
     "connection": lambda: InterfaceError(INNER),
+    "read-only": lambda: InternalError(INNER),
+    "no-queue": lambda: QueueMissing(INNER),
     "bug": lambda: RuntimeError(INNER),
 }
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 
 from balansity.api.exceptions import PayloadTooLarge, ServiceUnavailable
 from balansity.api.problems import FieldProblem, Problem, retry_after
+from bridge.pgmq import POSTGRES_AWAY, QueueMissing
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,9 @@ def problem_for(exc: Exception) -> Problem | None:
             return _api_problem(exceptions.PermissionDenied())
         case RequestDataTooBig():
             return _api_problem(PayloadTooLarge())
-        # The connection was lost or refused, or the statement was: a deadlock, a timeout, no slot left.
-        case OperationalError() | InterfaceError():
+        # The connection was lost or refused, or the statement was: a deadlock, a timeout, no slot left, nothing but
+        # reads allowed; or the queue is missing that a message was meant for.
+        case _ if isinstance(exc, (*POSTGRES_AWAY, QueueMissing)):
             cause = type(exc.__cause__ or exc).__name__
             logger.error("the database did not do its part (%s): %s", cause, str(exc).partition("\n")[0])
             return _api_problem(ServiceUnavailable())

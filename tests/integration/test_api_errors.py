@@ -65,6 +65,8 @@ def assert_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
             "The service is temporarily unavailable, try again later",
             "5",
         ),
+        ("read-only", 503, "service_unavailable", "The service is temporarily unavailable, try again later", "5"),
+        ("no-queue", 503, "service_unavailable", "The service is temporarily unavailable, try again later", "5"),
         ("bug", 500, "internal_error", "Internal server error", None),
     ],
 )
