@@ -10,3 +10,5 @@ class BalansityAdminSite(AdminSite):
     index_title = _("Overview")
     site_url = None
     enable_nav_sidebar = True
+    # As our own columns write it.
+    empty_value_display = "—"

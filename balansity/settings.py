@@ -79,6 +79,8 @@ WSGI_APPLICATION = "balansity.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before the apps: what we replace of Django's admin would come too late from one of them.
+        "DIRS": [BASE_DIR / "balansity" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -99,6 +101,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "ru"
 LANGUAGES = [("ru", "Русский"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "balansity" / "locale"]
+FORMAT_MODULE_PATH = "balansity.formats"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "Europe/Moscow"

@@ -1,7 +1,7 @@
 """The mails as staff see them, through the pages of the admin."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -82,6 +82,22 @@ def test_the_list_shows_each_mail_in_russian(support: Client) -> None:
     ):
         assert piece in shown
     assert "parent@example.org" in shown
+
+
+def test_the_list_says_how_many_mails_there_are(support: Client) -> None:
+    row(1)
+    row(2)
+    assert "Всего: 2" in text(support.get(LIST))
+    assert "2 письма" not in text(support.get(LIST))
+
+
+def test_a_day_above_the_list_is_written_as_people_say_it(support: Client) -> None:
+    for day in (25, 26):
+        email = row(day)
+        EmailMessage.objects.filter(pk=email.pk).update(created_at=datetime(2026, 11, day, 12, tzinfo=UTC))
+    shown = text(support.get(LIST))
+    assert "26 ноября" in shown
+    assert "26 Ноябрь" not in shown
 
 
 def test_the_list_costs_the_same_number_of_queries_however_long_it_is(support: Client) -> None:
