@@ -1,7 +1,8 @@
 """The queues as staff see them: how they stand, what failed and why, and a way to put it back."""
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
+from bridge.admin_formats import age, moment
 from bridge.errors import BridgeError
 from bridge.heartbeat import living_bridges
 from bridge.masking import mask_tokens
@@ -55,7 +57,9 @@ class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         self._require_view(request)
         status = read_status()
-        context = {"title": _("Queues"), "status": status, "living": living_bridges(), **(extra_context or {})}
+        queues = [(queue, age(queue.counts.oldest_seconds)) for queue in status.queues]
+        context = {"title": _("Queues"), "status": status, "queues": queues, "living": living_bridges()}
+        context |= extra_context or {}
         return self._page(request, "admin/bridge/queues.html", context)
 
     def failed_view(self, request: HttpRequest, queue: str) -> HttpResponse:
@@ -110,8 +114,11 @@ class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
 
 @admin.register(BridgeProcess)
 class BridgeProcessAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
-    list_display = ("name", "started_at", "seen_at", "stopped_at", "published", "archived", "waits_for")
+    list_display = ("name", "started", "seen", "stopped", "published", "archived", "waits_for")
     ordering = ("-seen_at",)
+
+    class Media:
+        css: ClassVar[dict[str, Sequence[str]]] = {"all": ("bridge/queue_admin.css",)}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -121,6 +128,18 @@ class BridgeProcessAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
 
     def has_delete_permission(self, request: HttpRequest, obj: BridgeProcess | None = None) -> bool:
         return False
+
+    @admin.display(description=gettext_lazy("started"), ordering="started_at")
+    def started(self, process: BridgeProcess) -> str | None:
+        return moment(process.started_at)
+
+    @admin.display(description=gettext_lazy("last seen"), ordering="seen_at")
+    def seen(self, process: BridgeProcess) -> str | None:
+        return moment(process.seen_at)
+
+    @admin.display(description=gettext_lazy("stopped"), ordering="stopped_at")
+    def stopped(self, process: BridgeProcess) -> str | None:
+        return moment(process.stopped_at)
 
 
 def _is_id(text: str) -> bool:

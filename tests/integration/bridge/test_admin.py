@@ -1,11 +1,14 @@
 """The queues as staff see them."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from bridge.heartbeat import Heartbeat
 from bridge.message import LastError, Outcome, Reason
+from bridge.models import BridgeProcess
 from bridge.pgmq import PgmqQueue
 
 PAGE = "/admin/bridge/queueoverview/"
@@ -39,6 +42,14 @@ def test_a_living_bridge_is_shown(probe: PgmqQueue, broker_url: str) -> None:
     page = client_with("view_queueoverview", "view_bridgeprocess")
     assert "Работает 1 процесс моста" in page.get(PAGE).content.decode()
     assert page.get("/admin/bridge/bridgeprocess/").status_code == 200
+
+
+def test_the_times_of_a_process_are_short(probe: PgmqQueue, broker_url: str) -> None:
+    seen = datetime(2026, 11, 26, 21, 5, tzinfo=UTC)
+    BridgeProcess.objects.create(name="host:1", started_at=seen, seen_at=seen)
+    page = client_with("view_bridgeprocess").get("/admin/bridge/bridgeprocess/").content.decode()
+    assert page.count("27.11.2026 00:05") == 2
+    assert '<td class="field-stopped">—</td>' in page
 
 
 def test_failed_messages_are_listed_with_their_reason_and_escaped(probe: PgmqQueue) -> None:
