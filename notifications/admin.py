@@ -16,10 +16,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from bridge.masking import mask_tokens
+from notifications.addresses import breakable_address
 from notifications.admin_preview import preview_response
 from notifications.advice import ADVICE
 from notifications.catalogue import CATALOGUE
 from notifications.errors import NotResendable
+from notifications.mail_log import ASKED_BEFORE
 from notifications.models import EmailMessage, Status
 from notifications.resending import send_again
 
@@ -47,8 +49,8 @@ class TemplateFilter(admin.SimpleListFilter):
 class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
     """Read-only but for "send again", which needs its own permission."""
 
-    list_display = ("badge", "recipient", "template_label", "subject", "attempts", "created")
-    list_display_links = ("badge", "recipient")
+    list_display = ("badge", "address", "template_label", "subject", "attempts", "created")
+    list_display_links = ("badge", "address")
     list_filter = ("status", TemplateFilter, "created_at")
     date_hierarchy = "created_at"
     search_fields = ("recipient", "subject", "=msg_id", "=trace_id")
@@ -97,7 +99,11 @@ class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
 
     def get_fieldsets(self, request: HttpRequest, obj: EmailMessage | None = None) -> Any:
         """What is wrong stands at the top of the page, and only where something is."""
-        trouble = ("advice", "error") if obj is not None and obj.reason else ("error",) if obj and obj.error else ()
+        trouble: tuple[str, ...] = ()
+        if obj is not None and obj.reason:
+            trouble = ("advice", "error")
+        elif obj is not None and obj.error:
+            trouble = ("why_duplicate",) if obj.status == Status.DUPLICATE else ("error",)
         head = (None, {"fields": ("badge", *trouble, "recipient", "subject", "template_label")})
         return (head, *super().get_fieldsets(request, obj))
 
@@ -141,6 +147,10 @@ class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
     def badge(self, row: EmailMessage) -> SafeString:
         return format_html('<span class="email-status email-{}">{}</span>', row.status, row.get_status_display())
 
+    @admin.display(description=gettext_lazy("recipient"), ordering="recipient")
+    def address(self, row: EmailMessage) -> SafeString:
+        return breakable_address(row.recipient)
+
     @admin.display(description=gettext_lazy("template"), ordering="template")
     def template_label(self, row: EmailMessage) -> str:
         template = CATALOGUE.get(row.template)
@@ -150,6 +160,13 @@ class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
     def created(self, row: EmailMessage) -> str:
         # Shorter than Django's own: a month in words pushes the recipients out of the list.
         return date_format(localtime(row.created_at), "d.m.Y H:i")
+
+    @admin.display(description=gettext_lazy("Why"))
+    def why_duplicate(self, row: EmailMessage) -> str:
+        before, _space, number = row.error.rpartition(" ")
+        if before != ASKED_BEFORE or not number.isdecimal():
+            return row.error
+        return _("this email was asked for before, by message № %(number)s") % {"number": number}
 
     @admin.display(description=gettext_lazy("what to do"))
     def advice(self, row: EmailMessage) -> str:

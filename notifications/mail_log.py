@@ -16,6 +16,8 @@ from notifications.request import EmailRequest
 # The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
 DEDUPE_LOCK = 7_262_031
 MOST_BIGINT = 2**63
+# Stays English on the row, as every error does; the admin translates it.
+ASKED_BEFORE = "the same mail was asked for by message"
 RETIRED = "the queue was dropped and made anew before this mail was sent"
 
 
@@ -40,7 +42,7 @@ def start_sending(message: Message, request: EmailRequest, rendered: RenderedEma
             )
             row.save()
             return row
-        why = f"the same mail was asked for by message {holder.msg_id}"
+        why = f"{ASKED_BEFORE} {holder.msg_id}"
         row.html_body = row.text_body = ""
         _enter(row, message, Status.DUPLICATE, LastError("DuplicateMessage", why))
         row.duplicate_of = holder

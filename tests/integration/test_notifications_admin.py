@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from notifications.apps import QUEUE
 from notifications.catalogue import CATALOGUE
+from notifications.mail_log import ASKED_BEFORE
 from notifications.models import EmailMessage, FailureReason, Status
 from tests.email_deliveries import attempt, email_queue, enqueue, outcome_of
 
@@ -63,7 +64,7 @@ def page_of(email: EmailMessage) -> str:
 def text(response: Any) -> str:
     """The page as people read it."""
     assert response.status_code == 200
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.content.decode()))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.content.decode().replace("<wbr>", "")))
 
 
 def test_the_list_shows_each_mail_in_russian(support: Client) -> None:
@@ -82,6 +83,11 @@ def test_the_list_shows_each_mail_in_russian(support: Client) -> None:
     ):
         assert piece in shown
     assert "parent@example.org" in shown
+
+
+def test_an_address_breaks_at_its_joints_and_nowhere_else(support: Client) -> None:
+    row(1, recipient="anna.k<b>@demo.example.")
+    assert ">anna.<wbr>k&lt;b&gt;@<wbr>demo.<wbr>example.</a>" in support.get(LIST).content.decode()
 
 
 def test_the_list_says_how_many_mails_there_are(support: Client) -> None:
@@ -172,6 +178,20 @@ def test_a_failed_mail_says_what_is_wrong_and_what_to_do(support: Client) -> Non
     assert "550 &lt;No such user&gt;" in response.content.decode()
     assert "Уточните адрес у клиента" in text(response)
     assert "Отправить ещё раз" in text(response)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (f"{ASKED_BEFORE} 29", "такое письмо уже запрошено сообщением № 29"),
+        (f"{ASKED_BEFORE} None", f"{ASKED_BEFORE} None"),
+        ("of a form of 2024", "of a form of 2024"),
+    ],
+)
+def test_a_duplicate_says_why_nothing_was_sent(support: Client, error: str, why: str) -> None:
+    shown = text(support.get(page_of(row(1, Status.DUPLICATE, error=error))))
+    assert f"Почему: {why} " in shown
+    assert "Ошибка:" not in shown
 
 
 def test_there_is_advice_for_every_reason(support: Client) -> None:
