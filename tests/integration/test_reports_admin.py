@@ -78,16 +78,16 @@ def page_of(report: Report) -> str:
 
 
 def text(response: Any) -> str:
-    """The page as people read it; a place where a line may break counts as a blank."""
+    """The page as people read it."""
     assert response.status_code == 200
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.content.decode()))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", response.content.decode().replace("<wbr>", "")))
 
 
 def test_the_list_shows_each_report(support: Client) -> None:
     for status in Status:
         row(status)
     shown = text(support.get(LIST))
-    for piece in ("anna.sokolova @example.org", "PDF", "12,3 КБ", *(str(status.label) for status in Status)):
+    for piece in ("anna.sokolova@example.org", "PDF", "12,3 КБ", "0,14 с", *(str(status.label) for status in Status)):
         assert piece in shown
 
 
@@ -145,6 +145,21 @@ def test_every_page_opens_and_changes_nothing(support: Client) -> None:
         assert support.post(page_of(report), {"status": "stored"}).status_code == 403
         assert support.post(f"{LIST}{report.pk}/delete/").status_code == 403
     assert support.get(f"{LIST}add/").status_code == 403
+
+
+def test_the_client_stands_on_a_page_by_address_and_by_number(support: Client) -> None:
+    report = row()
+    shown = text(support.get(page_of(report)))
+    assert f"Номер отчёта: {report.pk}" in shown
+    assert shown.count("Клиент:") == 1
+    assert f"Номер клиента: {ANNA}" in shown
+    assert "Длительность вёрстки: 0,14 с" in shown
+
+
+def test_what_a_report_has_not_yet_is_a_dash_everywhere(support: Client) -> None:
+    row(Status.FAILED)
+    cells = re.findall(r'<td class="field-(\w+)[^"]*">([^<]*)</td>', support.get(LIST).content.decode())
+    assert {"file_size": "—", "pages": "—", "took": "—"}.items() <= dict(cells).items()
 
 
 def test_a_failed_report_says_what_is_wrong_and_what_to_do(support: Client) -> None:
