@@ -163,7 +163,10 @@ def fetch(url: str) -> str:
 
 
 def test_the_page_lists_mails_and_shows_one(mailbox: Mailbox, page: str) -> None:
-    assert "None yet" in fetch(page)
+    empty = fetch(page)
+    assert "<html lang='ru'>" in empty
+    assert "Писем пока нет" in empty
+    assert f"Файлы лежат в {mailbox.store.folder}" in empty
     send(mailbox, mail_to('"<b>x</b>"@example.org'))
     file = mailbox.messages[0].file
     listed = fetch(page)
@@ -172,9 +175,15 @@ def test_the_page_lists_mails_and_shows_one(mailbox: Mailbox, page: str) -> None
     shown = fetch(f"{page}/{file}")
     assert f"<iframe sandbox src='/{file}/html'" in shown
     assert "Здравствуйте!" in shown
-    assert "accepted" in shown
+    assert "принято" in shown
     assert "<b>Анна</b>" in fetch(f"{page}/{file}/html")
     assert "Message-ID: <1@example.org>" in fetch(f"{page}/{file}/source")
+
+
+def test_the_page_tells_the_time_of_moscow(mailbox: Mailbox, page: str) -> None:
+    name = "20261124T210203123456-000001.eml"
+    (mailbox.store.folder / name).write_bytes(mail_to("anna@example.org").as_bytes())
+    assert "<td>25.11.2026 00:02:03 МСК</td>" in fetch(page)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,26 @@
-"""The mails on a small page: a list, newest first, and each mail as HTML, as text and as it came."""
+"""The mails on a small page: a list, newest first, and each mail as HTML, as text and as it came.
+
+Russian, in Moscow time, like the shop that links to it.
+"""
 
 from datetime import datetime
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
-from balansity.sandbox.mailbox.store import Mail, MailStore
+from balansity.sandbox.mailbox.store import Mail, MailStore, Verdict
+
+_MOSCOW = ZoneInfo("Europe/Moscow")
+_VERDICTS = {
+    Verdict.ACCEPTED: "принято",
+    Verdict.REFUSED: "отказ, можно повторить",
+    Verdict.REJECTED: "отказ навсегда",
+    Verdict.DROPPED: "связь оборвана нами",
+    Verdict.ABANDONED: "отправитель не дождался",
+}
+_NO_SUBJECT = "(без темы)"
 
 # What a mail brings along may not run, load anything from elsewhere, or look at the page around it.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'"
@@ -71,23 +85,23 @@ class _PageHandler(BaseHTTPRequestHandler):
 
 def _page(title: str, body: str) -> str:
     return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(title)}</title><style>{_STYLE}</style>"
+        f"<!doctype html><html lang='ru'><meta charset='utf-8'><title>{escape(title)}</title><style>{_STYLE}</style>"
         f"<meta name='viewport' content='width=device-width'><h1>{escape(title)}</h1>{body}</html>"
     )
 
 
-_NOT_FOUND = _page("Not found", "<p>No such mail. <a href='/'>All mails</a></p>")
+_NOT_FOUND = _page("Не найдено", "<p>Такого письма нет. <a href='/'>Все письма</a></p>")
 
 
 def _list_page(store: MailStore) -> str:
     rows = "".join(
         f"<tr><td>{_time(mail.received_at)}</td><td>{escape(mail.recipient)}</td>"
-        f"<td><a href='/{mail.file}'>{escape(mail.subject) or '(no subject)'}</a></td></tr>"
+        f"<td><a href='/{mail.file}'>{escape(mail.subject) or _NO_SUBJECT}</a></td></tr>"
         for mail in store.messages()
     )
-    heads = "<tr><th>Received</th><th>To</th><th>Subject</th></tr>"
-    table = f"<table>{heads}{rows}</table>" if rows else "<p>None yet.</p>"
-    return _page("Sandbox mails", f"{table}<p>As files: {escape(str(store.folder))}</p>")
+    heads = "<tr><th>Получено</th><th>Кому</th><th>Тема</th></tr>"
+    table = f"<table>{heads}{rows}</table>" if rows else "<p>Писем пока нет.</p>"
+    return _page("Письма песочницы", f"{table}<p>Файлы лежат в {escape(str(store.folder))}</p>")
 
 
 def _mail_page(mail: Mail, store: MailStore) -> str:
@@ -95,17 +109,17 @@ def _mail_page(mail: Mail, store: MailStore) -> str:
         f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in mail.message.items()
     )
     tries = "".join(
-        f"<tr><td>{_time(attempt.at)}</td><td>{escape(attempt.verdict)}</td><td>{escape(attempt.reply)}</td></tr>"
+        f"<tr><td>{_time(attempt.at)}</td><td>{_VERDICTS[attempt.verdict]}</td><td>{escape(attempt.reply)}</td></tr>"
         for attempt in store.attempts()
         if attempt.message_id and attempt.message_id == mail.message_id
     )
     html = f"<h2>HTML</h2><iframe sandbox src='/{mail.file}/html' title='HTML'></iframe>" if mail.html else ""
     return _page(
-        mail.subject or "(no subject)",
-        f"<p><a href='/'>All mails</a> · <a href='/{mail.file}/source'>Source</a></p><table>{headers}</table>{html}"
-        f"<h2>Text</h2><pre>{escape(mail.text)}</pre><h2>Attempts</h2><table>{tries}</table>",
+        mail.subject or _NO_SUBJECT,
+        f"<p><a href='/'>Все письма</a> · <a href='/{mail.file}/source'>Исходник</a></p><table>{headers}</table>{html}"
+        f"<h2>Текст</h2><pre>{escape(mail.text)}</pre><h2>Попытки</h2><table>{tries}</table>",
     )
 
 
 def _time(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{moment.astimezone(_MOSCOW):%d.%m.%Y %H:%M:%S} МСК"

@@ -37,7 +37,7 @@
       this.frame.src = `${origin}/widget?token=${encodeURIComponent(this.token)}`;
       this.frame.title = "Оплата";
       this.frame.width = "100%";
-      this.frame.height = "560";
+      this.frame.height = "680";
       this.frame.setAttribute("frameborder", "0");
       return new Promise((resolve) => {
         this.frame.addEventListener("load", () => resolve(), { once: true });

@@ -36,7 +36,7 @@ async function signIn(button) {
 async function showOffers() {
   const offers = await json("GET", "offers");
   byId("member").replaceChildren(
-    element("option", { value: "" }, "всей семьи"),
+    element("option", { value: "" }, "вся семья"),
     ...offers.members.map((member) => element("option", { value: member.id }, member.name)),
   );
   byId("goods").replaceChildren(
@@ -138,7 +138,7 @@ async function showForm(paymentId, token) {
     confirmation_token: token,
     error_callback: ({ error }) => showRefusal(new Refused(`форма оплаты: ${error}`)),
   });
-  for (const [event, ...entry] of [["success", "Форма: оплачено"], ["fail", "Форма: не прошло", "", "bad"]]) {
+  for (const [event, ...entry] of [["success", "Форма: оплачено"], ["fail", "Форма: оплата не прошла", "", "bad"]]) {
     form.on(event, () => {
       log(...entry);
       finish(paymentId).catch(showRefusal);
@@ -152,7 +152,7 @@ async function showForm(paymentId, token) {
 
 // The notification may be quicker than we, or slower: the API asks the provider itself.
 async function finish(paymentId) {
-  let found = await step("Итог спрошен", "POST", "/api/payments/verify", { payment_id: paymentId });
+  let found = await step("Итог запрошен", "POST", "/api/payments/verify", { payment_id: paymentId });
   for (let look = 1; look < LOOKS && ["pending", "processing"].includes(found.status); look += 1) {
     await pause();
     found = await json("POST", "/api/payments/verify", { payment_id: paymentId });
