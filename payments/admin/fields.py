@@ -35,10 +35,7 @@ class PaymentFields:
 
     @admin.display(description=gettext_lazy("ordered"))
     def ordered(self, payment: Payment) -> str:
-        checkout = checkout_of(payment)
-        if checkout is None or checkout.scheduled_at is None:
-            return order_text(payment)
-        return f"{order_text(payment)}, {moment(checkout.scheduled_at)}"
+        return order_text(payment)
 
     @admin.display(description=gettext_lazy("given for it"))
     def given(self, payment: Payment) -> str:

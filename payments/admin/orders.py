@@ -34,13 +34,14 @@ def with_order(payments: QuerySet[Payment]) -> QuerySet[Payment]:
 
 
 def order_text(payment: Payment) -> str:
-    """«Консультация: Семейная сессия»; only the kind for rows that were never started, «—» without even that."""
-    kind = order_kind(payment)
+    """«Консультация: Семейная сессия, 01.12.2026 15:00»; only the kind for rows that were never started, or «—»."""
+    kind, checkout = order_kind(payment), checkout_of(payment)
     name = getattr(payment, "order_name", None)
     if kind is None:
         return "—"
     label = str(OrderKind(kind).label).capitalize()
-    return f"{label}: {name}" if name else label
+    text = f"{label}: {name}" if name else label
+    return text if checkout is None or checkout.scheduled_at is None else f"{text}, {moment(checkout.scheduled_at)}"
 
 
 def order_kind(payment: Payment) -> str | None:

@@ -72,6 +72,8 @@ def request_refund(
             raise RefundRefused("nothing is left to refund: everything went back or is on its way")
         if wanted < CENT or wanted != wanted.quantize(CENT):
             raise RefundRefused("the amount must be at least 0.01, with two decimals at most")
+        # Every amount with its kopecks: it goes into the request, the receipt and the timeline as text.
+        wanted = wanted.quantize(CENT)
         if wanted > remaining:
             raise RefundRefused(f"at most {remaining} {checkout.currency} can still be refunded, not {wanted}")
         refund = Refund(

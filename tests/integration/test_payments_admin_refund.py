@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from pytest_django import Settings
 
 from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Checkout, Payment, PaymentEvent, Refund
-from payments.states import Door, EventKind, PaymentStatus, ProviderStatus, RefundStatus
+from payments.states import Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from tests.checkouts import make_checkout, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import shop_at_yookassa, start_payment, work_off
@@ -43,12 +44,18 @@ def amounts() -> list[Decimal]:
 
 
 def test_the_page_asks_with_everything_that_matters(cashier: Client) -> None:
-    checkout = make_checkout(ProviderStatus.SUCCEEDED, refunded_amount=Decimal("500.50"))
+    checkout = make_checkout(
+        ProviderStatus.SUCCEEDED,
+        refunded_amount=Decimal("500.50"),
+        kind=OrderKind.APPOINTMENT,
+        appointment_type_id=uuid4(),
+        scheduled_at=datetime(2026, 12, 1, 12, 0, tzinfo=UTC),
+    )
     response = cashier.get(page_of(checkout.pk, "refund"))
     shown = text(response)
     for piece in (
         *("parent@example.org", "Оплачено 4 500,00 ₽", "Можно вернуть 3 999,50 ₽", "Что получил клиент ничего"),
-        "Консультация или пакет останутся как есть",
+        *("Заказано Консультация, 01.12.2026 15:00", "Консультация или пакет останутся как есть"),
     ):
         assert piece in shown
     assert 'value="3999,50"' in response.content.decode()
@@ -136,6 +143,14 @@ def test_amounts_may_be_typed_as_people_do(cashier: Client, typed: str, meant: s
     checkout = make_checkout(ProviderStatus.SUCCEEDED)
     cashier.post(page_of(checkout.pk, "refund"), form(typed))
     assert amounts() == [Decimal(meant)]
+
+
+def test_the_request_names_every_amount_with_its_kopecks(cashier: Client) -> None:
+    checkout = make_checkout(ProviderStatus.SUCCEEDED)
+    cashier.post(page_of(checkout.pk, "refund"), form("1500"))
+    body = Refund.objects.get().request_body
+    assert body is not None
+    assert body["amount"] == {"value": "1500.00", "currency": "RUB"}
 
 
 def test_a_refund_needs_a_reason_and_the_pages_own_key(cashier: Client) -> None:
