@@ -45,7 +45,9 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     date_hierarchy = "received_at"
     # What is searched is up to `get_search_results`; without a field there is no search box.
     search_fields = ("object_id",)
-    search_help_text = gettext_lazy("Client's address, the id of a payment or refund, or a trace id")
+    search_help_text = gettext_lazy(
+        "Client's address, order number (8 characters), the id of a payment or refund, or a trace id"
+    )
     ordering = ("-received_at", "-id")
     change_form_template = "admin/payments/notification_page.html"
     fields = (

@@ -54,7 +54,9 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
     date_hierarchy = "created_at"
     # What is searched is up to `get_search_results`; without a field there is no search box.
     search_fields = ("id",)
-    search_help_text = gettext_lazy("Client's address, or the id of a payment, refund, client or consultation")
+    search_help_text = gettext_lazy(
+        "Client's address, order number (8 characters), or the id of a payment, refund, client or consultation"
+    )
     ordering = ("-created_at", "-id")
     actions = ("check_selected",)
     change_form_template = "admin/payments/payment_page.html"

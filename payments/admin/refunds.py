@@ -29,7 +29,7 @@ class RefundAdmin(ReadOnlyAdmin):
     date_hierarchy = "created_at"
     # What is searched is up to `get_search_results`; without a field there is no search box.
     search_fields = ("id",)
-    search_help_text = gettext_lazy("Client's address, or the id of a payment or refund")
+    search_help_text = gettext_lazy("Client's address, order number (8 characters), or the id of a payment or refund")
     ordering = ("-created_at", "-id")
     fields = (
         *("status_badge", "problem", "error", "amount_text", "payment_link", "customer", "reason", "requested"),

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from payments.models import AppointmentType, Checkout, Payment, Refund, User
+from payments.models import AppointmentType, Checkout, Payment, ProviderNotification, Refund, User
 from payments.states import Attention, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from tests.checkouts import make_checkout, make_payment
 from tests.payment_pages import LIST, LOOK, NOTIFICATIONS, REFUNDS, page_of, staff_with, text
@@ -141,6 +141,24 @@ def test_a_payment_is_found_by_every_name_it_has(support: Client) -> None:
     make_checkout()
     names = (checkout.pk, checkout.external_id, "sokolova@", refund.pk, "2f8e-refund", checkout.user_id)
     assert [found(support, f"?q={name}") for name in names] == [{checkout.pk}] * len(names)
+
+
+@pytest.mark.parametrize(
+    "written", ["ba4f0383", "BA4F0383", "№ ba4f0383", "№ba4f0383", "Заказ № ba4f0383", " ba4f0383… ", "ba4f0383..."]
+)
+def test_the_order_number_that_the_client_sees_finds_the_payment(support: Client, written: str) -> None:
+    row = make_payment(pk=UUID("ba4f0383-ffff-4fff-bfff-ffffffffffff"))
+    make_payment(pk=UUID("ba4f0384-0000-4000-8000-000000000000"))
+    refund = Refund.objects.create(payment_id=row.pk, amount=Decimal(1), request_body={})
+    told = ProviderNotification.objects.create(address="185.71.76.1", trusted=True, payment_id=row.pk, body="{}")
+    for address, pk in ((LIST, row.pk), (REFUNDS, refund.pk), (NOTIFICATIONS, told.pk)):
+        assert [one.pk for one in support.get(address, {"q": written}).context["cl"].queryset] == [pk]
+
+
+def test_an_address_that_looks_like_an_order_number_is_found_as_well(support: Client) -> None:
+    checkout = make_checkout()
+    User.objects.filter(pk=checkout.user_id).update(email="12345678@example.org")
+    assert found(support, "?q=12345678") == {checkout.pk}
 
 
 @pytest.mark.parametrize("words", ["%00", "'", "%25", "x" * 3000, "123e4567", "{%7D", "№ 7", "%F0%9F%A6%A6", "1 2 3"])
