@@ -1,12 +1,13 @@
 """How amounts, times and states look on the pages of the admin."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 
 from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 
 _SIGNS = {"RUB": "₽"}
@@ -25,10 +26,15 @@ def moment(time: datetime | None) -> str:
     return "—" if time is None else date_format(localtime(time), "d.m.Y H:i")
 
 
-def address(email: str | None, otherwise: object) -> str:
-    """An email address that breaks before its @ where it has to; `otherwise` for people without one."""
-    name, at, host = (email or str(otherwise)).rpartition("@")
-    return format_html("{}<wbr>{}{}", name, at, host) if at else host
+def address(email: str | None, otherwise: object) -> SafeString:
+    """An email address that breaks after its @ and its dots where it has to; `otherwise` for people without one."""
+    return breakable(email or str(otherwise), after=".@")
+
+
+def breakable(text: str, *, after: str) -> SafeString:
+    """A long word that may break after each of these characters."""
+    pieces = re.split(f"(?<=[{re.escape(after)}])", text)
+    return format_html_join(mark_safe("<wbr>"), "{}", ((piece,) for piece in pieces if piece))
 
 
 def badge(state: str, text: str | Promise, *extra: str) -> SafeString:

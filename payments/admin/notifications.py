@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from payments.admin.fields import pretty_json
-from payments.admin.formats import SECOND_LINE, badge, moment
+from payments.admin.formats import SECOND_LINE, badge, breakable, moment
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.search import search_payments
 from payments.admin.staff import actor_id
@@ -118,7 +118,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("event"), ordering="event")
     def event_and_object(self, row: ProviderNotification) -> SafeString:
-        return format_html("{}" + SECOND_LINE, row.event, row.object_id)
+        return format_html("{}" + SECOND_LINE, breakable(row.event, after="._"), row.object_id)
 
     @admin.display(description=gettext_lazy("payment"))
     def payment_link(self, row: ProviderNotification) -> str:

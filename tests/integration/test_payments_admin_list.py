@@ -161,6 +161,12 @@ def test_an_address_that_looks_like_an_order_number_is_found_as_well(support: Cl
     assert found(support, "?q=12345678") == {checkout.pk}
 
 
+def test_an_address_breaks_after_its_at_sign_and_dots_only(support: Client) -> None:
+    checkout = make_checkout()
+    User.objects.filter(pk=checkout.user_id).update(email="anna.<i>@demo.example")
+    assert "anna.<wbr>&lt;i&gt;@<wbr>demo.<wbr>example" in support.get(LIST).content.decode()
+
+
 @pytest.mark.parametrize("words", ["%00", "'", "%25", "x" * 3000, "123e4567", "{%7D", "№ 7", "%F0%9F%A6%A6", "1 2 3"])
 def test_any_text_can_be_searched_for(support: Client, words: str) -> None:
     make_checkout()
