@@ -4,13 +4,15 @@ The reasons are those of https://yookassa.ru/developers/payment-acceptance/after
 https://yookassa.ru/developers/payment-acceptance/after-the-payment/refunds; new ones appear without notice.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments.states import Attention
+from payments.states import Attention, ProviderStatus
 
 Text = str | Promise
 
@@ -153,10 +155,9 @@ RECEIPTS: dict[str, Text] = {
     "": gettext_lazy("no data yet"),
     "pending": gettext_lazy("being registered with the tax office"),
     "succeeded": gettext_lazy("registered"),
-    "canceled": gettext_lazy(
-        "not registered: send the receipt again from YooKassa's office, or make a correction receipt"
-    ),
+    "canceled": gettext_lazy("not registered"),
 }
+RECEIPT_AGAIN = gettext_lazy("Send the receipt again from YooKassa's office, or make a correction receipt.")
 
 
 def decline_advice(reason: str) -> Advice:
@@ -175,9 +176,43 @@ def party_name(party: str) -> Text:
     return _PARTIES.get(party, party)
 
 
-def receipt_state(registration: str) -> Text:
-    """How the fiscal receipt stands, in words."""
-    return RECEIPTS.get(registration, registration)
+def told_with_party(what: Text, party: str) -> Text:
+    """What happened and who refused, in one go."""
+    by = party_name(party)
+    return _("%(what)s Refused by: %(party)s.") % {"what": what, "party": by} if by else what
+
+
+def decline_reason(reason: str) -> str:
+    """«На карте или счёте не хватает денег (insufficient_funds)»: for where a reason is one detail of many."""
+    return _with_code(reason, _DECLINES)
+
+
+def refund_reason(reason: str) -> str:
+    """The same for a refund."""
+    return _with_code(reason, _REFUND_DECLINES)
+
+
+def receipt_with_code(registration: str) -> str:
+    """«зарегистрирован (succeeded)»; what is new to us as it came."""
+    return f"{RECEIPTS[registration]} ({registration})" if registration in RECEIPTS else registration
+
+
+def receipt_state(provider_status: ProviderStatus, registration: str) -> Text:
+    """How the fiscal receipt stands, in words. Only money that was taken has one, whatever `registration` says."""
+    match provider_status:
+        case ProviderStatus.SUCCEEDED:
+            return RECEIPTS.get(registration, registration)
+        case ProviderStatus.CANCELED | ProviderStatus.REJECTED:
+            return gettext_lazy("not needed: no money was taken")
+        case ProviderStatus.UNKNOWN | ProviderStatus.PENDING | ProviderStatus.WAITING_FOR_CAPTURE:
+            return gettext_lazy("comes after the payment")
+        case _:
+            assert_never(provider_status)
+
+
+def _with_code(reason: str, known: Mapping[str, Advice]) -> str:
+    advice = known.get(reason)
+    return reason if advice is None else f"{str(advice.what).rstrip('.')} ({reason})"
 
 
 def _unknown(reason: str) -> str:

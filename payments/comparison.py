@@ -12,7 +12,18 @@ from payments.states import PaymentStatus, ProviderStatus, RefundStatus, payment
 from payments.yookassa.errors import Rejected
 from payments.yookassa.objects import ProviderPayment
 
-Value = str | bool | Decimal | None
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How was paid, in YooKassa's words; both are empty before the payer chose."""
+
+    kind: str
+    title: str
+
+
+Value = str | bool | Decimal | Method | None
+# What no check ever takes over from YooKassa: a payment of another amount, or another payment.
+_NEVER_TAKEN_OVER = frozenset({"amount", "currency", "external_id", "payment_id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,11 @@ class Compared:
     @property
     def differs(self) -> bool:
         return self.ours != self.theirs
+
+    @property
+    def is_beyond_checks(self) -> bool:
+        """Whether a check will not mend the difference."""
+        return self.differs and self.name in _NEVER_TAKEN_OVER
 
 
 def compare_payment(payment: Payment) -> list[Compared]:
@@ -71,7 +87,11 @@ def compare(payment: Payment, checkout: Checkout | None, seen: ProviderPayment) 
         Compared("amount", checkout.amount, seen.amount),
         Compared("currency", checkout.currency, seen.currency),
         Compared("refunded_amount", back["sum"] or Decimal(0), seen.refunded_amount),
-        Compared("method", checkout.method_title or checkout.method_type, seen.method_title or seen.method_type),
+        Compared(
+            "method",
+            Method(checkout.method_type, checkout.method_title),
+            Method(seen.method_type, seen.method_title),
+        ),
         Compared("cancellation_reason", checkout.cancellation_reason, seen.cancellation_reason),
         Compared("receipt_registration", checkout.receipt_registration, seen.receipt_registration),
         Compared("test", checkout.test, seen.test),

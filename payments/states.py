@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class PaymentStatus(models.TextChoices):
@@ -12,7 +13,7 @@ class PaymentStatus(models.TextChoices):
     COMPLETED = "completed", _("paid")
     FAILED = "failed", _("not paid")
     CANCELLED = "cancelled", _("called off")
-    REFUNDED = "refunded", _("refunded")
+    REFUNDED = "refunded", pgettext_lazy("status", "refunded")
 
 
 class ProviderStatus(models.TextChoices):
@@ -88,8 +89,8 @@ class RefundStatus(models.TextChoices):
 
     REQUESTED = "requested", _("on its way to the provider")
     PENDING = "pending", _("being made")
-    SUCCEEDED = "succeeded", _("refunded")
-    CANCELED = "canceled", _("refused by the bank")
+    SUCCEEDED = "succeeded", pgettext_lazy("status", "refunded")
+    CANCELED = "canceled", _("did not go through")
     REJECTED = "rejected", _("refused by the provider")
 
 

@@ -20,7 +20,11 @@ class PaymentColumns:
     @admin.display(description=gettext_lazy("status"))
     def status_badge(self, payment: Payment) -> SafeString:
         checkout, status = checkout_of(payment), shown_status(payment)
-        badges = [badge(status.value, status.label, *(["unproven"] if is_unproven(payment) else []))]
+        if is_unproven(payment):
+            # Never in the colour of what was proven.
+            badges = [badge("unproven", status.label), badge("unconfirmed", _("not confirmed"))]
+        else:
+            badges = [badge(status.value, status.label)]
         if checkout is not None and checkout.attention:
             badges.append(badge("attention", _("attention")))
         if checkout is not None and checkout.test:

@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy
 
 from payments.admin.failures import ASKING, explain
 from payments.admin.formats import money
-from payments.comparison import Compared, Value, compare_payment
+from payments.admin.methods import method_text
+from payments.advice import decline_reason, receipt_with_code
+from payments.comparison import Compared, Method, Value, compare_payment
 from payments.models import Payment
 from payments.states import PaymentStatus, ProviderStatus
 
@@ -41,10 +43,10 @@ class Row:
 
 def comparison_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest, payment: Payment) -> HttpResponse:
     """Ask YooKassa and show both sides, or say why that cannot be. The caller has checked the permission."""
-    rows: list[Row] = []
+    both: list[Compared] = []
     failure = ""
     try:
-        rows = [_row(compared) for compared in compare_payment(payment)]
+        both = compare_payment(payment)
     except ASKING as error:
         failure = explain(error)
     context = {
@@ -53,8 +55,9 @@ def comparison_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest, pa
         "opts": model_admin.opts,
         "media": model_admin.media,
         "payment": payment,
-        "rows": rows,
-        "differences": sum(row.differs for row in rows),
+        "rows": [_row(compared) for compared in both],
+        "differences": sum(compared.differs for compared in both),
+        "is_beyond_checks": any(compared.is_beyond_checks for compared in both),
         "failure": failure,
     }
     response = TemplateResponse(request, "admin/payments/comparison.html", context)
@@ -73,8 +76,14 @@ def _text(name: str, value: Value) -> str:
             return _("yes") if value else _("no")
         case Decimal():
             return money(value)
+        case Method():
+            return method_text(value.kind, value.title)
         case None | "":
             return "—"
+    if name == "cancellation_reason":
+        return decline_reason(value)
+    if name == "receipt_registration":
+        return receipt_with_code(value)
     if name == "status" and value in ProviderStatus.values:
         return f"{ProviderStatus(value).label} ({value})"
     if name == "row_status" and value in PaymentStatus.values:

@@ -14,13 +14,14 @@ from payments.admin.shown_status import checkout_of
 from payments.advice import receipt_state
 from payments.models import Payment
 from payments.services.refunds import remaining_amount
+from payments.states import ProviderStatus
 
 MAIN = (
     *("status_badge", "amount_text", "remaining", "customer_text", "ordered", "given"),
     *("method", "receipt", "created", "paid"),
 )
 PROVIDER = ("external_id", "provider_status", "income", "expires", "last_check", "next_check")
-ROW = ("id", "user_id", "row_status", "updated", "metadata_text", "request_text")
+ROW = ("number", "client_number", "row_status", "updated", "metadata_text", "request_text")
 
 
 class PaymentFields:
@@ -44,7 +45,9 @@ class PaymentFields:
     @admin.display(description=gettext_lazy("fiscal receipt"))
     def receipt(self, payment: Payment) -> str:
         checkout = checkout_of(payment)
-        return "—" if checkout is None else str(receipt_state(checkout.receipt_registration))
+        if checkout is None:
+            return "—"
+        return str(receipt_state(ProviderStatus(checkout.provider_status), checkout.receipt_registration))
 
     @admin.display(description=gettext_lazy("paid at"))
     def paid(self, payment: Payment) -> str:
@@ -78,12 +81,23 @@ class PaymentFields:
         checkout = checkout_of(payment)
         if checkout is None or checkout.checked_at is None:
             return "—"
-        return _("%(time)s, № %(number)s") % {"time": moment(checkout.checked_at), "number": checkout.checks}
+        return _("%(time)s (checks so far: %(number)s)") % {
+            "time": moment(checkout.checked_at),
+            "number": checkout.checks,
+        }
 
     @admin.display(description=gettext_lazy("next check"))
     def next_check(self, payment: Payment) -> str:
         checkout = checkout_of(payment)
         return moment(checkout.next_check_at if checkout else None)
+
+    @admin.display(description=gettext_lazy("number of the payment"))
+    def number(self, payment: Payment) -> str:
+        return str(payment.pk)
+
+    @admin.display(description=gettext_lazy("number of the client"))
+    def client_number(self, payment: Payment) -> str:
+        return str(payment.user_id)
 
     @admin.display(description=gettext_lazy("status in the site's table"))
     def row_status(self, payment: Payment) -> str:

@@ -18,7 +18,12 @@ SECOND_LINE = '<div class="payment-second">{}</div>'
 
 def money(amount: Decimal, currency: str = "RUB") -> str:
     """«4 500,00 ₽»: always with kopecks, so that a column of amounts can be compared; no space breaks."""
-    return f"{number_format(amount, 2, force_grouping=True)}{NBSP}{_SIGNS.get(currency, currency)}"
+    return f"{signed(number_format(amount, 2, force_grouping=True))}{NBSP}{_SIGNS.get(currency, currency)}"
+
+
+def signed(number: str) -> str:
+    """A formatted number with a real minus, as wide as a digit, in place of a hyphen."""
+    return number.replace("-", "−")
 
 
 def moment(time: datetime | None) -> str:

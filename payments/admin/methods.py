@@ -21,8 +21,13 @@ _NAMES: dict[str, str | Promise] = {
 
 
 def method_name(checkout: Checkout | None) -> str:
-    """«банковская карта *4477»; a method that is new to us as YooKassa calls it; «—» before the payer chose one."""
-    if checkout is None or not checkout.method_type:
-        return "—"
-    _, star, digits = checkout.method_title.rpartition("*")
-    return " ".join((str(_NAMES.get(checkout.method_type, checkout.method_type)), *((star + digits,) if star else ())))
+    """How a payment was paid, in words; «—» before the payer chose."""
+    return "—" if checkout is None else method_text(checkout.method_type, checkout.method_title)
+
+
+def method_text(kind: str, title: str) -> str:
+    """«банковская карта *4477»; a method that is new to us as YooKassa calls it; «—» for none."""
+    if not kind:
+        return title or "—"
+    _, star, digits = title.rpartition("*")
+    return " ".join((str(_NAMES.get(kind, kind)), *((star + digits,) if star else ())))

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from payments.admin.fields import pretty_json
 from payments.admin.formats import SECOND_LINE, badge, breakable, moment
 from payments.admin.read_only import ReadOnlyAdmin
+from payments.admin.reasons import reason_text
 from payments.admin.search import search_payments
 from payments.admin.staff import actor_id
 from payments.errors import PaymentError
@@ -51,7 +52,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     ordering = ("-received_at", "-id")
     change_form_template = "admin/payments/notification_page.html"
     fields = (
-        *("status_badge", "advice", "error", "event", "object_id", "payment_link", "address", "trusted"),
+        *("status_badge", "why", "advice", "error", "event", "object_id", "payment_link", "address", "trusted"),
         *("received", "processed", "body_text", "msg_id", "trace_id"),
     )
 
@@ -64,7 +65,9 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: ProviderNotification | None = None) -> Any:
         """What is wrong is shown only where something is."""
-        fine = {"error"} if obj is None or not obj.error else set()
+        fine = {"error", "why"}
+        if obj is not None and obj.error:
+            fine.remove("error" if obj.status == NotificationStatus.FAILED else "why")
         if obj is None or obj.status not in _ADVICE:
             fine.add("advice")
         return [field for field in self.fields if field not in fine]
@@ -111,6 +114,10 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_badge(self, row: ProviderNotification) -> SafeString:
         return badge(f"notification-{row.status}", row.get_status_display())
+
+    @admin.display(description=gettext_lazy("why"))
+    def why(self, row: ProviderNotification) -> str:
+        return reason_text(row.error)
 
     @admin.display(description=gettext_lazy("what to do"))
     def advice(self, row: ProviderNotification) -> str:

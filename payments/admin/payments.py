@@ -25,7 +25,7 @@ from payments.admin.refund_page import refund_page
 from payments.admin.related import notifications_of, refunds_of
 from payments.admin.revenue_page import revenue_page
 from payments.admin.search import search_payments
-from payments.admin.shown_status import checkout_of
+from payments.admin.shown_status import checkout_of, is_at_provider
 from payments.admin.staff import actor_id
 from payments.admin.timeline import timeline_of
 from payments.admin.troubles import troubles_of
@@ -174,7 +174,7 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
             "timeline": timeline_of(payment),
             "notifications": notifications_of(payment),
             "clear_form": ClearForm(),
-            "may_check": self.has_check_permission(request),
+            "may_check": self.has_check_permission(request) and is_at_provider(payment),
             "may_refund": self.has_refund_permission(request)
             and checkout is not None
             and remaining_amount(checkout) > 0,

@@ -13,9 +13,8 @@ from django.utils.translation import gettext_lazy
 from payments.admin.fields import pretty_json
 from payments.admin.formats import SECOND_LINE, address, moment, money
 from payments.admin.read_only import ReadOnlyAdmin
-from payments.admin.related import refund_badge
+from payments.admin.related import refund_badge, refund_problem
 from payments.admin.search import search_payments
-from payments.advice import party_name, refund_advice
 from payments.models import Payment, Refund
 from payments.states import RefundStatus
 
@@ -33,7 +32,7 @@ class RefundAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-id")
     fields = (
         *("status_badge", "problem", "error", "amount_text", "payment_link", "customer", "reason", "requested"),
-        *("finished", "id", "external_id", "request_text"),
+        *("finished", "number", "external_id", "request_text"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Refund]:
@@ -77,11 +76,13 @@ class RefundAdmin(ReadOnlyAdmin):
     def finished(self, refund: Refund) -> str:
         return moment(refund.finished_at)
 
+    @admin.display(description=gettext_lazy("number of the refund"))
+    def number(self, refund: Refund) -> str:
+        return str(refund.pk)
+
     @admin.display(description=gettext_lazy("what to do"))
     def problem(self, refund: Refund) -> str:
-        advice = refund_advice(refund.cancellation_reason)
-        by = party_name(refund.cancellation_party)
-        return " ".join(str(piece) for piece in (advice.what, f"({by})" if by else "", advice.next_step) if piece)
+        return refund_problem(refund)
 
     @admin.display(description=gettext_lazy("payment"))
     def payment_link(self, refund: Refund) -> SafeString:

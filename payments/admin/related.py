@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString
 
 from payments.admin.formats import badge, moment, money
-from payments.advice import Advice, refund_advice
+from payments.admin.reasons import reason_text
+from payments.advice import refund_advice, told_with_party
 from payments.models import Payment, ProviderNotification, Refund
 from payments.states import RefundStatus
 
@@ -14,7 +15,7 @@ MOST_NOTIFICATIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class RefundLine:
-    """`problem` is set for a refund that did not go through."""
+    """`problem` says why a refund did not go through and what next; empty for the others."""
 
     pk: str
     status: SafeString
@@ -23,7 +24,7 @@ class RefundLine:
     by: str
     requested: str
     finished: str
-    problem: Advice | None
+    problem: str
     error: str
 
 
@@ -33,7 +34,7 @@ class NotificationLine:
     received: str
     event: str
     status: SafeString
-    error: str
+    why: str
 
 
 def refunds_of(payment: Payment) -> list[RefundLine]:
@@ -49,7 +50,7 @@ def notifications_of(payment: Payment) -> list[NotificationLine]:
             moment(row.received_at),
             row.event,
             badge(f"notification-{row.status}", row.get_status_display()),
-            row.error,
+            reason_text(row.error),
         )
         for row in rows[:MOST_NOTIFICATIONS]
     ]
@@ -64,10 +65,16 @@ def _refund(row: Refund) -> RefundLine:
         by=row.requested_by.get_username() if row.requested_by is not None else "",
         requested=moment(row.created_at),
         finished=moment(row.finished_at),
-        problem=refund_advice(row.cancellation_reason) if row.status == RefundStatus.CANCELED else None,
+        problem=refund_problem(row) if row.status == RefundStatus.CANCELED else "",
         error=row.error,
     )
 
 
 def refund_badge(row: Refund) -> SafeString:
     return badge(f"refund-{row.status}", row.get_status_display())
+
+
+def refund_problem(row: Refund) -> str:
+    """Why a cancelled refund did not go through, who refused it, and what staff can do."""
+    advice = refund_advice(row.cancellation_reason)
+    return f"{told_with_party(advice.what, row.cancellation_party)} {advice.next_step}"

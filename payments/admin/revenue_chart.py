@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from django.utils.formats import number_format
 
-from payments.admin.formats import money
+from payments.admin.formats import money, signed
 from payments.revenue import Day
 
 WIDTH = 960
@@ -68,7 +68,7 @@ def draw_revenue(days: Sequence[Day]) -> Chart:
     every = -(-len(days) // MOST_LABELS)
     bars = tuple(_bar(number, day, wide, zero, scale, number % every == 0) for number, day in enumerate(days))
     lines = tuple(
-        Line(round(zero - number * unit, 1), number_format(number * step, 0, force_grouping=True))
+        Line(round(zero - number * unit, 1), signed(number_format(number * step, 0, force_grouping=True)))
         for number in range(-below, above + 1)
     )
     return Chart(round(zero, 1), TOP + PLOT + 24, bars, lines)

@@ -30,6 +30,11 @@ def is_unproven(payment: Payment) -> bool:
     return checkout_of(payment) is None and payment.status != PaymentStatus.PENDING
 
 
+def is_at_provider(payment: Payment) -> bool:
+    """Whether there is anything to ask the provider about: a row that nobody started there names nothing."""
+    return checkout_of(payment) is not None or bool(payment.external_payment_id)
+
+
 def having_status(status: PaymentStatus) -> Q:
     """The payments for which `shown_status` is `status`."""
     proven = Q(pk__in=[])

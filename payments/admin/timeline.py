@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.admin.formats import moment, money
+from payments.advice import RECEIPTS, decline_reason, refund_reason
 from payments.models import Fulfilment, Payment, PaymentEvent
 from payments.states import (
     Attention,
@@ -23,6 +24,7 @@ from payments.states import (
 
 MOST_EVENTS = 200
 
+# In the order in which they are shown: the database keeps no order of keys.
 _LABELS: dict[str, str | Promise] = {
     "amount": gettext_lazy("amount"),
     "status": gettext_lazy("status"),
@@ -38,18 +40,13 @@ _LABELS: dict[str, str | Promise] = {
     "object": gettext_lazy("object"),
     "notification": gettext_lazy("notification №"),
     "queued": gettext_lazy("queued as message №"),
-    "what": gettext_lazy("what"),
-    "id": gettext_lazy("id"),
     "order": gettext_lazy("what for"),
-    "adopted": gettext_lazy("row of the site taken over"),
+    "what": gettext_lazy("what"),
     "how": gettext_lazy("how"),
+    "id": gettext_lazy("id"),
     "state": gettext_lazy("state"),
 }
-_RECEIPT_STATES: dict[str, str | Promise] = {
-    "pending": gettext_lazy("being registered"),
-    "succeeded": gettext_lazy("registered"),
-    "canceled": gettext_lazy("not registered"),
-}
+_ORDER = {name: place for place, name in enumerate(_LABELS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +80,7 @@ def _line(event: PaymentEvent) -> Line:
 
 def details(kind: str, data: dict[str, Any]) -> list[str]:
     """What an event tells, piece by piece. Keys that have no word of their own are shown as they are."""
+    data = dict(sorted(data.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER))))
     if kind == EventKind.STATUS_CORRECTED:
         return [_correction(name, value) for name, value in data.items()]
     shown = {name: value for name, value in data.items() if value not in (None, "")}
@@ -91,6 +89,8 @@ def details(kind: str, data: dict[str, Any]) -> list[str]:
         old, new = data.get("old", ""), shown.pop("new", "")
         shown.pop("old", None)
         parts.append(f"{_choice(ProviderStatus, old)} → {_choice(ProviderStatus, new)}")
+    if shown.pop("adopted", False):
+        parts.append(_("the row that the site made was used"))
     return parts + [_part(kind, name, value) for name, value in shown.items()]
 
 
@@ -129,12 +129,13 @@ _READERS: dict[tuple[str, str], Callable[[Any], str]] = {
     ("", "refund"): lambda value: f"{str(value)[:8]}…",
     ("", "id"): lambda value: f"{str(value)[:8]}…",
     (EventKind.CREATED, "order"): lambda value: _choice(OrderKind, value),
-    (EventKind.CREATED, "adopted"): lambda value: _("yes") if value else _("no"),
     (EventKind.ATTENTION, "reason"): lambda value: _choice(Attention, value),
     (EventKind.ATTENTION_CLEARED, "reason"): lambda value: _choice(Attention, value),
+    (EventKind.STATUS_CHANGED, "reason"): lambda value: decline_reason(str(value)),
+    (EventKind.REFUND_CHANGED, "reason"): lambda value: refund_reason(str(value)),
     (EventKind.REFUND_CHANGED, "status"): lambda value: _choice(RefundStatus, value),
     (EventKind.CHECKED, "status"): lambda value: _choice(PaymentStatus, value),
     (EventKind.FULFILLED, "what"): lambda value: _choice(OrderKind, value),
     ("", "how"): lambda value: _choice(Fulfilment.How, value),
-    (EventKind.RECEIPT_CHANGED, "state"): lambda value: str(_RECEIPT_STATES.get(str(value), value)),
+    (EventKind.RECEIPT_CHANGED, "state"): lambda value: str(RECEIPTS.get(str(value), value)),
 }

@@ -6,8 +6,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.admin.formats import moment
-from payments.admin.shown_status import checkout_of, is_stuck, is_unproven, shown_status
-from payments.advice import ATTENTION, Text, decline_advice, party_name, receipt_state
+from payments.admin.shown_status import checkout_of, is_at_provider, is_stuck, is_unproven, shown_status
+from payments.advice import ATTENTION, RECEIPT_AGAIN, Text, decline_advice, told_with_party
 from payments.models import Checkout, Payment
 from payments.states import Attention, ProviderStatus
 
@@ -45,15 +45,22 @@ def _of_checkout(checkout: Checkout) -> list[Trouble]:
         found.append(Trouble(title, ATTENTION[mark], checkout.attention_note, is_mark=True))
     if checkout.provider_status == ProviderStatus.CANCELED:
         advice = decline_advice(checkout.cancellation_reason)
-        by = party_name(checkout.cancellation_party)
-        what = _("%(what)s Refused by: %(party)s.") % {"what": advice.what, "party": by} if by else advice.what
+        what = told_with_party(advice.what, checkout.cancellation_party)
         found.append(Trouble(what, advice.next_step, checkout.cancellation_reason))
-    if checkout.receipt_registration == "canceled":
-        found.append(Trouble(gettext_lazy("The fiscal receipt was not registered."), receipt_state("canceled")))
+    # The registration of a payment that was never made is "canceled" as well.
+    if checkout.provider_status == ProviderStatus.SUCCEEDED and checkout.receipt_registration == "canceled":
+        found.append(Trouble(gettext_lazy("The fiscal receipt was not registered."), RECEIPT_AGAIN))
     return found
 
 
 def _of_row(payment: Payment) -> list[Trouble]:
+    if is_unproven(payment) and not is_at_provider(payment):
+        title = _("The site's table says “%(status)s”, and no such payment was ever created at YooKassa.")
+        step = gettext_lazy(
+            "There is no payment: give nothing for it. If the client says that they have paid, look the payment up in "
+            "YooKassa's office by its amount and date."
+        )
+        return [Trouble(title % {"status": payment.get_status_display()}, step)]
     if is_unproven(payment):
         title = _("The site's table says “%(status)s”, and YooKassa was never asked.")
         step = gettext_lazy("Check it at YooKassa now: only what YooKassa says is proof.")

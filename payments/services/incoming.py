@@ -17,6 +17,8 @@ from payments.notice import Notice
 from payments.services.notifications import ALREADY_KNOWN, UnknownPayment, find_payment, is_old_news
 from payments.states import Door, EventKind, NotificationStatus
 
+STRANGER = "the sender is not one of YooKassa's addresses"
+
 _STORE = """
 INSERT INTO payments_providernotification
     (received_at, address, trusted, event, object_id, payment_id, body, status, error, processed_at, trace_id)
@@ -70,8 +72,7 @@ def store_notification(notice: Notice, *, address: str, body: str) -> str:
 
 def store_refused(notice: Notice, *, address: str, body: str) -> None:
     """Keep a stranger's notification for staff to look at. Nothing of it is acted on, not even looked up."""
-    why = "the sender is not one of YooKassa's addresses"
-    _store(notice, NotificationStatus.REFUSED, address=address, body=body, error=why)
+    _store(notice, NotificationStatus.REFUSED, address=address, body=body, error=STRANGER)
 
 
 def _store(

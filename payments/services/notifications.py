@@ -16,7 +16,10 @@ from payments.services.timeline import record_event
 from payments.states import Door, EventKind, NotificationStatus, ProviderStatus, RefundStatus
 
 MOST_ERROR_CHARACTERS = 1000
+# Why nothing is done about a notification, as the journal has it; the admin says the same in Russian.
 ALREADY_KNOWN = "what it tells was known already"
+OTHER_OBJECT = "it is about neither a payment nor a refund"
+NOT_OURS = "it names no payment that was started here"
 
 # What a payment's state at the provider, once we saw it there, makes of a notification: old news. States never go back.
 _OLD_NEWS = {
@@ -57,7 +60,7 @@ def find_payment(notice: Notice) -> Named:
     """
     external_id = notice.external_payment_id
     if not external_id:
-        raise UnknownPayment("it is about neither a payment nor a refund")
+        raise UnknownPayment(OTHER_OBJECT)
     with connection.cursor() as cursor:
         # By hand, as all that the webhook waits for: two unique indexes, three columns, no objects.
         cursor.execute(_FIND, [external_id, notice.payment_id])
@@ -73,7 +76,7 @@ def find_payment(notice: Notice) -> Named:
     older = Payment.objects.filter(external_payment_id=external_id).order_by("created_at")
     found = older.values_list("pk", flat=True).first()
     if found is None:
-        raise UnknownPayment("it names no payment that was started here")
+        raise UnknownPayment(NOT_OURS)
     return Named(found, None)
 
 

@@ -1,6 +1,5 @@
 """The page of one payment: what is wrong, what it was for, and what happened to it."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,24 +10,30 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from pytest_django import Settings
 
-from balansity.sandbox.yookassa import FaultKind, YooKassaServer
 from payments.models import (
     Appointment,
     AppointmentType,
     Fulfilment,
     Payment,
-    PaymentEvent,
     ProviderNotification,
     Refund,
 )
+from payments.services.incoming import STRANGER
+from payments.services.notifications import ALREADY_KNOWN
 from payments.services.timeline import record_event
-from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
-from tests.checkouts import make_checkout, make_payment, queued_checks
-from tests.databases import ClonedDatabase
-from tests.payment_deliveries import shop_at_yookassa, start_payment
-from tests.payment_pages import CHECK, LOOK, page_of, staff_with, text
+from payments.states import (
+    Attention,
+    Door,
+    EventKind,
+    NotificationStatus,
+    OrderKind,
+    PaymentStatus,
+    ProviderStatus,
+    RefundStatus,
+)
+from tests.checkouts import make_checkout, make_payment
+from tests.payment_pages import CHECK, LOOK, NOTIFICATIONS, REFUNDS, page_of, staff_with, text
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -40,12 +45,6 @@ def support() -> Client:
     return staff_with(*LOOK, CHECK)
 
 
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
-
-
 def test_a_declined_payment_says_why_by_whom_and_what_next(support: Client) -> None:
     checkout = make_checkout(
         ProviderStatus.CANCELED, cancellation_reason="insufficient_funds", cancellation_party="payment_network"
@@ -53,6 +52,30 @@ def test_a_declined_payment_says_why_by_whom_and_what_next(support: Client) -> N
     shown = text(support.get(page_of(checkout.pk)))
     assert "На карте или счёте не хватает денег. Отказал: банк или другой участник платежа." in shown
     assert "Попросите клиента пополнить счёт или оплатить другой картой." in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "registration", "says"),
+    [
+        (ProviderStatus.CANCELED, "canceled", "не нужен: деньги не списаны"),
+        (ProviderStatus.PENDING, "pending", "будет после оплаты"),
+    ],
+)
+def test_what_was_not_paid_asks_for_no_receipt(
+    support: Client, status: ProviderStatus, registration: str, says: str
+) -> None:
+    shown = text(support.get(page_of(make_checkout(status, receipt_registration=registration).pk)))
+    assert f"Кассовый чек: {says}" in shown
+    assert "чек коррекции" not in shown
+    assert "не зарегистрирован" not in shown
+
+
+def test_a_paid_payment_without_its_receipt_says_what_to_do(support: Client) -> None:
+    checkout = make_checkout(ProviderStatus.SUCCEEDED, receipt_registration="canceled")
+    shown = text(support.get(page_of(checkout.pk)))
+    step = "Отправьте чек ещё раз из кабинета ЮKassa или оформите чек коррекции."
+    assert f"Кассовый чек не зарегистрирован. {step}" in shown
+    assert shown.count("оформите чек коррекции") == 1
 
 
 def test_a_mark_says_what_to_do_and_shows_the_note(support: Client) -> None:
@@ -66,7 +89,7 @@ def test_a_mark_says_what_to_do_and_shows_the_note(support: Client) -> None:
     shown = text(response)
     assert "Требует внимания с 23.11.2026 12:00: оплачено, но время занято" in shown
     assert "Договоритесь о другом времени" in shown
-    assert "somebody else has the time &lt;b&gt;" in response.content.decode()
+    assert "Для разработчиков: somebody else has the time &lt;b&gt;" in response.content.decode()
 
 
 @pytest.mark.parametrize("mark", Attention)
@@ -80,11 +103,21 @@ def test_a_payment_that_went_well_has_nothing_at_the_top(support: Client) -> Non
 
 
 def test_a_status_that_somebody_wrote_is_told_apart_from_the_truth(support: Client) -> None:
-    unproven = make_payment(status=PaymentStatus.COMPLETED)
-    assert "стоит «оплачен», но в ЮKassa платёж ещё не проверяли" in text(support.get(page_of(unproven.pk)))
+    unproven = make_payment(status=PaymentStatus.COMPLETED, external_payment_id="2f8e-of-before")
+    shown = text(support.get(page_of(unproven.pk)))
+    assert "стоит «оплачен», но в ЮKassa платёж ещё не проверяли" in shown
+    assert "Проверить сейчас" in shown
     forged = make_checkout(ProviderStatus.PENDING)
     Payment.objects.filter(pk=forged.pk).update(status=PaymentStatus.COMPLETED)
     assert "кто-то записал «оплачен», а по данным ЮKassa — «ждёт оплаты»" in text(support.get(page_of(forged.pk)))
+
+
+def test_a_payment_that_yookassa_never_had_advises_no_check(support: Client) -> None:
+    shown = text(support.get(page_of(make_payment(status=PaymentStatus.COMPLETED).pk)))
+    assert "В таблице сайта стоит «оплачен», но в ЮKassa такой платёж не создавали." in shown
+    assert "Оплаты нет: не выдавайте по нему ничего." in shown
+    assert "Проверить сейчас" not in shown
+    assert "Сравнить с ЮKassa" not in shown
 
 
 def test_the_page_shows_what_was_bought_and_what_is_left(support: Client) -> None:
@@ -128,9 +161,15 @@ def test_a_refund_that_failed_says_why_and_what_next(support: Client) -> None:
         status=RefundStatus.CANCELED,
         external_id="r-1",
         cancellation_reason="insufficient_funds",
+        cancellation_party="yoo_money",
     )
+    says = "На нашем счёте в ЮKassa не хватает денег на возврат. Отказал: ЮKassa. Пополните баланс"
     shown = text(support.get(page_of(checkout.pk)))
-    assert "На нашем счёте в ЮKassa не хватает денег на возврат. Пополните баланс" in shown
+    assert says in shown
+    assert "не прошёл" in shown
+    page = text(support.get(f"{REFUNDS}{Refund.objects.get().pk}/change/"))
+    assert says in page
+    assert "Номер возврата" in page
 
 
 def test_the_timeline_speaks_of_every_kind_of_event(support: Client) -> None:
@@ -145,7 +184,7 @@ def test_the_timeline_speaks_of_every_kind_of_event(support: Client) -> None:
         EventKind.CHECKED: {"status": "completed"},
         EventKind.STATUS_CHANGED: {"old": "", "new": "canceled", "reason": "card_expired"},
         EventKind.STATUS_CORRECTED: {"status": {"found": "completed", "right": "pending"}},
-        EventKind.FULFILLED: {"what": "package", "how": "made", "id": str(uuid4())},
+        EventKind.FULFILLED: {"id": str(uuid4()), "how": "made", "what": "package"},
         EventKind.ATTENTION: {"reason": "slot_taken", "note": "somebody <else>"},
         EventKind.ATTENTION_CLEARED: {"reason": "slot_taken", "note": "записали на среду"},
         EventKind.REFUND_REQUESTED: {"refund": str(uuid4()), "amount": "1500.00"},
@@ -163,12 +202,12 @@ def test_the_timeline_speaks_of_every_kind_of_event(support: Client) -> None:
         *(
             "сумма: 4 500,00 ₽",
             "за что: консультация",
-            "взята строка сайта: да",
+            "использована запись, созданная сайтом",
             "ещё не создан → отменён",
-            "причина: card_expired",
+            "причина: Истёк срок действия карты (card_expired)",
             "код: forbidden",
         ),
-        *("статус: было «оплачен», снова стало «не начат»", "что: пакет", "как: создано нами"),
+        *("статус: было «оплачен», снова стало «не начат»", "что: пакет как: создано нами номер: "),
         *("причина: оплачено, но время занято", "примечание: записали на среду", "сумма: 1 500,00 ₽"),
         *("статус: отклонено ЮKassa", "состояние: не зарегистрирован", "support", "сотрудник"),
     ):
@@ -185,6 +224,33 @@ def test_notifications_of_the_payment_are_listed_with_their_fate(support: Client
     assert "payment.succeeded ждёт проверки" in text(support.get(page_of(checkout.pk)))
 
 
+@pytest.mark.parametrize(
+    ("why", "says"),
+    [
+        (ALREADY_KNOWN, "об этом уже было известно"),
+        (STRANGER, "адрес отправителя не принадлежит ЮKassa"),
+        ("it names the payment 7", "it names the payment 7"),
+    ],
+)
+def test_a_notification_says_why_nothing_was_done(support: Client, why: str, says: str) -> None:
+    checkout = make_checkout(ProviderStatus.SUCCEEDED)
+    told = ProviderNotification.objects.create(
+        address="185.71.76.1",
+        trusted=True,
+        event="payment.succeeded",
+        payment_id=checkout.pk,
+        body="{}",
+        status=NotificationStatus.IGNORED,
+        error=why,
+    )
+    assert f"делать нечего {says}" in text(support.get(page_of(checkout.pk)))
+    page = text(support.get(f"{NOTIFICATIONS}{told.pk}/change/"))
+    assert f"Почему: {says}" in page
+    assert "Ошибка:" not in page
+    ProviderNotification.objects.update(status=NotificationStatus.FAILED, error="the worker died")
+    assert "Ошибка: the worker died" in text(support.get(f"{NOTIFICATIONS}{told.pk}/change/"))
+
+
 def test_a_long_history_costs_no_more_queries(support: Client) -> None:
     checkout = make_checkout(ProviderStatus.SUCCEEDED)
 
@@ -199,50 +265,3 @@ def test_a_long_history_costs_no_more_queries(support: Client) -> None:
         record_event(checkout.pk, EventKind.CHECKED, door=Door.QUEUE)
         Refund.objects.create(payment_id=checkout.pk, amount=Decimal(1), request_body={})
     assert queries() == few <= MOST_QUERIES
-
-
-def test_the_comparison_shows_both_sides_and_writes_nothing(support: Client, shop: YooKassaServer) -> None:
-    checkout = start_payment(test=True)
-    same = text(support.get(page_of(checkout.pk, "compare")))
-    assert "Всё совпадает." in same
-    shop.succeed(str(checkout.external_id))
-    response = support.get(page_of(checkout.pk, "compare"))
-    shown = text(response)
-    assert "Статус в ЮKassa ждёт оплаты (pending) оплачен (succeeded)" in shown
-    assert "Статус в таблице сайта ждёт оплаты (processing) оплачен (completed)" in shown
-    assert response.content.decode().count('class="payment-differs"') == response.context["differences"] >= 2
-    checkout.refresh_from_db()
-    assert checkout.provider_status == ProviderStatus.PENDING
-    assert not PaymentEvent.objects.exists()
-    assert all(call.method == "GET" for call in shop.requests[1:])
-
-
-def test_a_comparison_sends_no_refund_that_waits(support: Client, shop: YooKassaServer) -> None:
-    checkout = start_payment()
-    shop.succeed(str(checkout.external_id))
-    Refund.objects.create(payment_id=checkout.pk, amount=Decimal(100), request_body={"payment_id": "x"})
-    support.get(page_of(checkout.pk, "compare"))
-    assert Refund.objects.get().status == RefundStatus.REQUESTED
-    assert [call.method for call in shop.requests[1:]] == ["GET"]
-
-
-@pytest.mark.parametrize(
-    ("fault", "says"),
-    [(FaultKind.SILENT, "ЮKassa сейчас не отвечает"), (FaultKind.HTML_502, "ЮKassa сейчас не отвечает")],
-)
-def test_a_provider_that_is_away_is_said_so(support: Client, shop: YooKassaServer, fault: FaultKind, says: str) -> None:
-    checkout = start_payment()
-    shop.fail(fault)
-    assert says in text(support.get(page_of(checkout.pk, "compare")))
-
-
-def test_a_payment_that_yookassa_does_not_know_is_said_so(support: Client, shop: YooKassaServer) -> None:
-    checkout, row = make_checkout(ProviderStatus.PENDING), make_payment()
-    assert "ЮKassa не знает этот платёж" in text(support.get(page_of(checkout.pk, "compare")))
-    assert "В ЮKassa этот платёж не создавали" in text(support.get(page_of(row.pk, "compare")))
-
-
-def test_a_shop_that_is_not_set_up_is_said_so(support: Client, settings: Settings) -> None:
-    settings.YUKASSA_SHOP_ID = ""
-    assert "ЮKassa не настроена" in text(support.get(page_of(make_checkout().pk, "compare")))
-    assert queued_checks() == []

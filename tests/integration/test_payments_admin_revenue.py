@@ -71,7 +71,7 @@ def test_the_page_shows_sums_bars_and_a_table() -> None:
     shown = text(response)
     for piece in (
         *("Оплачено 9 500,00 ₽ 2 платежа", "Возвращено 1 500,50 ₽ 1 возврат", "Итог 7 999,50 ₽"),
-        *("23.11.2026, Пн 9 500,00 ₽ 2 0,00 ₽ 0 9 500,00 ₽", "24.11.2026, Вт 0,00 ₽ 0 1 500,50 ₽ 1 -1 500,50 ₽"),
+        *("23.11.2026, Пн 9 500,00 ₽ 2 0,00 ₽ 0 9 500,00 ₽", "24.11.2026, Вт 0,00 ₽ 0 1 500,50 ₽ 1 −1 500,50 ₽"),
     ):
         assert piece in shown
     html = response.content.decode()
@@ -117,7 +117,7 @@ def test_the_chart_holds_every_bar_to_one_scale() -> None:
     assert chart.zero + half.refunded_height < chart.height
     assert all(bar.left >= chart.left and bar.left + bar.width <= chart.width for bar in chart.bars)
     assert [line.text for line in chart.lines] == [
-        "-20\N{NO-BREAK SPACE}000",
+        "−20\N{NO-BREAK SPACE}000",
         "0",
         *(f"{number}\N{NO-BREAK SPACE}000" for number in (20, 40, 60)),
     ]

@@ -8,6 +8,8 @@ import pytest
 from django.conf import settings
 from django.utils.translation.template import templatize
 
+# Between the context of a text and the text itself, in compiled catalogues.
+EOT = "\x04"
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "balansity" / "locale" / "ru" / "LC_MESSAGES"
 PACKAGES = ("balansity", "bridge", "notifications", "payments", "reports")
@@ -15,6 +17,8 @@ PACKAGES = ("balansity", "bridge", "notifications", "payments", "reports")
 # `_("…")`, `gettext_lazy("…" "…")`, `ngettext("…", "…", n)`: strings that stand next to each other are one text.
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _CALL = re.compile(rf"\b(?:_|gettext|gettext_lazy|ngettext|ngettext_lazy)\(\s*u?((?:{_STRING}\s*)+)")
+# `pgettext("status", "…")`: the same words say something else there.
+_CALL_IN_CONTEXT = re.compile(rf"\b(?:pgettext|pgettext_lazy)\(\s*({_STRING}),\s*((?:{_STRING}\s*)+)")
 
 
 def texts_of_sources() -> set[str]:
@@ -28,9 +32,12 @@ def texts_of_sources() -> set[str]:
 
 
 def texts_of(source: str) -> set[str]:
-    return {
-        "".join(text[1:-1] for text in re.findall(_STRING, call)).replace('\\"', '"') for call in _CALL.findall(source)
-    }
+    plain = {joined(call) for call in _CALL.findall(source)}
+    return plain | {joined(context) + EOT + joined(call) for context, call in _CALL_IN_CONTEXT.findall(source)}
+
+
+def joined(strings: str) -> str:
+    return "".join(text[1:-1] for text in re.findall(_STRING, strings)).replace('\\"', '"')
 
 
 def compiled() -> dict[str, str]:
@@ -52,10 +59,10 @@ def test_no_translation_is_left_over() -> None:
 
 def test_the_compiled_catalogue_is_that_of_the_source() -> None:
     source = (FOLDER / "django.po").read_text(encoding="utf-8")
-    texts = dict(re.findall(rf"^msgid ({_STRING})\nmsgstr ({_STRING})$", source, re.MULTILINE))
+    texts = re.findall(rf"^(?:msgctxt ({_STRING})\n)?msgid ({_STRING})\nmsgstr ({_STRING})$", source, re.MULTILINE)
     plain = {
-        text[1:-1].replace('\\"', '"'): russian[1:-1].replace('\\"', '"')
-        for text, russian in texts.items()
+        (joined(context) + EOT if context else "") + joined(text): joined(russian)
+        for context, text, russian in texts
         if text != '""'
     }
     assert len(plain) > 80

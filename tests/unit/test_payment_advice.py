@@ -6,8 +6,16 @@ import pytest
 from django.utils.translation import override
 
 from balansity.sandbox.yookassa import REASONS
-from payments.advice import ATTENTION, decline_advice, party_name, receipt_state, refund_advice
-from payments.states import Attention
+from payments.advice import (
+    ATTENTION,
+    decline_advice,
+    decline_reason,
+    party_name,
+    receipt_state,
+    refund_advice,
+    refund_reason,
+)
+from payments.states import Attention, ProviderStatus
 
 RUSSIAN = re.compile("[а-яё]{4}")
 # https://yookassa.ru/developers/payment-acceptance/after-the-payment/declined-payments
@@ -61,6 +69,24 @@ def test_every_mark_has_advice() -> None:
 
 
 def test_parties_and_receipts_that_are_new_pass() -> None:
-    assert (party_name("martians"), receipt_state("burnt")) == ("martians", "burnt")
+    paid = ProviderStatus.SUCCEEDED
+    assert (party_name("martians"), receipt_state(paid, "burnt")) == ("martians", "burnt")
     with override("ru"):
-        assert (str(party_name("merchant")), str(receipt_state("succeeded"))) == ("наш магазин", "зарегистрирован")
+        assert str(party_name("merchant")) == "наш магазин"
+        assert str(receipt_state(paid, "succeeded")) == "зарегистрирован"
+
+
+@pytest.mark.parametrize("registration", ["", "pending", "succeeded", "canceled"])
+@pytest.mark.parametrize("status", set(ProviderStatus) - {ProviderStatus.SUCCEEDED})
+def test_only_money_that_was_taken_has_a_receipt(status: ProviderStatus, registration: str) -> None:
+    over = status in (ProviderStatus.CANCELED, ProviderStatus.REJECTED)
+    with override("ru"):
+        said = str(receipt_state(status, registration))
+    assert said == ("не нужен: деньги не списаны" if over else "будет после оплаты")
+
+
+def test_a_reason_among_other_details_keeps_its_code() -> None:
+    with override("ru"):
+        assert decline_reason("insufficient_funds") == "На карте или счёте не хватает денег (insufficient_funds)"
+        assert refund_reason("insufficient_funds").startswith("На нашем счёте в ЮKassa")
+        assert decline_reason("moon_in_capricorn") == refund_reason("moon_in_capricorn") == "moon_in_capricorn"
