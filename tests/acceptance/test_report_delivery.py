@@ -217,14 +217,25 @@ def test_a_storage_that_misbehaves_gets_the_report_at_a_later_attempt(
     assert announced(mailbox) == []
 
 
-def test_a_storage_that_refuses_ends_the_report_at_once(
-    fleet: Fleet, reports: Ledger, storage: StorageServer, mailbox: Mailbox
+@pytest.mark.parametrize(
+    ("mistake", "reason", "attempts"),
+    [({"REPORTS_BUCKET": "avatars"}, "permanent_error", 1), ({}, "retries_exhausted", 4)],
+    ids=["no such bucket", "another key, which may be mended meanwhile"],
+)
+def test_a_storage_that_refuses_ends_the_report(
+    fleet: Fleet,
+    reports: Ledger,
+    storage: StorageServer,
+    mailbox: Mailbox,
+    mistake: dict[str, str],
+    reason: str,
+    attempts: int,
 ) -> None:
-    fleet.variables["SUPABASE_SERVICE_ROLE_KEY"] = "a-key-of-yesterday"
+    fleet.variables |= mistake or {"SUPABASE_SERVICE_ROLE_KEY": "a-key-of-yesterday"}
     fleet.bridge()
     worker = fleet.worker()
     ending = reports.await_ending(reports.send(report(kind="json")))
-    assert (ending.outcome, ending.reason, ending.attempts) == ("failed", "permanent_error", 1)
+    assert (ending.outcome, ending.reason, ending.attempts) == ("failed", reason, attempts)
     assert storage.object_keys() == []
     assert "a-key-of-yesterday" not in worker.text
     assert announced(mailbox) == []

@@ -260,6 +260,8 @@ def test_a_long_history_costs_no_more_queries(support: Client) -> None:
         return len(captured)
 
     record_event(checkout.pk, EventKind.CHECKED, door=Door.QUEUE)
+    # The first page of a process asks once for what Django then remembers.
+    queries()
     few = queries()
     for _ in range(20):
         record_event(checkout.pk, EventKind.CHECKED, door=Door.QUEUE)

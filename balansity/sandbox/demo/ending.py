@@ -2,17 +2,33 @@
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
 # A terminal that is closed and a supervisor that stops us are no different.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_received: list[int] = []
 
 
 def exit_on_signals() -> None:
     """Let the next signal raise `SystemExit` with the code that shells expect, 130 for Ctrl-C."""
     for number in _SIGNALS:
         signal.signal(number, _exit)
+
+
+@contextmanager
+def signals_decide_the_end() -> Iterator[None]:
+    """Raise `SystemExit` for whatever fails once a signal has come: it interrupts anything, a commit for example, and
+    what is interrupted may fail in its own way while it is cleaned up.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _received:
+            raise
+        raise SystemExit(128 + _received[0]) from error
 
 
 def ignore_signals() -> None:
@@ -23,4 +39,5 @@ def ignore_signals() -> None:
 
 def _exit(number: int, frame: FrameType | None) -> NoReturn:
     ignore_signals()
+    _received.append(number)
     sys.exit(128 + number)

@@ -13,7 +13,7 @@ from rich.console import Console
 from balansity.sandbox.admin_login import ensure_admin, migrate
 from balansity.sandbox.demo import processes
 from balansity.sandbox.demo.cast import Reviews, perform
-from balansity.sandbox.demo.ending import ignore_signals
+from balansity.sandbox.demo.ending import ignore_signals, signals_decide_the_end
 from balansity.sandbox.demo.environment import FAST, NORMAL, Pace, demo_environment, secrets_in
 from balansity.sandbox.demo.findings import exit_code
 from balansity.sandbox.demo.keepsakes import keep_results
@@ -41,7 +41,7 @@ def run(console: Console, *, fast: bool, root: Path) -> int:
     sandbox = Sandbox(NAME, root=root, variables=variables, seed=False, fresh=True, stand_ins=True)
     try:
         console.print("starts Postgres with pgmq, the broker, the mail server, and stand-ins of YooKassa and Storage")
-        with sandbox:
+        with signals_decide_the_end(), sandbox:
             reviews, logs = _perform(console, sandbox, pace, port)
     except SystemExit:
         # A signal: nobody will look for a cause in the logs.
