@@ -30,9 +30,10 @@ SUPERUSER = "supabase_admin"
 API_ROLES = ("anon", "authenticated", "service_role")
 
 _NOBODY = 65534
-# With root's right to pass closed folders: the checkout may lie in /root.
+# With root's right to pass closed folders: the checkout may lie in root's home. The bit keeps that right for access(2),
+# by which initdb looks for its programs.
 _AS_NOBODY = (
-    *("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"),
+    *("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", "--securebits=+no_setuid_fixup"),
     *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
 )
 _USER_NAMESPACE = ("unshare", "-U", "--map-user=1000", "--map-group=1000")
