@@ -26,14 +26,15 @@ STAND_INS = {"yookassa", "storage"}
 
 # Holds a sandbox below the folder that is its argument, and says when it runs.
 HOLDER = """
-import signal, sys
+import signal, sys, time
 from pathlib import Path
 from balansity.sandbox.services import Sandbox
 # Whoever runs the tests in the background of a shell ignores it, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with Sandbox("one", root=Path(sys.argv[1]), variables={}, durable=False, seed=False, stand_ins=True):
     print("ready", flush=True)
-    signal.pause()
+    while True:
+        time.sleep(0.1)
 """
 
 
