@@ -17,12 +17,8 @@ def make_customer(email: str = "parent@example.org") -> User:
     user_id = uuid.uuid4()
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO auth.users (id, email) VALUES (%s, %s)", [user_id, f"{user_id}@example.org"])
-        # Supabase may copy new users itself.
-        cursor.execute(
-            "INSERT INTO public.users (id, email) VALUES (%s, %s)"
-            " ON CONFLICT (id) DO UPDATE SET email = excluded.email",
-            [user_id, email],
-        )
+        # Supabase has copied the new user.
+        cursor.execute("UPDATE public.users SET email = %s WHERE id = %s", [email, user_id])
     return User.objects.get(pk=user_id)
 
 

@@ -23,11 +23,12 @@ from balansity.sandbox.errors import SandboxError
 from balansity.sandbox.process import Service, free_port
 
 DATABASE = "balansity"
-# As on Supabase, the role that we get owns the database and is no superuser.
+# As on Supabase, the role that we get owns the database, passes row security, makes roles, and is no superuser.
 OWNER = "balansity"
+_OWNER_RIGHTS = "LOGIN NOSUPERUSER BYPASSRLS CREATEROLE CREATEDB"
 SUPERUSER = "supabase_admin"
 # The roles that Supabase's REST layer takes for a visitor, for somebody signed in, and for the service key.
-API_ROLES = ("anon", "authenticated", "service_role")
+API_ROLES = {"anon": "", "authenticated": "", "service_role": "BYPASSRLS"}
 
 _NOBODY = 65534
 # With root's right to pass closed folders: the checkout may lie in root's home. The bit keeps that right for access(2),
@@ -131,10 +132,12 @@ class Postgres:
                 existing = {name for (name,) in cursor.fetchall()}
             for role in {OWNER, *API_ROLES} - existing:
                 execute(connection, "CREATE ROLE {}", sql.Identifier(role))
-            execute(connection, "ALTER ROLE {} LOGIN PASSWORD {}", sql.Identifier(OWNER), sql.Literal(self.password))
-            for role in API_ROLES:
+            owner, password = sql.Identifier(OWNER), sql.Literal(self.password)
+            execute(connection, f"ALTER ROLE {{}} {_OWNER_RIGHTS} PASSWORD {{}}", owner, password)
+            for role, rights in API_ROLES.items():
+                execute(connection, f"ALTER ROLE {{}} NOLOGIN NOINHERIT {rights}", sql.Identifier(role))
                 # Supabase's role may act as them, too.
-                execute(connection, "GRANT {} TO {}", sql.Identifier(role), sql.Identifier(OWNER))
+                execute(connection, "GRANT {} TO {}", sql.Identifier(role), owner)
             create_database(connection, DATABASE)
 
     def _options(self) -> Sequence[str]:

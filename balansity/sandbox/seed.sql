@@ -22,7 +22,10 @@ JOIN (VALUES
     ('leyla.guseynova@example.org', '+7 900 000-00-03', 'Республика Татарстан', 'user'),
     ('aleksandra.konstantinopolskaya@example.org', NULL, 'Ханты-Мансийский автономный округ — Югра', 'user'),
     ('olga.smirnova@example.org', '+7 900 000-00-05', 'Москва', 'specialist')
-) AS x (email, phone, region, role) USING (email);
+) AS x (email, phone, region, role) USING (email)
+-- A trigger has made the rows.
+ON CONFLICT (id) DO UPDATE
+SET phone = excluded.phone, region = excluded.region, role = excluded.role, created_at = excluded.created_at;
 
 INSERT INTO public.profiles (id, user_id, type, first_name, last_name, dob, gender, worry_tags) VALUES
     ('b0000000-0000-4000-8000-000000000001', 'a0000000-0000-4000-8000-000000000001', 'parent', 'Анна', 'Соколова', '1986-04-12', 'female', '{Выгорание,Чувство вины}'),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg2
+import psycopg2.errors
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import parse_dsn
 
@@ -72,7 +73,13 @@ def _make_schema(connection: Connection, pgmq_sql: str | None) -> bool:
                 "no sandbox, so nothing was changed in it: let DATABASE_URL name an empty database, or unset it"
             )
         install_pgmq(connection, pgmq_sql)
-        cursor.execute(text)
+        try:
+            cursor.execute(text)
+        except psycopg2.errors.InsufficientPrivilege as error:
+            raise SandboxError(
+                f"the role of DATABASE_URL may not build Supabase's side ({error.diag.message_primary}): let it own "
+                "the database, and give it CREATEROLE or make the roles anon, authenticated and service_role beforehand"
+            ) from error
         cursor.execute("INSERT INTO sandbox.about (checksum) VALUES (%s)", [checksum])
     return True
 

@@ -90,7 +90,7 @@ def test_a_paid_consultation_is_booked_and_the_row_says_completed(yookassa: YooK
 
 
 def test_a_paid_package_is_sold_with_all_its_sessions(yookassa: YooKassaServer) -> None:
-    package = Package.objects.create(name="Пакет", session_count=4, price=PRICE)
+    package = Package.objects.create(name="Пакет", session_count=4, appointment_type=make_type(), price=PRICE)
     payment = pay(yookassa, start(package_id=package.pk))
     bought = PackagePurchase.objects.get(payment=payment)
     assert (bought.package_id, bought.sessions_remaining, bought.user_id) == (package.pk, 4, payment.user_id)

@@ -208,7 +208,9 @@ def _order(kind: str) -> dict[str, object]:
             start = timezone.now() + timedelta(days=2)
             return {"appointment_type_id": appointment_type, "scheduled_at": start}
         cursor.execute(
-            "INSERT INTO public.packages (name, session_count, price) VALUES ('П', 4, %s) RETURNING id", [PRICE]
+            "INSERT INTO public.packages (name, session_count, appointment_type_id, price)"
+            " VALUES ('П', 4, %s, %s) RETURNING id",
+            [appointment_type, PRICE],
         )
         return {"package_id": cursor.fetchone()[0]}
 

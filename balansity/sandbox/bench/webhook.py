@@ -98,7 +98,6 @@ def _make_payments() -> list[tuple[str, str]]:
     payment, checkout = apps.get_model("payments", "Payment"), apps.get_model("payments", "Checkout")
     user_id, amount = uuid.uuid4(), Decimal("4500.00")
     execute("INSERT INTO auth.users (id) VALUES (%s)", [str(user_id)])
-    execute("INSERT INTO public.users (id) VALUES (%s) ON CONFLICT DO NOTHING", [str(user_id)])
     ids = [(uuid.uuid4(), f"2f{uuid.uuid4().hex}") for _ in range(PAYMENTS)]
     payment.objects.bulk_create(
         payment(pk=pk, user_id=user_id, amount=amount, status=PaymentStatus.PROCESSING, external_payment_id=external_id)

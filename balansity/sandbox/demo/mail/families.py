@@ -62,23 +62,30 @@ ON CONFLICT DO NOTHING
 
 _FAMILY = """
 INSERT INTO auth.users (id, email) VALUES (%(id)s, %(email)s);
-INSERT INTO public.users (id, email, region) VALUES (%(id)s, %(email)s, %(region)s);
+UPDATE public.users SET region = %(region)s WHERE id = %(id)s;
 INSERT INTO public.profiles (user_id, type, first_name, last_name, gender)
 VALUES (%(id)s, 'parent', %(first_name)s, %(last_name)s, %(gender)s);
 WITH child AS (
     INSERT INTO public.profiles (user_id, type, first_name, dob)
     VALUES (%(id)s, 'child', %(child)s, %(born)s) RETURNING id
 )
-INSERT INTO public.assessments (id, profile_id, current_step, total_steps, started_at)
-SELECT %(checkup_id)s, id, 32, 32, now() - interval '25 minutes' FROM child
+INSERT INTO public.assessments (id, profile_id, assessment_type, current_step, total_steps, started_at)
+SELECT %(checkup_id)s, id, 'checkup', 32, 32, now() - interval '25 minutes' FROM child
+"""
+
+
+# An account with a payment or a booking cannot be deleted.
+_FORGET = """
+DELETE FROM public.appointments WHERE user_id IN (SELECT id FROM public.users WHERE email LIKE %(of_demo)s);
+DELETE FROM public.payments WHERE user_id IN (SELECT id FROM public.users WHERE email LIKE %(of_demo)s);
+DELETE FROM auth.users WHERE email LIKE %(of_demo)s
 """
 
 
 def register_families() -> None:
     """Put the families into the tables, in place of those that an earlier demo left in this database."""
     with transaction.atomic(), connection.cursor() as cursor:
-        # Everything else of theirs goes along with the account.
-        cursor.execute("DELETE FROM auth.users WHERE email LIKE %s", [f"%@{DOMAIN}"])
+        cursor.execute(_FORGET, {"of_demo": f"%@{DOMAIN}"})
         cursor.execute(_APPOINTMENT_TYPES, [CONSULTATION, FAMILY_SESSION])
         for family in FAMILIES:
             values = {"id": family.id, "email": family.email, "region": family.region, "gender": family.gender}

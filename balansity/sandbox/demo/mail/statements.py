@@ -25,7 +25,7 @@ SELECT id FROM payment;
 UPDATE public.payments SET status = %(status)s WHERE user_id = %(user)s AND status = 'pending'
 """
 
-REMIND = "SELECT public.queue_appointment_reminders_24h(), public.queue_appointment_reminders_1h()"
+REMIND = "SELECT public.send_appointment_reminders()"
 
 SEND_REPORT_READY = """
 SELECT public.queue_email_task(%(email)s, 'Отчёт готов', 'report_ready', jsonb_build_object(

@@ -50,10 +50,7 @@ CUSTOMERS = (
     *(OKSANA, ROMAN, SVETLANA, STEPAN, TAMARA, ULYANA, FEDOR, KHRISTINA, YAROSLAV),
 )
 
-_CUSTOMER = """
-INSERT INTO auth.users (id, email) VALUES (%(id)s, %(email)s);
-INSERT INTO public.users (id, email) VALUES (%(id)s, %(email)s);
-"""
+_CUSTOMER = "INSERT INTO auth.users (id, email) VALUES (%(id)s, %(email)s)"
 _PACKAGE = """
 INSERT INTO public.packages (id, name, session_count, appointment_type_id, price)
 VALUES (%s, 'Четыре консультации', %s, %s, 16000.00) ON CONFLICT DO NOTHING
