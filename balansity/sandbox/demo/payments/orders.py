@@ -1,11 +1,10 @@
-"""What customers ask for, as the front end puts it into a request."""
+"""What customers of the demo ask for, and when they are free."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from balansity.sandbox.demo.mail.families import CONSULTATION
 from balansity.sandbox.demo.payments.customers import PACKAGE
+from balansity.sandbox.frontend import Order, as_the_clock_has_it
 
 CONSULTATION_PRICE = "4500.00"
 PACKAGE_PRICE = "16000.00"
@@ -15,31 +14,20 @@ _FIRST_DAY = timedelta(days=4)
 _OPENS = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """The body of `POST /api/payments/create`; `amount` is rubles as text."""
-
-    amount: str
-    metadata: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        return {"amount": self.amount, "currency": "RUB", "metadata": self.metadata}
+def new_consultation(at: datetime) -> Order:
+    return Order.new_consultation(CONSULTATION, at, CONSULTATION_PRICE)
 
 
-def new_consultation(at: datetime) -> Bill:
-    return Bill(CONSULTATION_PRICE, {**_consultation(), "scheduled_at": _z(at)})
+def booked_consultation(appointment_id: str) -> Order:
+    return Order.booked_consultation(CONSULTATION, appointment_id, CONSULTATION_PRICE)
 
 
-def booked_consultation(appointment_id: str) -> Bill:
-    return Bill(CONSULTATION_PRICE, {**_consultation(), "appointment_id": appointment_id})
-
-
-def package() -> Bill:
-    return Bill(PACKAGE_PRICE, {"type": "package", "package_id": PACKAGE})
+def package() -> Order:
+    return Order.package(PACKAGE, PACKAGE_PRICE)
 
 
 class Diary:
-    """Free times: each is given once, half an hour after the last."""
+    """Free times: each is given once, half an hour after the last, with the seconds that the clock of a browser has."""
 
     def __init__(self) -> None:
         day = datetime.now(UTC).replace(hour=_OPENS, minute=0, second=0, microsecond=0)
@@ -47,12 +35,4 @@ class Diary:
 
     def free_time(self) -> datetime:
         at, self._next = self._next, self._next + timedelta(minutes=30)
-        return at
-
-
-def _consultation() -> dict[str, Any]:
-    return {"type": "appointment", "package_id": None, "appointment_type_id": CONSULTATION}
-
-
-def _z(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
+        return as_the_clock_has_it(at)

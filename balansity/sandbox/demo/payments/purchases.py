@@ -40,7 +40,7 @@ def _package(stage: Stage) -> None:
 
 
 def _booked_before(stage: Stage) -> None:
-    stage.booked[DARYA] = stage.browser(DARYA).book(stage.diary.free_time())
+    stage.booked[DARYA] = stage.browser(DARYA).book(new_consultation(stage.diary.free_time()))
     stage.buy(DARYA, booked_consultation(stage.booked[DARYA]))
 
 

@@ -2,8 +2,8 @@
 
 import requests
 
-from balansity.sandbox.demo.payments.browser import TIMEOUT, Answer, read
 from balansity.sandbox.errors import SandboxError
+from balansity.sandbox.frontend.answer import TIMEOUT, Answer, read
 
 
 class Staff:

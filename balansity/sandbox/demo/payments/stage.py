@@ -6,12 +6,13 @@ from typing import Any
 import requests
 from django.db import connection
 
-from balansity.sandbox.demo.payments.browser import TIMEOUT, Answer, Browser
+from balansity.sandbox.demo.payments.browser import Browser
 from balansity.sandbox.demo.payments.customers import Customer
-from balansity.sandbox.demo.payments.orders import Bill, Diary
+from balansity.sandbox.demo.payments.orders import Diary
 from balansity.sandbox.demo.payments.staff import Staff
 from balansity.sandbox.demo.payments.till import Till
 from balansity.sandbox.demo.watch import Watch
+from balansity.sandbox.frontend import TIMEOUT, Answer, Order
 from balansity.sandbox.stand_ins import WEBHOOK
 
 PATIENCE_SECONDS = 30.0
@@ -53,16 +54,16 @@ class Stage:
         taken, self._disorder = self._disorder, []
         return taken
 
-    def start(self, customer: Customer, bill: Bill) -> str:
+    def start(self, customer: Customer, order: Order) -> str:
         """Get the payment form; returns the payment's id. Raises `SceneBroken`."""
-        answer = self.browser(customer).create(bill)
+        answer = self.browser(customer).create(order)
         if answer.status != requests.codes.ok or not answer.payment_id:
             raise SceneBroken(f"a payment could not be started: {answer.status} {answer.error}")
         return answer.payment_id
 
-    def buy(self, customer: Customer, bill: Bill) -> str:
+    def buy(self, customer: Customer, order: Order) -> str:
         """Get the payment form and pay; returns the payment's id. Raises `SceneBroken`."""
-        payment_id = self.start(customer, bill)
+        payment_id = self.start(customer, order)
         self.till.pay(self.external_id(payment_id))
         return payment_id
 
