@@ -2,10 +2,11 @@
 
 import hmac
 import json
+import re
 import threading
 from base64 import b64decode
 from binascii import Error as NotBase64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -13,11 +14,12 @@ from typing import Any
 
 from balansity.sandbox.yookassa.errors import ApiError, invalid, not_found
 from balansity.sandbox.yookassa.exchange import Reply, Request, json_reply
+from balansity.sandbox.yookassa.methods import METHODS
 from balansity.sandbox.yookassa.shop import Shop
-from balansity.sandbox.yookassa.validation import METHODS
 
 KEY = "Idempotence-Key"
-LONGEST_KEY = 64
+# As the reference writes it; the range from + to _ takes in most punctuation.
+_KEY_FORM = re.compile(r"[0-9a-zA-Z+-_.]{1,64}")
 REMEMBERED = timedelta(hours=24)
 
 
@@ -60,7 +62,7 @@ class Api:
     def _read(self, request: Request) -> dict[str, Any]:
         match request.parts:
             case ["me"]:
-                return self._account()
+                return self._account(request.query)
             case ["payments"]:
                 return self._shop.list_payments(request.query)
             case ["payments", payment_id]:
@@ -74,8 +76,8 @@ class Api:
     def _write(self, request: Request) -> Reply:
         change = self._change(request)
         key = request.headers.get(KEY.lower(), "")
-        if not 1 <= len(key) <= LONGEST_KEY:
-            raise invalid(KEY, f"must have 1 to {LONGEST_KEY} characters")
+        if not _KEY_FORM.fullmatch(key):
+            raise invalid(KEY, "must have 1 to 64 Latin letters, digits and signs, and no space")
         try:
             body = request.json()
         except ValueError:
@@ -107,11 +109,15 @@ class Api:
                     return shop.create_refund
         raise not_found("", "There is no such method")
 
-    def _account(self) -> dict[str, Any]:
+    def _account(self, query: Mapping[str, str]) -> dict[str, Any]:
+        for name in query:
+            if name != "on_behalf_of":
+                raise invalid(name, "unknown parameter")
         return {
             "account_id": self._shop.shop_id,
             "status": "enabled",
             "test": True,
-            "fiscalization": {"enabled": True, "provider": "yookassa"},
+            "fiscalization": {"enabled": True, "provider": "atol"},
             "payment_methods": list(METHODS),
+            "payout_methods": [],
         }

@@ -49,6 +49,13 @@ class Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         self._serve()
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer what `http.server` refuses by itself, an unknown method above all, in JSON like all the rest."""
+        self.close_connection = True
+        status = HTTPStatus.METHOD_NOT_ALLOWED if code == HTTPStatus.NOT_IMPLEMENTED else HTTPStatus.BAD_REQUEST
+        error = ApiError(status, message or explain or "the request cannot be read")
+        self._send(json_reply(error.to_json(), error.status))
+
     def log_message(self, *args: object) -> None:
         """Stay silent: `Journal` tells the calls."""
 

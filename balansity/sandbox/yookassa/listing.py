@@ -2,37 +2,70 @@
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from balansity.sandbox.yookassa.errors import invalid
+from balansity.sandbox.yookassa.methods import LISTED
 
 _DEFAULT_LIMIT, _MOST = 10, 100
-_STATUSES = ("pending", "waiting_for_capture", "succeeded", "canceled")
 _COMPARISONS: dict[str, Callable[[datetime, datetime], bool]] = {
-    "created_at.gte": operator.ge,
-    "created_at.gt": operator.gt,
-    "created_at.lte": operator.le,
-    "created_at.lt": operator.lt,
+    "gte": operator.ge,
+    "gt": operator.gt,
+    "lte": operator.le,
+    "lt": operator.lt,
 }
 
+Json = dict[str, Any]
 
-def list_objects(objects: Sequence[dict[str, Any]], query: Mapping[str, str], *, own: Sequence[str]) -> dict[str, Any]:
-    """Return a page of `objects` (given oldest first), newest first. `own` are the members to compare with as a whole.
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """By what a kind of objects may be chosen: `equal` names the query's parameters and what they look at."""
+
+    equal: Mapping[str, Callable[[Json], Any]]
+    allowed: Mapping[str, frozenset[str]]
+    times: Sequence[str]
+
+
+PAYMENTS = Conditions(
+    equal={
+        "status": lambda one: one["status"],
+        "payment_method": lambda one: one.get("payment_method", {}).get("type"),
+    },
+    allowed={
+        "status": frozenset(("pending", "waiting_for_capture", "succeeded", "canceled")),
+        "payment_method": LISTED,
+    },
+    times=("created_at", "captured_at"),
+)
+REFUNDS = Conditions(
+    equal={"status": lambda one: one["status"], "payment_id": lambda one: one["payment_id"]},
+    allowed={"status": frozenset(("pending", "succeeded", "canceled"))},
+    times=("created_at",),
+)
+
+
+def list_objects(objects: Sequence[Json], query: Mapping[str, str], conditions: Conditions) -> Json:
+    """Return a page of `objects` (given oldest first), newest first.
 
     The cursor is the id of the first object of the next page. Raises `ApiError`.
     """
+    bounds = {f"{time}.{name}": (time, compare) for time in conditions.times for name, compare in _COMPARISONS.items()}
     for name in query:
-        if name not in (*own, *_COMPARISONS, "limit", "cursor"):
+        if name not in (*conditions.equal, *bounds, "limit", "cursor"):
             raise invalid(name, "unknown parameter")
-    if query.get("status", _STATUSES[0]) not in _STATUSES:
-        raise invalid("status", f"one of {', '.join(_STATUSES)}")
-    limit, bounds = _limit(query), _bounds(query)
+    for name, allowed in conditions.allowed.items():
+        if name in query and query[name] not in allowed:
+            raise invalid(name, f"one of {', '.join(sorted(allowed))}")
+    limit = _limit(query)
+    wanted = [(*bounds[name], _time(name, value)) for name, value in query.items() if name in bounds]
     found = [
         one
         for one in reversed(objects)
-        if all(one[name] == query[name] for name in own if name in query)
-        and all(compare(datetime.fromisoformat(one["created_at"]), bound) for compare, bound in bounds)
+        if all(look(one) == query[name] for name, look in conditions.equal.items() if name in query)
+        and all(time in one and compare(datetime.fromisoformat(one[time]), bound) for time, compare, bound in wanted)
     ]
     start = 0
     if cursor := query.get("cursor"):
@@ -41,7 +74,7 @@ def list_objects(objects: Sequence[dict[str, Any]], query: Mapping[str, str], *,
             raise invalid("cursor", "unknown cursor")
         start = ids.index(cursor)
     following = found[start + limit : start + limit + 1]
-    page: dict[str, Any] = {"type": "list", "items": found[start : start + limit]}
+    page: Json = {"type": "list", "items": found[start : start + limit]}
     return page | ({"next_cursor": following[0]["id"]} if following else {})
 
 
@@ -52,15 +85,11 @@ def _limit(query: Mapping[str, str]) -> int:
     return int(raw)
 
 
-def _bounds(query: Mapping[str, str]) -> list[tuple[Callable[[datetime, datetime], bool], datetime]]:
-    bounds = []
-    for name, compare in _COMPARISONS.items():
-        if name in query:
-            try:
-                bound = datetime.fromisoformat(query[name])
-            except ValueError:
-                raise invalid(name, "must be a time in ISO 8601") from None
-            if bound.tzinfo is None:
-                raise invalid(name, "needs a time zone")
-            bounds.append((compare, bound))
-    return bounds
+def _time(name: str, value: str) -> datetime:
+    try:
+        bound = datetime.fromisoformat(value)
+    except ValueError:
+        raise invalid(name, "must be a time in ISO 8601") from None
+    if bound.tzinfo is None:
+        raise invalid(name, "needs a time zone")
+    return bound

@@ -7,6 +7,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from balansity.sandbox.yookassa.confirmation import Confirmation
+from balansity.sandbox.yookassa.methods import shown_method
+
 # What reaches the shop: an acquirer's usual share is kept.
 _COMMISSION = Decimal("0.035")
 _KOPECK = Decimal("0.01")
@@ -29,6 +32,7 @@ REASONS = {
     "invalid_card_number": "payment_network",
     "invalid_csc": "payment_network",
     "issuer_unavailable": "payment_network",
+    "loan_declined": "payment_network",
     "payment_method_limit_exceeded": "payment_network",
     "payment_method_restricted": "payment_network",
     "permission_revoked": "payment_network",
@@ -51,18 +55,18 @@ class Payment:
     account_id: str
     amount: Decimal
     description: str
-    metadata: Mapping[str, str]
+    metadata: Mapping[str, str | None]
     capture: bool
-    confirmation: str
+    confirmation: Confirmation
     confirmation_token: str
     confirmation_url: str
-    return_url: str
+    customer_id: str
     receipt: bool
     created_at: datetime
     pay_until: datetime
     status: Status = Status.PENDING
-    method: str = "bank_card"
-    method_title: str = ""
+    method: str = ""
+    method_used: bool = False
     captured_at: datetime | None = None
     capture_until: datetime | None = None
     party: str = ""
@@ -88,10 +92,11 @@ class Payment:
             "metadata": dict(self.metadata),
         }
         if self.status is Status.PENDING:
-            shown["confirmation"] = self._confirmation()
-        if self.method_title:
-            method = {"type": self.method, "id": self.id, "saved": False, "title": self.method_title}
-            shown["payment_method"] = method
+            shown["confirmation"] = self.confirmation.to_json(token=self.confirmation_token, url=self.confirmation_url)
+        if self.method:
+            shown["payment_method"] = shown_method(self.method, payment_id=self.id, used=self.method_used)
+        if self.customer_id:
+            shown["merchant_customer_id"] = self.customer_id
         if self.status is Status.SUCCEEDED:
             income = (self.amount * (1 - _COMMISSION)).quantize(_KOPECK)
             shown |= {"income_amount": money(income), "refunded_amount": money(self.refunded)}
@@ -105,11 +110,6 @@ class Payment:
             shown["receipt_registration"] = _receipt_state(self.status)
         return {name: value for name, value in shown.items() if value is not None}
 
-    def _confirmation(self) -> dict[str, str]:
-        if self.confirmation == "embedded":
-            return {"type": "embedded", "confirmation_token": self.confirmation_token}
-        return {"type": "redirect", "return_url": self.return_url, "confirmation_url": self.confirmation_url}
-
 
 @dataclass(slots=True)
 class Refund:
@@ -119,6 +119,7 @@ class Refund:
     payment_id: str
     amount: Decimal
     description: str
+    metadata: Mapping[str, str | None]
     receipt: bool
     created_at: datetime
     status: Status = Status.PENDING
@@ -135,6 +136,8 @@ class Refund:
         }
         if self.description:
             shown["description"] = self.description
+        if self.metadata:
+            shown["metadata"] = dict(self.metadata)
         if self.reason:
             shown["cancellation_details"] = {"party": self.party, "reason": self.reason}
         if self.receipt:

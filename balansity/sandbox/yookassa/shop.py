@@ -9,14 +9,10 @@ from http import HTTPStatus
 from typing import Any
 
 from balansity.sandbox.yookassa.errors import ApiError, invalid, not_found
-from balansity.sandbox.yookassa.listing import list_objects
+from balansity.sandbox.yookassa.listing import PAYMENTS, REFUNDS, list_objects
+from balansity.sandbox.yookassa.methods import METHODS
 from balansity.sandbox.yookassa.records import REASONS, Payment, Refund, Status
-from balansity.sandbox.yookassa.validation import (
-    METHODS,
-    read_capture_request,
-    read_payment_request,
-    read_refund_request,
-)
+from balansity.sandbox.yookassa.validation import read_capture_request, read_payment_request, read_refund_request
 
 Json = dict[str, Any]
 OnEvent = Callable[[str, Json], None]
@@ -61,7 +57,8 @@ class Shop:
             confirmation=wanted.confirmation,
             confirmation_token=f"ct-{secrets.token_urlsafe(24)}",
             confirmation_url=f"{self.page_url}pay/{payment_id}",
-            return_url=wanted.return_url,
+            customer_id=wanted.customer_id,
+            method=wanted.method,
             receipt=wanted.receipt,
             created_at=now,
             pay_until=now + timedelta(seconds=self.pay_within),
@@ -84,12 +81,12 @@ class Shop:
 
     def return_url(self, payment_id: str) -> str:
         with self._lock:
-            return self._payment(payment_id).return_url
+            return self._payment(payment_id).confirmation.return_url
 
     def list_payments(self, query: Mapping[str, str]) -> Json:
         with self._lock:
             self.expire_due()
-            return list_objects([one.to_json() for one in self._payments.values()], query, own=("status",))
+            return list_objects([one.to_json() for one in self._payments.values()], query, PAYMENTS)
 
     def capture(self, payment_id: str, body: Any) -> Json:
         amount = read_capture_request(body)
@@ -150,11 +147,17 @@ class Shop:
     def create_refund(self, body: Any) -> Json:
         wanted = read_refund_request(body)
         with self._lock:
-            payment = self._in(wanted.payment_id, Status.SUCCEEDED)
+            payment = self._to_refund(wanted.payment_id)
             if wanted.amount > payment.remaining:
                 raise invalid("amount", f"more than what can be refunded: {payment.remaining}")
             refund = Refund(
-                str(uuid.uuid4()), payment.id, wanted.amount, wanted.description, wanted.receipt, created_at=_now()
+                id=str(uuid.uuid4()),
+                payment_id=payment.id,
+                amount=wanted.amount,
+                description=wanted.description,
+                metadata=wanted.metadata,
+                receipt=wanted.receipt,
+                created_at=_now(),
             )
             payment.held += refund.amount
             self._refunds[refund.id] = refund
@@ -169,7 +172,7 @@ class Shop:
     def list_refunds(self, query: Mapping[str, str]) -> Json:
         with self._lock:
             refunds = [one.to_json() for one in self._refunds.values()]
-            return list_objects(refunds, query, own=("status", "payment_id"))
+            return list_objects(refunds, query, REFUNDS)
 
     def succeed_refund(self, refund_id: str) -> Json:
         with self._lock:
@@ -199,6 +202,12 @@ class Shop:
             raise invalid("payment_id", f"not possible for a payment that is {payment.status}")
         return payment
 
+    def _to_refund(self, payment_id: str) -> Payment:
+        # A wrong id in the body is a wrong request: 404 is for an id in the address.
+        if payment_id not in self._payments:
+            raise invalid("payment_id", "Payment doesn't exist or access denied")
+        return self._in(payment_id, Status.SUCCEEDED)
+
     def _refund(self, refund_id: str) -> Refund:
         if refund_id not in self._refunds:
             raise not_found("refund_id", "Refund doesn't exist or access denied")
@@ -213,7 +222,7 @@ class Shop:
     def _use(self, payment: Payment, method: str) -> None:
         if method not in METHODS:
             raise ApiError(HTTPStatus.BAD_REQUEST, f"one of {', '.join(METHODS)}", "method")
-        payment.method, payment.method_title = method, METHODS[method]
+        payment.method, payment.method_used = method, True
 
     def _succeed(self, payment: Payment, at: datetime) -> Json:
         payment.captured_at = at

@@ -8,38 +8,40 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
+from balansity.sandbox.yookassa.confirmation import Confirmation, read_confirmation
 from balansity.sandbox.yookassa.errors import invalid
+from balansity.sandbox.yookassa.methods import check_requested_method
 from balansity.sandbox.yookassa.receipts import check_receipt
 
 CURRENCY = "RUB"
-METHODS = {
-    "bank_card": "Bank card *4444",
-    "sbp": "СБП",
-    "yoo_money": "YooMoney wallet 410011758831136",
-    "sberbank": "SberPay",
-    "tinkoff_bank": "T-Pay",
-}
 _AMOUNT = re.compile(r"[0-9]{1,10}(\.[0-9]{1,2})?")
 _PAYMENT = frozenset(
     (
         *("amount", "description", "receipt", "recipient", "payment_method_data", "confirmation", "capture"),
-        *("client_ip", "metadata", "save_payment_method", "merchant_customer_id"),
+        *("client_ip", "metadata", "save_payment_method", "merchant_customer_id", "payment_token", "payment_method_id"),
+        *("airline", "transfers", "deal", "receiver", "payment_order", "statements"),
     )
 )
-_REFUND = frozenset(("payment_id", "amount", "description", "receipt", "metadata"))
-_CAPTURE = frozenset(("amount", "receipt"))
+_REFUND = frozenset(
+    ("payment_id", "amount", "description", "receipt", "metadata", "sources", "deal", "refund_method_data")
+)
+_CAPTURE = frozenset(("amount", "receipt", "airline", "transfers", "deal"))
+# What this shop has no contract for: taken where it has the right shape, and without any effect.
+_LISTS = ("transfers", "statements", "sources")
+_OBJECTS = ("airline", "deal", "receiver", "payment_order", "recipient", "refund_method_data")
+_STRINGS = ("payment_token", "payment_method_id", "client_ip")
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRequest:
     amount: Decimal
     description: str
-    metadata: Mapping[str, str]
+    metadata: Mapping[str, str | None]
     capture: bool
-    confirmation: str
-    return_url: str
+    confirmation: Confirmation
+    method: str
+    customer_id: str
     receipt: bool
 
 
@@ -48,6 +50,7 @@ class RefundRequest:
     payment_id: str
     amount: Decimal
     description: str
+    metadata: Mapping[str, str | None]
     receipt: bool
 
 
@@ -55,19 +58,14 @@ def read_payment_request(body: Any) -> PaymentRequest:
     """Raises `ApiError`."""
     _check_members(body, _PAYMENT)
     amount = _amount(body)
-    confirmation, return_url = _confirmation(body.get("confirmation"))
-    method = body.get("payment_method_data")
-    if method is not None and (not isinstance(method, dict) or method.get("type") not in METHODS):
-        raise invalid("payment_method_data.type", f"one of {', '.join(METHODS)}")
-    if not isinstance(capture := body.get("capture", False), bool):
-        raise invalid("capture", "must be true or false")
     return PaymentRequest(
         amount=amount,
         description=_text(body, "description", 128),
         metadata=_metadata(body.get("metadata")),
-        capture=capture,
-        confirmation=confirmation,
-        return_url=return_url,
+        capture=_flag(body, "capture"),
+        confirmation=read_confirmation(body.get("confirmation")),
+        method=check_requested_method(body.get("payment_method_data")),
+        customer_id=_text(body, "merchant_customer_id", 200),
         receipt=check_receipt(body.get("receipt"), amount),
     )
 
@@ -75,12 +73,12 @@ def read_payment_request(body: Any) -> PaymentRequest:
 def read_refund_request(body: Any) -> RefundRequest:
     """Raises `ApiError`."""
     _check_members(body, _REFUND)
-    _metadata(body.get("metadata"))
     amount = _amount(body)
     return RefundRequest(
         payment_id=_text(body, "payment_id", 36, least=36),
         amount=amount,
         description=_text(body, "description", 250),
+        metadata=_metadata(body.get("metadata")),
         receipt=check_receipt(body.get("receipt"), amount),
     )
 
@@ -101,6 +99,18 @@ def _check_members(body: Any, known: Iterable[str]) -> None:
     for name in body:
         if name not in known:
             raise invalid(name, "unknown parameter")
+    for names, kind, called in ((_LISTS, list, "list"), (_OBJECTS, dict, "object"), (_STRINGS, str, "string")):
+        for name in names:
+            if body.get(name) is not None and not isinstance(body[name], kind):
+                raise invalid(name, f"must be a JSON {called}")
+    _flag(body, "save_payment_method")
+
+
+def _flag(body: Mapping[str, Any], name: str) -> bool:
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise invalid(name, "must be true or false")
+    return value
 
 
 def _text(body: Mapping[str, Any], name: str, most: int, least: int = 0) -> str:
@@ -122,7 +132,7 @@ def _amount(body: Mapping[str, Any]) -> Decimal:
     return Decimal(value).quantize(Decimal("0.01"))
 
 
-def _metadata(raw: Any) -> Mapping[str, str]:
+def _metadata(raw: Any) -> Mapping[str, str | None]:
     if raw is None:
         return {}
     if not isinstance(raw, dict) or len(raw) > 16:
@@ -130,17 +140,6 @@ def _metadata(raw: Any) -> Mapping[str, str]:
     for name, value in raw.items():
         if not 1 <= len(name) <= 32:
             raise invalid("metadata", "a name has 1 to 32 characters")
-        if not isinstance(value, str) or len(value) > 512:
-            raise invalid(f"metadata.{name}", "must be a string of at most 512 characters")
+        if value is not None and (not isinstance(value, str) or len(value) > 512):
+            raise invalid(f"metadata.{name}", "must be a string of at most 512 characters, or null")
     return raw
-
-
-def _confirmation(raw: Any) -> tuple[str, str]:
-    if not isinstance(raw, dict) or raw.get("type") not in ("embedded", "redirect"):
-        raise invalid("confirmation.type", "one of embedded, redirect")
-    return_url = raw.get("return_url", "")
-    if raw["type"] == "embedded" and not return_url:
-        return "embedded", ""
-    if not isinstance(return_url, str) or urlsplit(return_url).scheme not in ("http", "https"):
-        raise invalid("confirmation.return_url", "must be an address of the web")
-    return str(raw["type"]), return_url

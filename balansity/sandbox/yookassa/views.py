@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from balansity.sandbox.yookassa.errors import ApiError
-from balansity.sandbox.yookassa.validation import METHODS
+from balansity.sandbox.yookassa.methods import METHODS
 
 Json = dict[str, Any]
 
