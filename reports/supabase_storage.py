@@ -43,7 +43,10 @@ class SupabaseStorage(Storage):
 
     @property
     def _bucket(self) -> SyncBucketProxy:
-        headers = {"apikey": self._service_key, "Authorization": f"Bearer {self._service_key}"}
+        headers = {"apikey": self._service_key}
+        # A new key (`sb_secret_…`) is no token; the gateway turns it into one, and refuses it in this header.
+        if not self._service_key.startswith("sb_"):
+            headers["Authorization"] = f"Bearer {self._service_key}"
         return SyncStorageClient(self._url, headers, http_client=self._http).from_(self._bucket_name)
 
     def close(self) -> None:

@@ -66,22 +66,38 @@ class Fault(Enum):
 
 @dataclass
 class AuthServer:
-    """What of Supabase's Auth server we talk to. `keys` are published; `sessions` are tokens and their users."""
+    """What of Supabase's Auth server we talk to. `keys` are published; `sessions` are tokens and their users.
+
+    `users` holds what is said about a user besides the usual. With a `gateway_key` a gateway stands in front that lets
+    nobody through without it, whatever the path is.
+    """
 
     url: str
     keys: list[KeyPair] = field(default_factory=list)
     sessions: dict[str, UUID] = field(default_factory=dict)
     fault: Fault | None = None
+    gateway_key: str = ""
+    users: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     closing: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, path: str, headers: dict[str, str]) -> tuple[int, Any]:
+        if self.gateway_key and headers.get("apikey") != self.gateway_key:
+            # Kong's words, and those of Supabase's own gateway when a key is there and is none of its own.
+            return 401, {"message": "Invalid API key" if "apikey" in headers else "No API key found in request"}
         if path == "/auth/v1/.well-known/jwks.json":
             return 200, {"keys": [key.published() for key in self.keys]}
         if path != "/auth/v1/user" or not headers.get("apikey"):
             return 404, {}
         user_id = self.sessions.get(headers.get("Authorization", "").removeprefix("Bearer "))
-        return (200, {"id": str(user_id)}) if user_id else (403, {"error_code": "session_not_found"})
+        if user_id is None:
+            return 403, {
+                "code": 403,
+                "error_code": "bad_jwt",
+                "msg": "invalid JWT: unable to parse or verify signature",
+            }
+        usual = {"id": str(user_id), "aud": "authenticated", "role": "authenticated", "is_anonymous": False}
+        return 200, {**usual, **self.users.get(user_id, {})}
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -8,9 +8,12 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from balansity.api.access_tokens import NotConfigured, TokenRefused, read_access_token
+from balansity.api.access_tokens import NotConfigured, read_access_token
 from balansity.api.exceptions import ServiceUnavailable
+from balansity.api.refusals import TokenRefused, refusal_log
 from balansity.api.signing_keys import KeysUnavailable
+from balansity.api.supabase_http import SupabaseUnreachable
+from balansity.api.throttles import address_of
 from balansity.api.user import SupabaseUser
 
 logger = logging.getLogger(__name__)
@@ -19,7 +22,8 @@ logger = logging.getLogger(__name__)
 class SupabaseAuthentication(BaseAuthentication):
     """Sets `request.user` to a `SupabaseUser` and `request.auth` to the token.
 
-    401 for a token that does not count, always with the same body; 503 when that cannot be told at the moment.
+    401 for a token that does not count, always with the same body; 503 when that cannot be told at the moment; 429
+    for an address whose tokens made us ask Supabase too often.
     A request without a bearer token is left to the permissions of the view.
     """
 
@@ -29,15 +33,20 @@ class SupabaseAuthentication(BaseAuthentication):
             return None
         token = token.strip(" ")
         try:
-            return read_access_token(token), token
+            user = read_access_token(token, address_of(request.META))
         except TokenRefused as error:
-            logger.info("an access token was refused: %s", error)
+            refusal_log.refused(error)
             raise AuthenticationFailed from error
         except KeysUnavailable as error:
             raise ServiceUnavailable from error
-        except NotConfigured as error:
-            logger.error("nobody can sign in to the API: set SUPABASE_URL or SUPABASE_JWT_SECRET")
+        except SupabaseUnreachable as error:
+            logger.warning("Supabase cannot be asked about an access token: %s", error)
             raise ServiceUnavailable from error
+        except NotConfigured as error:
+            refusal_log.nobody_can_sign_in()
+            raise ServiceUnavailable from error
+        refusal_log.accepted()
+        return user, token
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

@@ -42,6 +42,9 @@ class ApiBoundaryMiddleware:
             response = self._get_response(request)
         if response.status_code >= 400 and isinstance(response, HttpResponse):
             _make_problem(response)
+        if 400 <= response.status_code < 500:
+            # The line below says it. Django's own would be a second one, at level warning for whatever anybody sends.
+            response._has_been_logged = True  # type: ignore[attr-defined]
         response.headers.setdefault("Cache-Control", "no-store")
         milliseconds = (time.perf_counter() - started) * 1000
         path = escape_uri_path(request.path)[:200]

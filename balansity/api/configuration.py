@@ -39,6 +39,8 @@ def api_settings(env: EnvReader, *, sandbox: bool) -> dict[str, Any]:
             "reports_create": env.integer("API_THROTTLE_REPORTS", 10, least=1),
             # Not a view: how often one user may make us ask Supabase about a session.
             "session_check": env.integer("API_THROTTLE_SESSION_CHECK", 60, least=1),
+            # Nor this: how often one address may, about tokens that only Supabase can judge.
+            "token_check": env.integer("API_THROTTLE_TOKEN_CHECK", 120, least=1),
         },
         "API_MONEY_PERMISSIONS": (
             "rest_framework.permissions.IsAuthenticated",
@@ -64,13 +66,14 @@ def _supabase(env: EnvReader, *, sandbox: bool) -> dict[str, Any]:
     check = env.boolean("SUPABASE_SESSION_CHECK", False)
     if check and not (url and key):
         env.problem("SUPABASE_SESSION_CHECK needs SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY: set both, or turn it off")
-    # A self-hosted Supabase is often reached at an inner address, while its tokens name the public one.
-    usual = (SANDBOX_JWT_ISSUER,) if sandbox else (f"{url}/auth/v1",) if url else ()
+    # Hosted ones name the path, self-hosted ones the address alone or nothing. They are often reached at an inner
+    # address, while their tokens name the public one: that is what SUPABASE_JWT_ISSUER adds.
+    usual = (*((SANDBOX_JWT_ISSUER,) if sandbox else ()), *((url, f"{url}/auth/v1") if url else ()))
     return {
         "SUPABASE_URL": url,
         "SUPABASE_SERVICE_ROLE_KEY": key,
         "SUPABASE_JWT_SECRET": secret,
-        "SUPABASE_JWT_ISSUERS": env.words("SUPABASE_JWT_ISSUER", usual),
+        "SUPABASE_JWT_ISSUERS": (*usual, *env.words("SUPABASE_JWT_ISSUER")),
         "SUPABASE_SESSION_CHECK": check,
     }
 

@@ -8,15 +8,13 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from balansity.api.auth_server import ask_for_user
 from balansity.api.exceptions import ServiceUnavailable
-from balansity.api.supabase_http import SupabaseUnreachable, get_json
+from balansity.api.supabase_http import SupabaseUnreachable
 from balansity.api.throttles import caller_of, count_request
 from balansity.api.user import SupabaseUser
 
 logger = logging.getLogger(__name__)
-
-# A signed-out session, a banned user, a deleted one.
-GONE = frozenset({401, 403, 404})
 
 
 class RequiresLiveSession(BasePermission):
@@ -38,15 +36,11 @@ class RequiresLiveSession(BasePermission):
 
 
 def _check_session(user: SupabaseUser, token: str) -> None:
-    headers = {"Authorization": f"Bearer {token}", "apikey": settings.SUPABASE_SERVICE_ROLE_KEY}
     try:
-        answer = get_json(f"{settings.SUPABASE_URL}/auth/v1/user", headers)
-        if answer.status not in {200, *GONE}:
-            raise SupabaseUnreachable(f"status {answer.status}")
+        found = ask_for_user(token)
     except SupabaseUnreachable as error:
         logger.warning("the session of user %s cannot be checked: %s", user.id, error)
         raise ServiceUnavailable from error
-    known = answer.body.get("id") if isinstance(answer.body, dict) else None
-    if known != str(user.id):
-        logger.info("the session of user %s is gone (status %d)", user.id, answer.status)
+    if found is None or found.get("id") != str(user.id):
+        logger.info("the session of user %s is gone", user.id)
         raise AuthenticationFailed

@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from django.conf import settings
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
@@ -23,6 +24,8 @@ RETRY_AFTER = 3.0
 
 PublicKey = EllipticCurvePublicKey | RSAPublicKey
 
+_JWKS_PATH = "/auth/v1/.well-known/jwks.json"
+_REFUSED = frozenset({401, 403})
 _KINDS = {"ES256": "EC", "RS256": "RSA"}
 
 
@@ -43,7 +46,7 @@ class SigningKeys:
         self._lock = threading.Lock()
         self._keys: dict[tuple[str, str], PublicKey] = {}
         self._asked_at = self._answered_at = float("-inf")
-        self._answered = False
+        self._answered = self._gateway_wants_key = False
 
     def find(self, key_id: str, algorithm: str) -> PublicKey | None:
         """Return the key, `None` when Supabase has no such key; raise `KeysUnavailable` when that is unknown."""
@@ -68,10 +71,7 @@ class SigningKeys:
 
     def _ask(self) -> None:
         try:
-            answer = get_json(self._url)
-            if answer.status != 200:
-                raise SupabaseUnreachable(f"status {answer.status}")
-            self._keys = _read_keys(answer.body)
+            self._keys = _read_keys(self._fetch())
         except SupabaseUnreachable as error:
             self._answered = False
             logger.warning("the signing keys of Supabase cannot be fetched: %s", error)
@@ -80,11 +80,29 @@ class SigningKeys:
             self._answered_at = self._clock()
         self._asked_at = self._clock()
 
+    def _fetch(self) -> Any:
+        """Return the answer; a gateway that asks even for public keys who wants them gets the key of ours."""
+        own_key = {"apikey": settings.SUPABASE_SERVICE_ROLE_KEY} if settings.SUPABASE_SERVICE_ROLE_KEY else None
+        answer = get_json(self._url, own_key if self._gateway_wants_key else None)
+        if answer.status in _REFUSED and own_key and not self._gateway_wants_key:
+            answer = get_json(self._url, own_key)
+            if answer.status == 200:
+                logger.info("the gateway in front of Supabase wants an apikey for the signing keys, and gets ours")
+                self._gateway_wants_key = True
+        if answer.status in _REFUSED:
+            raise SupabaseUnreachable(
+                f"the gateway in front of it answers {answer.status} for {_JWKS_PATH}: "
+                "check SUPABASE_SERVICE_ROLE_KEY, or let the gateway pass that path without a key"
+            )
+        if answer.status != 200:
+            raise SupabaseUnreachable(f"status {answer.status}")
+        return answer.body
+
 
 @lru_cache(maxsize=4)
 def signing_keys(supabase_url: str) -> SigningKeys:
     """Return the keys of that Supabase, the same object for the life of the process."""
-    return SigningKeys(f"{supabase_url}/auth/v1/.well-known/jwks.json")
+    return SigningKeys(f"{supabase_url}{_JWKS_PATH}")
 
 
 def _read_keys(body: Any) -> dict[tuple[str, str], PublicKey]:

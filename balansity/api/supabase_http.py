@@ -20,7 +20,7 @@ class SupabaseUnreachable(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """`body` is the parsed JSON of a 200, and `None` with every other status."""
+    """`body` is the parsed JSON of a 200. With another status it is `None` where there is none to read."""
 
     status: int
     body: Any
@@ -45,14 +45,24 @@ def get_json(url: str, headers: Mapping[str, str] | None = None) -> Answer:
             allow_redirects=False,
             stream=True,
         ) as response:
-            if response.status_code != 200:
-                return Answer(response.status_code, None)
-            return Answer(200, json.loads(_read(response, deadline)))
+            if response.status_code == 200:
+                return Answer(200, json.loads(_read(response, deadline)))
+            return Answer(response.status_code, _read_error(response, deadline))
     except (requests.RequestException, HTTPError, OSError) as error:
         # Its text may name the headers or the inside of a body.
         raise SupabaseUnreachable(f"no answer ({type(error).__name__})") from error
     except (ValueError, RecursionError) as error:
         raise SupabaseUnreachable("the answer is not JSON") from error
+
+
+def _read_error(response: requests.Response, deadline: float) -> Any:
+    """What a refusal says, for telling whose it is. Its status counts without it."""
+    if response.status_code not in {401, 403}:
+        return None
+    try:
+        return json.loads(_read(response, deadline))
+    except (HTTPError, OSError, ValueError, RecursionError, SupabaseUnreachable):
+        return None
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:

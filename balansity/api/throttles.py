@@ -1,9 +1,10 @@
 """How often one caller may call: counters in Redis, one for each scope and caller, that all processes share."""
 
 import logging
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
 from django.conf import settings
@@ -43,7 +44,12 @@ def caller_of(request: Request) -> str:
     """Return what a caller is counted under."""
     if request.user and request.user.is_authenticated:
         return f"user:{request.user.pk}"
-    address = str(request.META["CLIENT_ADDRESS"])
+    return address_of(request.META)
+
+
+def address_of(meta: Mapping[str, Any]) -> str:
+    """Return what a caller is counted under whom nobody knows yet."""
+    address = str(meta["CLIENT_ADDRESS"])
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -159,6 +159,16 @@ def test_an_unanswered_question_about_the_session_is_a_503(
     assert len(auth.requests) == 1
 
 
+def test_a_gateway_that_refuses_our_own_key_ends_no_session(
+    client: Client, auth: AuthServer, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.SUPABASE_SESSION_CHECK = True
+    token = access_token(USER)
+    auth.sessions[token], auth.gateway_key = USER, "another key than ours"
+    assert move_money(client, token).status_code == 503
+    assert "check SUPABASE_SERVICE_ROLE_KEY" in caplog.text
+
+
 def test_one_user_cannot_make_us_ask_without_end(client: Client, auth: AuthServer, settings: Settings) -> None:
     settings.SUPABASE_SESSION_CHECK = True
     settings.API_THROTTLES = {**settings.API_THROTTLES, "session_check": 3}

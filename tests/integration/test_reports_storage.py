@@ -135,6 +135,15 @@ def test_keys_never_leave_their_folder(storage: SupabaseStorage, storage_server:
     assert storage_server.requests == []
 
 
+def test_a_new_kind_of_key_is_sent_as_a_key_alone(tmp_path: Path) -> None:
+    with (
+        StorageServer(tmp_path / "storage", service_key="sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz") as server,
+        closing(storage_at(server.url, server.service_key)) as storage,
+    ):
+        save(storage)
+        assert storage.size(KEY) == len(CONTENT)
+
+
 def test_the_service_key_stands_in_no_log_line(
     storage: SupabaseStorage, storage_server: StorageServer, caplog: pytest.LogCaptureFixture
 ) -> None:

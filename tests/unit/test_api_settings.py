@@ -19,13 +19,14 @@ def read(variables: dict[str, str], *, sandbox: bool = False) -> dict[str, Any]:
 def test_tokens_must_come_from_the_auth_server_of_that_supabase() -> None:
     settings = read({"SUPABASE_URL": "https://abc.supabase.co/"})
     assert settings["SUPABASE_URL"] == "https://abc.supabase.co"
-    assert settings["SUPABASE_JWT_ISSUERS"] == ("https://abc.supabase.co/auth/v1",)
+    assert settings["SUPABASE_JWT_ISSUERS"] == ("https://abc.supabase.co", "https://abc.supabase.co/auth/v1")
     assert settings["SUPABASE_JWT_SECRET"] == ""
 
 
-def test_the_issuer_can_be_named_where_the_inner_address_differs() -> None:
+def test_issuers_can_be_added_where_the_inner_address_differs() -> None:
     issuers = {"SUPABASE_URL": "http://kong:8000", "SUPABASE_JWT_ISSUER": "https://a.example/auth/v1,https://b.example"}
-    assert read(issuers)["SUPABASE_JWT_ISSUERS"] == ("https://a.example/auth/v1", "https://b.example")
+    usual = ("http://kong:8000", "http://kong:8000/auth/v1")
+    assert read(issuers)["SUPABASE_JWT_ISSUERS"] == (*usual, "https://a.example/auth/v1", "https://b.example")
 
 
 def test_only_the_sandbox_brings_a_secret_of_its_own() -> None:

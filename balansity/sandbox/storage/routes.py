@@ -147,8 +147,11 @@ class Routes:
         return hmac.new(self._service_key.encode(), f"{path} {until}".encode(), sha256).hexdigest()
 
     def _check_key(self, call: Call) -> None:
-        given = call.headers.get("authorization", "").encode()
-        if not hmac.compare_digest(given, f"Bearer {self._service_key}".encode()):
+        # A new key is no token: it comes in a header of its own, and the gateway makes one of it.
+        name, key = ("apikey", "") if self._service_key.startswith("sb_") else ("authorization", "Bearer ")
+        given = call.headers.get(name, "").encode()
+        wrong_place = name == "apikey" and "authorization" in call.headers
+        if wrong_place or not hmac.compare_digest(given, f"{key}{self._service_key}".encode()):
             raise StorageFailure(403, "Unauthorized", "Invalid Compact JWS")
 
 
