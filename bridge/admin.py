@@ -31,6 +31,7 @@ REASONS = {
     Reason.PERMANENT_ERROR: gettext_lazy("repeating cannot help"),
     Reason.INVALID_MESSAGE: gettext_lazy("the message is unusable"),
     Reason.WORKER_LOST: gettext_lazy("the worker died each time"),
+    Reason.REFUSED: gettext_lazy("our rules forbid it"),
 }
 
 

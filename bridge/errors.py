@@ -13,6 +13,13 @@ class InvalidMessage(PermanentError):
     """The message itself is unusable: not an object, a key is missing, a value of the wrong kind."""
 
 
+class Refused(PermanentError):
+    """The message is well made and our rules forbid it: whom it is about, how many there were. Nothing was done for it.
+
+    Archived as failed with the reason `refused`, so that the rules at work are told apart from work that went wrong.
+    """
+
+
 class DuplicateMessage(BridgeError):
     """The work of this message was asked for before: it is archived with outcome `duplicate`, nothing is done.
 

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     PERMANENT_ERROR = "permanent_error"
     INVALID_MESSAGE = "invalid_message"
     WORKER_LOST = "worker_lost"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 from django.conf import settings
 
 from bridge import outcome
-from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, TokenLost
+from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, Refused, TokenLost
 from bridge.message import Message, Reason, Token, Unreadable
 from bridge.pgmq import POSTGRES_AWAY, QueueMissing, pgmq_queue
 from bridge.queues import Queue, registry
@@ -129,6 +129,8 @@ class QueueTask(Task):  # type: ignore[type-arg]
         match error:
             case InvalidMessage():
                 reason = Reason.INVALID_MESSAGE
+            case Refused():
+                reason = Reason.REFUSED
             case PermanentError():
                 reason = Reason.PERMANENT_ERROR
             case _:
@@ -162,7 +164,7 @@ def queue_task(name: str, *, queue: str) -> Callable[[Handler], Any]:
 
     The handler gets a `Message` and does its effect outside any transaction. It may return a callable that writes its
     rows: that runs in the very transaction that archives the message as succeeded. It raises `PermanentError`,
-    `InvalidMessage` or `DuplicateMessage` to end the message; any other exception is a reason to repeat.
+    `InvalidMessage`, `Refused` or `DuplicateMessage` to end the message; any other exception is a reason to repeat.
     """
 
     def decorate(handler: Handler) -> Any:

@@ -13,7 +13,7 @@ from django.db import IntegrityError, OperationalError, connection
 from balansity.sandbox.probe import tasks as probe_tasks
 from balansity.sandbox.probe.models import ProbeRun
 from bridge import outcome
-from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError
+from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, Refused
 from bridge.message import Delivery, LastError, Message, Reason
 from bridge.pgmq import PgmqQueue
 from bridge.queues import Queue, registry
@@ -99,6 +99,21 @@ def test_an_unusable_message_has_a_reason_of_its_own(
     history = archived(probe, msg_id)
     assert history["reason"] == "invalid_message"
     assert history["last_error"]["message"] == "the key 'to' is missing"
+
+
+def test_what_our_rules_forbid_has_a_reason_of_its_own_and_is_not_repeated(
+    probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(message: Message) -> None:
+        raise Refused("the address is no customer's")
+
+    handler_that(monkeypatch, refuse)
+    msg_id = probe.send({})
+    with pytest.raises(Refused):
+        run_delivery(read_one())
+    history = archived(probe, msg_id)
+    assert (history["outcome"], history["reason"], history["attempts"]) == ("failed", "refused", 1)
+    assert history["last_error"] == {"type": "Refused", "message": "the address is no customer's"}
 
 
 def test_a_body_that_python_cannot_hold_is_an_unusable_message(

@@ -55,6 +55,7 @@ _REASONS: dict[str, str] = {
     Reason.PERMANENT_ERROR: "permanent",
     Reason.INVALID_MESSAGE: "invalid",
     Reason.WORKER_LOST: "worker lost",
+    Reason.REFUSED: "refused",
 }
 
 
