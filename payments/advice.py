@@ -80,6 +80,10 @@ _DECLINES: dict[str, Advice] = {
         gettext_lazy("The payer's bank did not answer."),
         gettext_lazy("Ask the client to pay again later, or with another bank's card."),
     ),
+    "loan_declined": Advice(
+        gettext_lazy("The bank did not grant the loan."),
+        gettext_lazy("Ask the client to pay in another way, for example by card or through SBP."),
+    ),
     "payment_method_limit_exceeded": Advice(
         gettext_lazy("The limit of this payment method or of our shop is used up."),
         gettext_lazy("Ask the client to pay in another way or tomorrow. If many meet it, ask YooKassa for the limit."),

@@ -23,7 +23,7 @@ DOCUMENTED = (
     *("3d_secure_failed", "call_issuer", "canceled_by_merchant", "card_expired", "country_forbidden", "deal_expired"),
     *("expired_on_capture", "expired_on_confirmation", "fraud_suspected", "general_decline"),
     *("identification_required", "insufficient_funds", "internal_timeout", "invalid_card_number", "invalid_csc"),
-    *("issuer_unavailable", "payment_method_limit_exceeded", "payment_method_restricted", "permission_revoked"),
+    *("issuer_unavailable", "loan_declined", "payment_method_limit_exceeded", "payment_method_restricted", "permission_revoked"),
     "unsupported_mobile_operator",
 )
 
@@ -38,7 +38,7 @@ def test_every_documented_reason_has_a_sentence_and_a_next_step(reason: str) -> 
 
 
 def test_each_reason_says_something_else() -> None:
-    assert len({str(decline_advice(reason).what) for reason in DOCUMENTED}) == len(DOCUMENTED) == 20
+    assert len({str(decline_advice(reason).what) for reason in DOCUMENTED}) == len(DOCUMENTED) == 21
 
 
 def test_every_reason_of_the_stand_in_is_described() -> None:
