@@ -46,6 +46,10 @@ class EnvReader:
     def text(self, name: str, default: str = "") -> str:
         return self._raw(name) or default
 
+    def verbatim(self, name: str) -> str:
+        """Return a password as it stands there: a space at its beginning or end is a part of it."""
+        return self._variables.get(name, "").strip("\r\n") if self._raw(name) else ""
+
     def required(self, name: str, why: str) -> str:
         value = self._raw(name)
         if not value:

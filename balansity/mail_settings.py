@@ -80,7 +80,7 @@ def _smtp(env: EnvReader, *, required: bool, sandbox: bool) -> dict[str, Any]:
     if required and not host:
         env.problem("SMTP_HOST is not set: put the name of the mail server there, or choose another EMAIL_PROVIDER")
     port = env.integer("SMTP_PORT", SUBMISSION_PORT, least=1, most=65535)
-    user, password = env.text("SMTP_USER"), env.text("SMTP_PASS")
+    user, password = env.text("SMTP_USER"), env.verbatim("SMTP_PASS")
     if bool(user) != bool(password):
         missing = "SMTP_PASS" if user else "SMTP_USER"
         env.problem(f"{missing} is not set: a mail server wants both a user and a password, or neither")

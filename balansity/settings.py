@@ -6,11 +6,11 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
-import environ
 from celery.schedules import crontab
 
 from balansity import database
 from balansity.api.configuration import API_APPS, API_MIDDLEWARE, api_settings
+from balansity.dotenv import load_dotenv
 from balansity.env import ConfigurationError, EnvReader
 from balansity.logs import logging_settings
 from balansity.mail_settings import mail_settings
@@ -21,10 +21,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 SANDBOX_KEY = "sandbox-only-secret-key-that-production-refuses"
 
 # `./dev` names everything itself: a sandbox must never pick up the addresses and passwords of a real `.env`.
-if os.environ.get("BALANSITY_ENV") != "sandbox":
-    environ.Env.read_env(BASE_DIR / ".env", parse_comments=True)
+_unreadable = [] if os.environ.get("BALANSITY_ENV") == "sandbox" else load_dotenv(BASE_DIR / ".env", os.environ)
 
 env = EnvReader(os.environ)
+for _line in _unreadable:
+    env.problem(_line)
 BALANSITY_ENV = env.choice("BALANSITY_ENV", "production", ("production", "sandbox"))
 SANDBOX = BALANSITY_ENV == "sandbox"
 

@@ -7,7 +7,15 @@ The request carries the public host name, as `ALLOWED_HOSTS` need not hold 127.0
 import os
 import sys
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from urllib.parse import urlsplit
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from balansity.dotenv import load_dotenv
+
+# What is wrong with the file, the web process itself has said.
+load_dotenv(Path(__file__).resolve().parents[1] / ".env", os.environ)
 
 port = int(os.environ.get("API_PORT", "").strip() or 3001)
 host = urlsplit(os.environ.get("API_BASE_URL", "").strip()).netloc or f"localhost:{port}"

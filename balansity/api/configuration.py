@@ -56,7 +56,7 @@ def api_settings(env: EnvReader, *, sandbox: bool) -> dict[str, Any]:
 def _supabase(env: EnvReader, *, sandbox: bool) -> dict[str, Any]:
     url = env.url("SUPABASE_URL", "", ("https", "http")).rstrip("/")
     key = env.text("SUPABASE_SERVICE_ROLE_KEY")
-    secret = env.text("SUPABASE_JWT_SECRET")
+    secret = env.verbatim("SUPABASE_JWT_SECRET")
     if secret and len(secret) < SHORTEST_JWT_SECRET:
         env.problem(f"SUPABASE_JWT_SECRET is shorter than {SHORTEST_JWT_SECRET} characters: copy the one of Supabase")
     if secret == SANDBOX_JWT_SECRET and not sandbox:

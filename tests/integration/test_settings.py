@@ -1,6 +1,7 @@
 """How a process starts with the environment it was given: with a readable line, or not at all."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,3 +86,52 @@ def test_the_probe_is_refused_outside_the_sandbox(tmp_path: Path) -> None:
     done = start(tmp_path, {**PRODUCTION, "DJANGO_SETTINGS_MODULE": "balansity.sandbox.probe.settings"})
     assert done.returncode == 1
     assert "The probe is for the sandbox" in done.stderr
+
+
+OLD_FILE = """\
+# Brought along from the Node worker.
+export SECRET_KEY = 'kkkkkkkkkkkkkkkkkkkkkkkkk#kkkkkkkkkkkkkkkkkkkkkkkk' # signs sessions
+DATABASE_URL=postgres://app:geheim@db.example:5432/postgres
+REDIS_URL: redis://redis.example:6379/0
+SMTP_HOST=smtp.example
+SMTP_FROM=`hello@example.org`
+SMTP_USER=hello
+SMTP_PASS=" p#ss word "
+SUPABASE_JWT_SECRET="secret#secret secret secret secret " # of Supabase
+"""
+SHOW = (
+    "from django.conf import settings as s; print([s.EMAIL_HOST_PASSWORD, s.SUPABASE_JWT_SECRET, s.SECRET_KEY[-25:]])"
+)
+
+
+def start_beside(file: str, tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Load the settings from a copy of the code that has `file` as its `.env`."""
+    (tmp_path / ".env").write_text(file, encoding="utf-8-sig", newline="\r\n")
+    shutil.copytree(CHECKOUT / "balansity", tmp_path / "balansity", ignore=shutil.ignore_patterns("sandbox", "*.pyc"))
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-c", SHOW],
+        # The other packages come from where they are.
+        env={**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", "PYTHONPATH": str(CHECKOUT), **variables},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_old_file_means_what_it_meant_to_node(tmp_path: Path) -> None:
+    done = start_beside(OLD_FILE, tmp_path)
+    assert done.stdout == f"{[' p#ss word ', 'secret#secret secret secret secret ', '#' + 'k' * 24]}\n", done.stderr
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    done = start_beside(OLD_FILE, tmp_path, SMTP_PASS="other", SUPABASE_JWT_SECRET="")
+    assert done.stdout == f"{['other', '', '#' + 'k' * 24]}\n", done.stderr
+
+
+def test_a_line_of_the_file_that_says_nothing_stops_the_start_with_its_number_alone(tmp_path: Path) -> None:
+    done = start_beside(OLD_FILE + "SMTP PASS=geheim\n", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == [".env, line 10: neither NAME=value nor a comment (# …)"]

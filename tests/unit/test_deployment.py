@@ -200,6 +200,21 @@ def test_every_service_that_stays_has_a_health_check(name: str) -> None:
     assert "    healthcheck:\n" in service(name)
 
 
+def test_the_containers_read_the_file_themselves_and_compose_does_not() -> None:
+    compose = read("docker-compose.yml")
+    assert "env_file:" not in compose
+    assert re.search(
+        r"^    - type: bind\n      source: \./\.env\n      target: /app/\.env\n      read_only: true$",
+        compose,
+        re.MULTILINE,
+    )
+    assert re.search(r"^WORKDIR /app$", read("Dockerfile"), re.MULTILINE)
+
+
+def test_no_unit_lets_systemd_read_the_file() -> None:
+    assert not re.search(r"^EnvironmentFile=", read("docs/operations.md"), re.MULTILINE)
+
+
 def test_the_image_takes_only_what_it_needs() -> None:
     rules = [line for line in read(".dockerignore").splitlines() if line and not line.startswith("#")]
     assert rules[0] == "*"

@@ -63,3 +63,16 @@ def test_the_health_check_fails_without_an_answer() -> None:
         done = ask_health(taken.getsockname()[1])
     assert done.returncode == 1
     assert "no answer on port" in done.stderr
+
+
+def test_the_health_check_knows_what_stands_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "balansity").symlink_to(CHECK.parents[1] / "balansity")
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / CHECK.name).write_bytes(CHECK.read_bytes())
+    with answering(200) as (port, hosts):
+        (tmp_path / ".env").write_text(f'API_PORT={port}\nAPI_BASE_URL="https://api.example.org" # public\n')
+        command = [sys.executable, str(tmp_path / "docker" / CHECK.name)]
+        done = subprocess.run(
+            command, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=30, check=False
+        )
+    assert (done.returncode, done.stderr, hosts) == (0, "", ["api.example.org"])
