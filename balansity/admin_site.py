@@ -6,10 +6,16 @@ from typing import Any
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
 
+from balansity.door.guard import through_the_door
 from balansity.offered_lookups import OfferedLookupsOnly
+
+# Django's forms take a PUT for a POST.
+_LOOKING = ("GET", "HEAD", "OPTIONS")
 
 
 class BalansityAdminSite(AdminSite):
@@ -32,7 +38,29 @@ class BalansityAdminSite(AdminSite):
         members = {"__module__": given.__module__, "__doc__": given.__doc__}
         super().register(model_or_iterable, type(given.__name__, (OfferedLookupsOnly, given), members), **options)
 
-    def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
+    @method_decorator(never_cache)
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method in _LOOKING:
+            return super().login(request, extra_context)
+        name = request.POST.get("username", "")
+        log_in = super().login
+        return through_the_door(request, name, lambda: log_in(request, extra_context), self._titles())
+
+    def password_change(  # type: ignore[override] # The stubs know of the form alone, Django also redirects.
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Whoever found a browser left open can guess at the old password here."""
+        if request.method in _LOOKING:
+            return super().password_change(request, extra_context)
+        name = request.user.get_username()
+        change = super().password_change
+        return through_the_door(request, name, lambda: change(request, extra_context), self._titles())
+
+    def _titles(self) -> dict[str, Any]:
+        """What a page needs of `each_context` when it must cost nothing."""
+        return {"site_title": self.site_title, "site_header": self.site_header}
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         """Only for the fields that some form completes: Django takes every relation of every model."""
         model, field = (request.GET.get(name, "") for name in ("model_name", "field_name"))
         for known, admin in self._registry.items():

@@ -2,9 +2,11 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import connections
 from django.db.backends.signals import connection_created
 from django.db.models.signals import pre_migrate
+from django.utils.translation import gettext_lazy
 
 from balansity.database import keep_times_readable, prepare_schema, use_schema
 
@@ -17,11 +19,17 @@ class BalansityAdminConfig(SimpleAdminConfig):
 
 class BalansityConfig(AppConfig):
     name = "balansity"
+    verbose_name = gettext_lazy("Access")
 
     def ready(self) -> None:
+        # They write rows, so not before there are models.
+        from balansity.door.audit import note_failure, note_login  # noqa: PLC0415
+
+        user_logged_in.connect(note_login, dispatch_uid="balansity.door")
+        user_login_failed.connect(note_failure, dispatch_uid="balansity.door")
         connection_created.connect(use_schema)
         connection_created.connect(keep_times_readable)
-        # For whichever app comes first: Django sends this signal only on behalf of apps with models, and we have none.
+        # For whichever app comes first.
         pre_migrate.connect(prepare_our_schema)
 
 

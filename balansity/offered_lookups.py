@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import ListFilter, ModelAdmin, SimpleListFilter
 from django.contrib.admin.utils import get_fields_from_path
-from django.db.models import Model
+from django.db.models import ForeignKey, ManyToManyField, Model
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
@@ -43,5 +43,5 @@ class OfferedLookupsOnly(AnyModelAdmin):
         yield path
         yield from (f"{path}__{asked}" for asked in _ASKED)
         field = get_fields_from_path(self.model, path)[-1]
-        if field.is_relation and field.related_model is not None:
+        if isinstance(field, (ForeignKey, ManyToManyField)):
             yield f"{path}__{field.target_field.name}__exact"

@@ -47,6 +47,12 @@ CSRF_TRUSTED_ORIGINS = [API_BASE_URL] if API_BASE_URL.startswith("https://") els
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = API_BASE_URL.startswith("https://")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SESSION_COOKIE_SECURE else None
 SESSION_COOKIE_HTTPONLY = True
+SESSION_ENGINE = "balansity.sessions"
+ADMIN_SESSION_IDLE_MINUTES = env.integer("ADMIN_SESSION_IDLE_MINUTES", 120, least=1, most=1440)
+ADMIN_SESSION_HOURS = env.integer("ADMIN_SESSION_HOURS", 12, least=1, most=336)
+SESSION_COOKIE_AGE = ADMIN_SESSION_HOURS * 3600
+ADMIN_LOGINS_PER_MINUTE = env.integer("ADMIN_LOGINS_PER_MINUTE", 10, least=1, most=10_000)
+ADMIN_LOGINS_PER_HOUR = env.integer("ADMIN_LOGINS_PER_HOUR", 20, least=1, most=10_000)
 X_FRAME_OPTIONS = "SAMEORIGIN"
 
 INSTALLED_APPS = [
@@ -157,6 +163,7 @@ CELERY_BEAT_SCHEDULE = {
     "bridge-processes": {"task": "bridge.forget_dead_bridges", "schedule": 3600.0},
     "stuck-sending": {"task": "notifications.check_stuck_emails", "schedule": 300.0},
     "email-bodies": {"task": "notifications.forget_old_bodies", "schedule": 86400.0},
+    "old-logins": {"task": "balansity.forget_old_logins", "schedule": 86400.0},
     "payment-checks": {"task": "payments.queue_due_checks", "schedule": 30.0},
     "lost-notifications": {"task": "payments.queue_lost_notifications", "schedule": 300.0},
     "recent-payments": {"task": "payments.compare_recent", "schedule": 900.0, "args": (3,)},

@@ -63,7 +63,7 @@ def offered_fields(admin: "ModelAdmin[Any]") -> set[str]:
 
 def own_names(admin: "ModelAdmin[Any]") -> set[str]:
     """What filters of our own are called in the address, some like the field that they show."""
-    return {entry.parameter_name for entry in admin.list_filter if isinstance(entry, type)}
+    return {str(getattr(entry, "parameter_name", "")) for entry in admin.list_filter if isinstance(entry, type)}
 
 
 def may_ask(admin: "ModelAdmin[Any]", lookup: str) -> bool:

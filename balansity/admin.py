@@ -1,0 +1,37 @@
+"""Who came through the door of the admin, and who tried to."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy
+
+from balansity.models import LoginAttempt
+
+
+@admin.register(LoginAttempt)
+class LoginAttemptAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
+    """Read-only: what happened, nobody changes."""
+
+    list_display = ("moment", "outcome", "username", "address")
+    list_display_links = None
+    list_filter = ("outcome", "at")
+    date_hierarchy = "at"
+    search_fields = ("username", "=address")
+    search_help_text = gettext_lazy("Name that was typed, or the whole address")
+    ordering = ("-at", "-id")
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: LoginAttempt | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: LoginAttempt | None = None) -> bool:
+        return False
+
+    @admin.display(description=gettext_lazy("time"), ordering="at")
+    def moment(self, attempt: LoginAttempt) -> str:
+        return date_format(localtime(attempt.at), "d.m.Y H:i:s")
