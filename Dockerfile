@@ -37,6 +37,8 @@ COPY --from=build /app /app
 RUN install -d -o balansity -g balansity /app/logs /app/files
 
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# The container's own network is the wall here: Compose publishes the port on 127.0.0.1 alone.
+ENV API_HOST=0.0.0.0
 WORKDIR /app
 USER balansity
 EXPOSE 3001

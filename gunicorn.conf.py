@@ -13,19 +13,21 @@ from typing import Any
 # gunicorn's script starts with its own folder in the path, and not with this one.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from balansity.settings import API_PORT
+from balansity.settings import API_HOST, API_PORT, WEB_CONCURRENCY
 
 wsgi_app = "balansity.wsgi:application"
-bind = f"0.0.0.0:{API_PORT}"
+bind = f"[{API_HOST}]:{API_PORT}" if ":" in API_HOST else f"{API_HOST}:{API_PORT}"
 worker_class = "gthread"
 # Each thread keeps a connection to Postgres.
 threads = 4
-if "WEB_CONCURRENCY" not in os.environ:
-    workers = 2
+workers = WEB_CONCURRENCY
 timeout = 30
 graceful_timeout = 25
 # An idle worker proves that it lives by touching a file, which a slow disk can block for seconds.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108
+# By default gunicorn lets whoever connects from this machine, so every client of a proxy here, name another path than
+# the one that the proxy has looked at.
+forwarder_headers = ""
 # It would be put into the home folder, which a service's user does not have, and nothing here uses it.
 control_socket_disable = True
 # No access log: the admin's searches are part of the address, and staff search for e-mail addresses.

@@ -6,6 +6,7 @@ Every problem is collected before anything is reported: an operator mends the fi
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -109,6 +110,14 @@ class EnvReader:
             return value
         self.problem(f"{name} must be between {least} and {most}, not {value}")
         return default
+
+
+def is_bindable(host: str) -> bool:
+    """Whether a server can listen there: an IP address without brackets, or localhost."""
+    try:
+        return host == "localhost" or bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 def _boolean(raw: str) -> bool:

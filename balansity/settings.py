@@ -11,7 +11,7 @@ from celery.schedules import crontab
 from balansity import database
 from balansity.api.configuration import API_APPS, API_MIDDLEWARE, api_settings
 from balansity.dotenv import load_dotenv
-from balansity.env import ConfigurationError, EnvReader
+from balansity.env import ConfigurationError, EnvReader, is_bindable
 from balansity.logs import logging_settings
 from balansity.mail_settings import mail_settings
 from balansity.payment_settings import payment_settings
@@ -39,7 +39,12 @@ if not SANDBOX:
     elif SECRET_KEY == SANDBOX_KEY or len(SECRET_KEY) < 32:
         env.problem("SECRET_KEY is a placeholder or shorter than 32 characters: put 50 random characters there")
 
+# Plain HTTP is for the proxy on this machine; the image, whose network is its own, says 0.0.0.0.
+API_HOST = env.text("API_HOST", "127.0.0.1")
+if not is_bindable(API_HOST):
+    env.problem(f"API_HOST must be an address of this machine, like 127.0.0.1, 0.0.0.0 or ::1, not {API_HOST!r}")
 API_PORT = env.integer("API_PORT", 3001, least=1, most=65535)
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, least=1, most=256)
 API_BASE_URL = env.url("API_BASE_URL", f"http://localhost:{API_PORT}", ("http", "https"))
 FRONTEND_URL = env.url("FRONTEND_URL", "http://localhost:5173", ("http", "https"))
 ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("*",)))

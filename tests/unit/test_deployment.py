@@ -149,8 +149,33 @@ def test_gunicorn_reads_its_file_and_the_port(tmp_path: Path) -> None:
     shown = {
         name.strip(): value.strip() for name, _, value in (line.partition("=") for line in done.stdout.splitlines())
     }
-    assert shown["bind"] == "['0.0.0.0:3917']"
+    # Without Docker, nothing but the proxy of this machine reaches it.
+    assert shown["bind"] == "['127.0.0.1:3917']"
+    assert (shown["workers"], shown["forwarder_headers"]) == ("2", "[]")
     assert (shown["worker_class"], shown["control_socket_disable"], shown["accesslog"]) == ("gthread", "True", "None")
+
+
+def test_gunicorn_listens_where_it_is_told_to(tmp_path: Path) -> None:
+    variables = {**example(), **NEEDED, "API_HOST": "::1", "WEB_CONCURRENCY": "3", "LOG_DIR": str(tmp_path)}
+    done = run([sys.executable, "-m", "gunicorn", "--print-config"], variables, tmp_path)
+    assert re.search(r"^bind += \['\[::1\]:3001'\]$", done.stdout, re.MULTILINE), done.stderr
+    assert re.search(r"^workers += 3$", done.stdout, re.MULTILINE)
+
+
+def test_a_place_to_listen_that_is_none_is_named(tmp_path: Path) -> None:
+    variables = {**example(), **NEEDED, "API_HOST": "everywhere:80", "LOG_DIR": str(tmp_path)}
+    done = run([sys.executable, "-m", "gunicorn", "--check-config"], variables, tmp_path)
+    assert done.returncode == 1
+    assert (
+        "API_HOST must be an address of this machine, like 127.0.0.1, 0.0.0.0 or ::1, not 'everywhere:80'"
+        in done.stderr
+    )
+
+
+def test_the_image_alone_listens_to_others_and_compose_publishes_to_this_machine() -> None:
+    assert re.findall(r"API_HOST=(\S+)", read("Dockerfile")) == ["0.0.0.0"]
+    ports = re.findall(r'^      - "([^"]+:[^"]+)"$', service("web"), re.MULTILINE)
+    assert [port.startswith("127.0.0.1:") for port in ports] == [True]
 
 
 def test_gunicorn_stops_with_the_line_of_a_bad_variable(tmp_path: Path) -> None:
