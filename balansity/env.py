@@ -35,9 +35,14 @@ class EnvReader:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
         self._problems: list[str] = []
+        self.warnings: list[str] = []
 
     def problem(self, line: str) -> None:
         self._problems.append(line)
+
+    def warning(self, line: str) -> None:
+        """Remember what works and should not stay as it is."""
+        self.warnings.append(line)
 
     def finish(self) -> None:
         """Raise `ConfigurationError` when anything that was read so far is bad or missing."""

@@ -15,6 +15,7 @@ from balansity.env import ConfigurationError, EnvReader, is_bindable
 from balansity.logs import logging_settings
 from balansity.mail_settings import mail_settings
 from balansity.payment_settings import payment_settings
+from balansity.redis_address import redis_address
 from balansity.report_settings import report_settings, report_storage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -133,7 +134,7 @@ if SANDBOX:
 WHERE = "./dev starts one for development; production puts the address into .env"
 DATABASE_URL = env.required("DATABASE_URL", WHERE)
 REDIS_URL = env.required("REDIS_URL", WHERE)
-REDIS_URL = env.url("REDIS_URL", "", ("redis", "rediss", "unix"))
+REDIS_URL = redis_address(env, "REDIS_URL")
 DATABASES = {"default": database.settings_from_url(env, "DATABASE_URL")}
 CACHES = {
     "default": {
@@ -230,6 +231,9 @@ PAYMENT_TASK_TIME_LIMIT: int
 APPOINTMENT_SLOT_CAPACITY: int
 EMAIL_PROVIDER: str
 EMAIL_LINK_HOSTS: tuple[str, ...]
+
+# Said by web and worker when they start; nothing can be logged yet.
+START_WARNINGS = env.warnings
 
 try:
     env.finish()
