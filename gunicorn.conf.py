@@ -35,13 +35,17 @@ accesslog = None
 
 
 def post_worker_init(worker: Any) -> None:
-    """Load what the first requests would, and keep it from the garbage collector.
+    """Limit what threads wait for; load what the first requests would, and keep it from the garbage collector.
 
-    It goes over all that is loaded every few hundred requests and finds nothing: a tenth of a second in which this
+    That goes over all that is loaded every few hundred requests and finds nothing: a tenth of a second in which this
     worker answers nobody.
     """
     from django.conf import settings  # noqa: PLC0415 # The worker has made it by now, and gunicorn itself needs none.
 
     import_module(settings.ROOT_URLCONF)
+    from bridge.bulkhead import limit_waiting  # noqa: PLC0415
+
+    # Of what gunicorn really has: its own variables and options may say something else than this file.
+    limit_waiting(worker.cfg.threads)
     gc.collect()
     gc.freeze()

@@ -116,3 +116,5 @@ class RequestInFlight(Conflict):
     default_code = "request_in_flight"
     default_detail = "A request with this Idempotency-Key is still at work"
     retry_after = 2
+    # Asking again for what is at work starts no payment, so it does not use up that budget.
+    counted_as = "default"

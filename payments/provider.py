@@ -1,11 +1,15 @@
 """The adapter as the settings describe it: the only place that knows the shop's id and key."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from django.conf import settings
 
+from bridge.bulkhead import Crowded, waiting_for
 from payments.errors import PaymentError
 from payments.yookassa.client import YooKassaClient
+from payments.yookassa.errors import Unavailable
 
 
 class ProviderNotConfigured(PaymentError):
@@ -28,5 +32,20 @@ def provider() -> YooKassaClient:
 @cache
 def _client(shop_id: str, secret_key: str, api_url: str, connect: float, read: float) -> YooKassaClient:
     return YooKassaClient(
-        shop_id=shop_id, secret_key=secret_key, api_url=api_url, connect_timeout=connect, read_timeout=read
+        shop_id=shop_id,
+        secret_key=secret_key,
+        api_url=api_url,
+        connect_timeout=connect,
+        read_timeout=read,
+        room=_room_to_ask,
     )
+
+
+@contextmanager
+def _room_to_ask() -> Iterator[None]:
+    """Hold a place among the threads that wait for YooKassa, or raise `Unavailable` at once."""
+    try:
+        with waiting_for("YooKassa"):
+            yield
+    except Crowded as error:
+        raise Unavailable("not asked, as many threads as may wait for it do so already", False) from error

@@ -13,6 +13,7 @@ from storage3 import SyncStorageClient
 from storage3._sync.file_api import SyncBucketProxy
 from storage3.exceptions import StorageApiError
 
+from bridge.bulkhead import Crowded, waiting_for
 from reports.storage import ObjectMissing, StorageRefused, StorageUnavailable
 
 # 401 and 403: our key was changed, which an operator mends; 409 and 423: another transaction of theirs held the object.
@@ -97,7 +98,10 @@ class SupabaseStorage(Storage):
 def _translated() -> Iterator[None]:
     """Raise our errors instead of those of the client; none of them carries the key."""
     try:
-        yield
+        with waiting_for("Supabase Storage"):
+            yield
+    except Crowded as error:
+        raise StorageUnavailable("not asked, as many threads as may wait for Supabase Storage do so already") from error
     except StorageApiError as error:
         raise _refusal(error) from error
     except httpx.HTTPError as error:

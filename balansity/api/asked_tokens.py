@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from rest_framework.exceptions import Throttled
 
-from balansity.api.auth_server import ask_for_user
+from balansity.api.auth_server import ask_for_user, room_to_ask
 from balansity.api.claims import AUTHENTICATED, decode_unproven, read_user, text
 from balansity.api.refusals import Cause, TokenRefused
 from balansity.api.throttles import count_request
@@ -71,16 +71,27 @@ class AskedTokens:
         wait = count_request(SCOPE, caller)
         if wait is not None:
             raise Throttled(wait=wait)
-        user = _confirmed(token, claimed)
+        with room_to_ask():
+            # A page makes several calls at once: another of them may have been answered meanwhile.
+            said = self._remembered(digest)
+            if said is not None:
+                return said
+            user = _confirmed(token, claimed)
         now = self._clock()
         said = _Said(user, now + REFUSED_FOR if user is None else min(now + ACCEPTED_FOR, ends_at))
+        self._remember(digest, said)
+        return said
+
+    def _remember(self, digest: bytes, said: _Said) -> None:
         with self._lock:
-            kept = self._refused if user is None else self._accepted
+            kept, other = self._accepted, self._refused
+            if said.user is None:
+                kept, other = other, kept
+            other.pop(digest, None)
             kept[digest] = said
             kept.move_to_end(digest)
             while len(kept) > MOST_REMEMBERED:
                 kept.popitem(last=False)
-        return said
 
 
 def _confirmed(token: str, claimed: SupabaseUser) -> SupabaseUser | None:

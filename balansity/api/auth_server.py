@@ -1,11 +1,14 @@
 """What Supabase's Auth server says about a token: `GET /auth/v1/user`, through the gateway in front of it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
 
-from balansity.api.supabase_http import Answer, SupabaseUnreachable, get_json
+from balansity.api.supabase_http import AUTH_SERVER, Answer, SupabaseUnreachable, get_json
+from bridge.bulkhead import Crowded, waiting_for
 
 # A signed-out session, a banned user, a deleted one.
 GONE = frozenset({401, 403, 404})
@@ -23,10 +26,21 @@ class GatewayRefused(SupabaseUnreachable):
         )
 
 
+@contextmanager
+def room_to_ask() -> Iterator[None]:
+    """Hold a place among the threads that wait for the Auth server, or raise `SupabaseUnreachable` at once."""
+    try:
+        with waiting_for(AUTH_SERVER):
+            yield
+    except Crowded as error:
+        raise SupabaseUnreachable("as many threads as may wait for it do so already") from error
+
+
 def ask_for_user(token: str) -> dict[str, Any] | None:
     """Return the user as Supabase shows them, or `None` for a token that does not count there (any more).
 
-    Raises `SupabaseUnreachable`. The service key goes into `apikey` alone: a new one (`sb_secret_…`) is no token.
+    Belongs inside `room_to_ask()`. Raises `SupabaseUnreachable`. The service key goes into `apikey` alone: a new one
+    (`sb_secret_…`) is no token.
     """
     headers = {"Authorization": f"Bearer {token}", "apikey": settings.SUPABASE_SERVICE_ROLE_KEY}
     answer = get_json(f"{settings.SUPABASE_URL}/auth/v1/user", headers)

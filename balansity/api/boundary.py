@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from math import ceil
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import translation
@@ -11,6 +12,7 @@ from django.utils.functional import SimpleLazyObject
 
 from balansity.api.exception_handler import problem_for
 from balansity.api.problems import Problem
+from balansity.api.throttles import watched_budgets
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +40,11 @@ class ApiBoundaryMiddleware:
             return self._get_response(request)
         started = time.perf_counter()
         # The admin is Russian by LANGUAGE_CODE; messages of serializers are translated where they are raised.
-        with translation.override("en"):
+        with translation.override("en"), watched_budgets() as used_up:
             response = self._get_response(request)
         if response.status_code >= 400 and isinstance(response, HttpResponse):
             _make_problem(response)
+        _keep_advice_true(response, used_up)
         if 400 <= response.status_code < 500:
             # The line below says it. Django's own would be a second one, at level warning for whatever anybody sends.
             response._has_been_logged = True  # type: ignore[attr-defined]
@@ -69,6 +72,13 @@ def _make_problem(response: HttpResponse) -> None:
     response.content = problem.content
     response.headers["Content-Type"] = problem.headers["Content-Type"]
     response.headers["Content-Length"] = str(len(problem.content))
+
+
+def _keep_advice_true(response: HttpResponseBase, used_up: dict[str, float]) -> None:
+    """Let nobody be told to come again at a time at which a limit would refuse them."""
+    advice = response.headers.get("Retry-After")
+    if advice is not None and used_up:
+        response.headers["Retry-After"] = str(max(int(advice), *(ceil(left) for left in used_up.values())))
 
 
 def _caller(request: HttpRequest) -> str:

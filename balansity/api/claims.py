@@ -37,7 +37,7 @@ def decode(token: str, key: Any, algorithm: str) -> dict[str, Any]:
 
 def decode_unproven(token: str) -> dict[str, Any]:
     """Return the claims of a token whose signature nobody has looked at yet, or raise `TokenRefused`."""
-    options = {**DECODING, "verify_signature": False, "verify_exp": True, "verify_aud": True}
+    options: Any = {**DECODING, "verify_signature": False, "verify_exp": True, "verify_aud": True}
     try:
         claims = jwt.decode(token, options=options, audience=AUTHENTICATED)
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:

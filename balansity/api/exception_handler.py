@@ -11,6 +11,7 @@ from rest_framework import exceptions
 
 from balansity.api.exceptions import PayloadTooLarge, ServiceUnavailable
 from balansity.api.problems import FieldProblem, Problem, retry_after
+from balansity.api.throttles import caller_of, count_request, scope_of, take_back_request
 from bridge.pgmq import POSTGRES_AWAY, QueueMissing
 
 logger = logging.getLogger(__name__)
@@ -22,10 +23,21 @@ def answer_exception(exc: Exception, context: dict[str, Any]) -> HttpResponse | 
     """Return the answer for an exception of a DRF view; `None` makes it a logged 500 without any inner message.
 
     A subclass of `APIException` is told with its own `status_code`, code and detail; `retry_after`, in seconds, is
-    honoured when it has one.
+    honoured when it has one. With a `counted_as` the request is counted under that scope instead of the view's.
     """
-    problem = problem_for(exc)
+    problem = problem_for(_recounted(exc, context))
     return problem.response() if problem else None
+
+
+def _recounted(exc: Exception, context: dict[str, Any]) -> Exception:
+    """Count a request anew that was only told to come again, so that coming again is not what gets it refused."""
+    scope = getattr(exc, "counted_as", None)
+    if scope is None:
+        return exc
+    caller = caller_of(context["request"])
+    take_back_request(scope_of(context["view"]), caller)
+    wait = count_request(scope, caller)
+    return exc if wait is None else exceptions.Throttled(wait=wait)
 
 
 def problem_for(exc: Exception) -> Problem | None:

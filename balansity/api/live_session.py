@@ -8,7 +8,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from balansity.api.auth_server import ask_for_user
+from balansity.api.auth_server import ask_for_user, room_to_ask
 from balansity.api.exceptions import ServiceUnavailable
 from balansity.api.supabase_http import SupabaseUnreachable
 from balansity.api.throttles import caller_of, count_request
@@ -37,7 +37,8 @@ class RequiresLiveSession(BasePermission):
 
 def _check_session(user: SupabaseUser, token: str) -> None:
     try:
-        found = ask_for_user(token)
+        with room_to_ask():
+            found = ask_for_user(token)
     except SupabaseUnreachable as error:
         logger.warning("the session of user %s cannot be checked: %s", user.id, error)
         raise ServiceUnavailable from error

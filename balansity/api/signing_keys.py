@@ -13,7 +13,8 @@ from django.conf import settings
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
-from balansity.api.supabase_http import SupabaseUnreachable, get_json
+from balansity.api.supabase_http import AUTH_SERVER, SupabaseUnreachable, get_json
+from bridge.bulkhead import Crowded, waiting_for
 
 logger = logging.getLogger(__name__)
 
@@ -52,18 +53,32 @@ class SigningKeys:
         """Return the key, `None` when Supabase has no such key; raise `KeysUnavailable` when that is unknown."""
         wanted = (key_id, algorithm)
         if wanted not in self._keys:
-            with self._lock:
+            self._ask_for(wanted)
+        elif self._clock() - self._answered_at >= REFRESH_AFTER and self._lock.acquire(blocking=False):
+            try:
+                if self._may_ask():
+                    self._refresh()
+            finally:
+                self._lock.release()
+        return self._keys.get(wanted)
+
+    def _ask_for(self, wanted: tuple[str, str]) -> None:
+        try:
+            # Around the lock: whoever waits for another thread's answer waits for Supabase.
+            with waiting_for(AUTH_SERVER), self._lock:
                 if wanted not in self._keys and self._may_ask():
                     self._ask()
                 if wanted not in self._keys and not self._answered:
                     raise KeysUnavailable
-        elif self._clock() - self._answered_at >= REFRESH_AFTER and self._lock.acquire(blocking=False):
-            try:
-                if self._may_ask():
-                    self._ask()
-            finally:
-                self._lock.release()
-        return self._keys.get(wanted)
+        except Crowded as error:
+            raise KeysUnavailable from error
+
+    def _refresh(self) -> None:
+        try:
+            with waiting_for(AUTH_SERVER):
+                self._ask()
+        except Crowded:
+            logger.info("the signing keys of Supabase are not refreshed: other threads wait for it")
 
     def _may_ask(self) -> bool:
         pause = ASK_AGAIN_AFTER if self._answered else RETRY_AFTER

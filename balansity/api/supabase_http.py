@@ -11,6 +11,8 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 TIMEOUT_SECONDS = 3.0
+# What `bridge.bulkhead` knows it as.
+AUTH_SERVER = "Supabase Auth"
 LARGEST_BODY = 256 * 1024
 
 

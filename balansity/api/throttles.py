@@ -1,7 +1,9 @@
 """How often one caller may call: counters in Redis, one for each scope and caller, that all processes share."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,9 @@ from redis.retry import Retry
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from balansity.api.breaker import Breaker
+from bridge.bulkhead import Crowded, waiting_for
+
 if TYPE_CHECKING:
     # That module imports this one, for the throttles of every view.
     from rest_framework.views import APIView
@@ -21,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 60
 DEFAULT_SCOPE = "default"
+# How long a Redis that failed is not asked: a silent one would cost each request a second.
+LEFT_ALONE_SECONDS = 5.0
 
 
 class RequestThrottle(BaseThrottle):
@@ -32,12 +39,15 @@ class RequestThrottle(BaseThrottle):
     _wait: float | None = None
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        scope = getattr(view, "throttle_scope", None) or DEFAULT_SCOPE
-        self._wait = count_request(scope, caller_of(request))
+        self._wait = count_request(scope_of(view), caller_of(request))
         return self._wait is None
 
     def wait(self) -> float | None:
         return self._wait
+
+
+def scope_of(view: "APIView") -> str:
+    return getattr(view, "throttle_scope", None) or DEFAULT_SCOPE
 
 
 def caller_of(request: Request) -> str:
@@ -67,20 +77,72 @@ def count_request(scope: str, caller: str) -> float | None:
     what a payment may do is decided in Postgres, and a cache that is away must not stop people from paying.
     """
     limit = settings.API_THROTTLES[scope]
-    key = f"balansity:throttle:{scope}:{caller}"
+    counted = _add(scope, caller, 1)
+    if counted is None:
+        return None
+    count, left = counted
+    if count >= limit:
+        _note_used_up(scope, left)
+    return None if count <= limit else left
+
+
+def take_back_request(scope: str, caller: str) -> None:
+    """Undo the counting of a request that was refused for a reason which the caller was told to wait for."""
+    _add(scope, caller, -1)
+    _note_used_up(scope, None)
+
+
+@contextmanager
+def watched_budgets() -> Iterator[dict[str, float]]:
+    """Give the scopes whose budget is used up by what is counted inside, each with the seconds until it is new."""
+    used_up: dict[str, float] = {}
+    reset = _used_up.set(used_up)
     try:
-        with _client(settings.REDIS_URL).pipeline(transaction=True) as pipeline:
+        yield used_up
+    finally:
+        _used_up.reset(reset)
+
+
+_used_up: ContextVar[dict[str, float] | None] = ContextVar("used_up", default=None)
+
+
+def _note_used_up(scope: str, left: float | None) -> None:
+    used_up = _used_up.get()
+    if used_up is None:
+        return
+    if left is None:
+        used_up.pop(scope, None)
+    else:
+        used_up[scope] = left
+
+
+def _add(scope: str, caller: str, number: int) -> tuple[int, float] | None:
+    """Return the count and the seconds that its minute has left, or `None` when Redis does not tell."""
+    key = f"balansity:throttle:{scope}:{caller}"
+    client, breaker = _redis(settings.REDIS_URL)
+    if not breaker.may_ask():
+        return None
+    try:
+        with waiting_for("Redis", brief=True), client.pipeline(transaction=True) as pipeline:
             pipeline.set(key, 0, ex=WINDOW_SECONDS, nx=True)
-            pipeline.incr(key)
+            pipeline.incrby(key, number)
             pipeline.pttl(key)
             _, count, left = pipeline.execute()
+    except Crowded:
+        logger.info("a request is not counted: other threads wait for Redis")
+        return None
     except (redis.RedisError, OSError) as error:
+        breaker.failed()
         logger.warning("requests are not counted, Redis is away: %s", error)
         return None
-    return None if count <= limit else max(left, 1) / 1000
+    breaker.succeeded()
+    return count, max(left, 1) / 1000
 
 
 @lru_cache(maxsize=4)
-def _client(url: str) -> redis.Redis:
-    # Short: each request waits for it. One more try at once is for a pooled connection that the server has closed.
-    return redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 1))
+def _redis(url: str) -> tuple[redis.Redis, Breaker]:
+    # Short: each request waits for it. One more try at once is for a pooled connection that the server has closed, and
+    # not for a server that is silent.
+    retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=retry)
+    return client, Breaker(LEFT_ALONE_SECONDS)

@@ -16,6 +16,8 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from bridge.bulkhead import Crowded, waiting_for
+
 logger = logging.getLogger(__name__)
 
 # A login must not wait for a Redis that hangs, and still less all those after it.
@@ -83,8 +85,10 @@ class DoorCounter:
         if time.monotonic() < self._left_alone_until:
             return
         try:
-            with _connect() as client:
+            with waiting_for("Redis", brief=True), _connect() as client:
                 client.delete(key)
+        except Crowded:
+            logger.info("a count of logins is not begun anew: other threads wait for Redis")
         except (redis.RedisError, OSError) as error:
             self._leave_alone(error)
 
@@ -117,11 +121,13 @@ class DoorCounter:
         if time.monotonic() < self._left_alone_until:
             return None
         try:
-            with _connect() as client, client.pipeline(transaction=True) as pipeline:
+            with waiting_for("Redis", brief=True), _connect() as client, client.pipeline(transaction=True) as pipeline:
                 pipeline.set(key, 0, ex=seconds, nx=True)
                 pipeline.incr(key)
                 pipeline.pttl(key)
                 _, number, left = pipeline.execute()
+        except Crowded:
+            return None
         except (redis.RedisError, OSError) as error:
             self._leave_alone(error)
             return None

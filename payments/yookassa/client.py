@@ -1,6 +1,7 @@
 """The calls of YooKassa's API that we make, one method each."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ class YooKassaClient:
     anything that the network or YooKassa does. Nothing is repeated here. A call takes at most `connect_timeout` for the
     connection, `read_timeout` until its answer begins and `read_timeout` for the rest of it, all in seconds.
 
+    Each request is made inside `room()`, which may raise `Unavailable` instead.
+
     `key` is the Idempotence-Key: the same key with the same body never has a second effect within 24 hours. It is
     `ValueError` when it has not 1 to 64 printable ASCII characters. An id that cannot be YooKassa's is answered like an
     unknown one (`Rejected`, 404 `not_found`), without a request: ids come from notifications, so from anybody.
@@ -37,6 +40,7 @@ class YooKassaClient:
         api_url: str = API_URL,
         connect_timeout: float = 5.0,
         read_timeout: float = 20.0,
+        room: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._transport = Transport(
             shop_id=shop_id,
@@ -44,6 +48,7 @@ class YooKassaClient:
             api_url=api_url,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
+            room=room,
         )
 
     def create_payment(self, body: Mapping[str, Any], *, key: str) -> ProviderPayment:

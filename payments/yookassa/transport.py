@@ -10,7 +10,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,13 +38,21 @@ class Transport(ApiClient):  # type: ignore[misc]
     """Sends requests of one shop. Any number of threads may share one, and a forked child may go on with it."""
 
     def __init__(
-        self, *, shop_id: str, secret_key: str, api_url: str, connect_timeout: float, read_timeout: float
+        self,
+        *,
+        shop_id: str,
+        secret_key: str,
+        api_url: str,
+        connect_timeout: float,
+        read_timeout: float,
+        room: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         # The SDK's own initialiser is left out: it would take all of this from its process-wide configuration.
         self.endpoint = api_url.rstrip("/")
         self.shop_id, self.shop_password, self.auth_token = shop_id, secret_key, None
         self.user_agent = UserAgent()
         self._connect_timeout, self._read_timeout = connect_timeout, read_timeout
+        self._room = room
         self._session: tuple[int, requests.Session] | None = None
         self._opening = threading.Lock()
 
@@ -59,7 +68,10 @@ class Transport(ApiClient):  # type: ignore[misc]
         started = time.monotonic()
         outcome = "failed"
         try:
-            answer = self.execute(body, method, path, query_params, self.prepare_request_headers(dict(headers or {})))
+            with self._room():
+                answer = self.execute(
+                    body, method, path, query_params, self.prepare_request_headers(dict(headers or {}))
+                )
             outcome = str(answer.status)
             return read_answer(answer, changes=method != "GET")
         except YooKassaError as error:

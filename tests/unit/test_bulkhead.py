@@ -1,0 +1,122 @@
+"""How many threads of a web process may wait for services outside, and what becomes of the others."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from bridge.bulkhead import PATIENCE_SECONDS, Bulkhead, Crowded, limit_waiting, waiting_for
+
+SLOW = 10.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@contextmanager
+def hung(bulkhead: Bulkhead, clock: Clock, *services: str) -> Iterator[None]:
+    """Threads that have waited for these services for long."""
+    with ExitStack() as stack:
+        for service in services:
+            stack.enter_context(bulkhead.waiting_for(service))
+        clock.now += SLOW
+        yield
+
+
+def is_crowded(bulkhead: Bulkhead, service: str, *, brief: bool = False) -> bool:
+    try:
+        with bulkhead.waiting_for(service, brief=brief):
+            return False
+    except Crowded:
+        return True
+
+
+@pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4)])
+def test_one_service_holds_half_of_the_threads(threads: int, most: int) -> None:
+    clock = Clock()
+    bulkhead = Bulkhead(threads, clock)
+    with hung(bulkhead, clock, *["YooKassa"] * (most - 1)):
+        assert not is_crowded(bulkhead, "YooKassa")
+    with hung(bulkhead, clock, *["YooKassa"] * most):
+        assert is_crowded(bulkhead, "YooKassa")
+    assert not is_crowded(bulkhead, "YooKassa")
+
+
+def test_the_others_are_told_at_once() -> None:
+    clock = Clock()
+    bulkhead = Bulkhead(4, clock)
+    with hung(bulkhead, clock, "YooKassa", "YooKassa"):
+        started = time.monotonic()
+        assert is_crowded(bulkhead, "YooKassa")
+        assert time.monotonic() - started < PATIENCE_SECONDS
+
+
+def test_a_slow_service_leaves_room_for_another() -> None:
+    clock = Clock()
+    bulkhead = Bulkhead(4, clock)
+    with hung(bulkhead, clock, "YooKassa", "YooKassa"):
+        assert not is_crowded(bulkhead, "Supabase Auth")
+        assert not is_crowded(bulkhead, "Redis", brief=True)
+
+
+def test_all_services_together_leave_one_thread_over() -> None:
+    clock = Clock()
+    bulkhead = Bulkhead(4, clock)
+    with hung(bulkhead, clock, "YooKassa", "YooKassa", "Supabase Auth"):
+        for service in ("Supabase Auth", "Supabase Storage", "Redis"):
+            assert is_crowded(bulkhead, service)
+
+
+def test_who_comes_while_others_have_just_begun_waits_a_moment() -> None:
+    bulkhead = Bulkhead(4)
+    begun, go_on = threading.Barrier(3), threading.Event()
+
+    def ask() -> None:
+        with bulkhead.waiting_for("YooKassa"):
+            begun.wait(5)
+            go_on.wait(5)
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    begun.wait(5)
+    threading.Timer(0.02, go_on.set).start()
+    assert not is_crowded(bulkhead, "YooKassa")
+    for thread in threads:
+        thread.join(5)
+
+
+def test_that_moment_ends() -> None:
+    bulkhead = Bulkhead(4)
+    with bulkhead.waiting_for("YooKassa"), bulkhead.waiting_for("YooKassa"):
+        started = time.monotonic()
+        assert is_crowded(bulkhead, "YooKassa")
+        assert is_crowded(bulkhead, "YooKassa")
+        assert PATIENCE_SECONDS / 2 < time.monotonic() - started < PATIENCE_SECONDS + 1
+
+
+def test_a_place_is_given_back_after_a_failure() -> None:
+    bulkhead = Bulkhead(2)
+    for _ in range(3):
+        with pytest.raises(ConnectionError), bulkhead.waiting_for("YooKassa"):
+            raise ConnectionError
+    assert not is_crowded(bulkhead, "YooKassa")
+
+
+def test_only_a_web_process_limits_itself() -> None:
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(waiting_for("YooKassa"))
+    limit_waiting(2)
+    try:
+        with waiting_for("YooKassa"), pytest.raises(Crowded), waiting_for("YooKassa"):
+            pass
+    finally:
+        limit_waiting(None)
