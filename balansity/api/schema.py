@@ -7,7 +7,10 @@ from balansity.api.problems import CONTENT_TYPE
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _REQUEST_ID = {"description": "The id of the request, for log lines and support.", "schema": {"type": "string"}}
-_RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
+_RETRY_AFTER = {
+    "description": "Seconds to wait. No limit refuses a repeat after them.",
+    "schema": {"type": "integer", "minimum": 1},
+}
 
 _DESCRIPTIONS = {
     "400": "The request is not valid; `errors` says where.",
@@ -16,7 +19,7 @@ _DESCRIPTIONS = {
     "413": "The request body is too large.",
     "415": "The request body is not JSON.",
     "429": "Too many requests.",
-    "503": "Something that the service needs does not answer.",
+    "503": "Something that the service needs does not answer, or too many requests wait for it already.",
     "default": "Any other error.",
 }
 
@@ -76,7 +79,8 @@ def _statuses(operation: dict[str, Any]) -> Iterator[str]:
 
 def _response(status: str) -> dict[str, Any]:
     headers = {"X-Request-ID": _REQUEST_ID}
-    if status in {"429", "503"}:
+    # Of the conflicts, those that pass: a request that is at work, a report on its way.
+    if status in {"409", "429", "503"}:
         headers["Retry-After"] = _RETRY_AFTER
     return {
         "description": _DESCRIPTIONS.get(status, _DESCRIPTIONS["default"]),

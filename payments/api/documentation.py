@@ -13,7 +13,8 @@ IDEMPOTENCY = [
         HEADER,
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]{1,255}$"},
         OpenApiParameter.HEADER,
-        description="The same key with the same body gets the same answer, for two days. Answers of 5xx are not kept.",
+        description="The same key with the same body gets the same answer, for two days. Answers of 5xx are not kept: "
+        "the same key is free again as soon as nobody works on it. A new try after a decline is a new key.",
     ),
     OpenApiParameter(
         REPLAYED,

@@ -38,22 +38,19 @@ class IdempotentView(APIView):
         return _replay(claimed) if isinstance(claimed, Answer) else self._work(claimed, work)
 
     def _work(self, claim: Claim, work: Callable[[], Response]) -> HttpResponse:
-        answer: Answer | None = None
+        # Neither of what follows the work raises, so its result or its error is what the caller gets.
         try:
             response = work()
-            answer = Answer(response.status_code, json.loads(JSONRenderer().render(response.data)))
+            keep_answer(claim, Answer(response.status_code, json.loads(JSONRenderer().render(response.data))))
         except APIException as error:
             if error.status_code < 500:
                 # The handler that the settings name answers in JSON, and for each error of the API.
                 refused = self.get_exception_handler()(error, self.get_exception_handler_context())
-                answer = Answer(refused.status_code, json.loads(refused.content)) if refused is not None else None
+                if refused is not None:
+                    keep_answer(claim, Answer(refused.status_code, json.loads(refused.content)))
             raise
         finally:
-            # Whatever happened: a key that stays taken keeps its user waiting for minutes.
-            if answer is None:
-                release_key(claim)
-            else:
-                keep_answer(claim, answer)
+            release_key(claim)
         return response
 
 

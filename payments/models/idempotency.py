@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 class IdempotencyKey(models.Model):
     """A key that a customer used, the fingerprint of what came with it, and the answer once there is one.
 
-    `locked_at` is set while a request is at work; one that is too old belongs to a process that died.
+    `locked_at` is when the latest request began its work. Whether it still is at work, an advisory lock tells.
     """
 
     user_id = models.UUIDField(_("customer"))

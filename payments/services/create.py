@@ -1,11 +1,13 @@
 """Starts a payment: everything is written down before the provider is asked, so that no answer can get lost."""
 
+import logging
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.utils import timezone
 
@@ -32,6 +34,8 @@ from payments.services.timeline import record_event
 from payments.states import Door, EventKind
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable
+
+logger = logging.getLogger(__name__)
 
 METHOD = "yookassa"
 
@@ -144,7 +148,7 @@ def _create_there(client: YooKassaClient, checkout: Checkout) -> str:
         record_refused(checkout.pk, error, door=Door.API)
         raise ProviderRejected from error
     except Unavailable as error:
-        record_unanswered(checkout.pk, str(error), door=Door.API)
+        _note_unanswered(checkout, error)
         raise ProviderUnavailable(retry_after=error.retry_after) from error
     record_created(checkout.pk, created, door=Door.API)
     checkout.refresh_from_db(fields=["external_id", "confirmation_token"])
@@ -153,3 +157,11 @@ def _create_there(client: YooKassaClient, checkout: Checkout) -> str:
     if not checkout.confirmation_token:
         raise PaymentFinished
     return checkout.confirmation_token
+
+
+def _note_unanswered(checkout: Checkout, error: Unavailable) -> None:
+    try:
+        record_unanswered(checkout.pk, str(error), door=Door.API)
+    except DatabaseError as away:
+        # The check that was planned together with the checkout comes all the same.
+        logger.warning("payment %s: nobody answered, which could not be noted: %s", checkout.pk, type(away).__name__)

@@ -1,14 +1,35 @@
 """`Idempotency-Key` on `create`: the same answer for the same request, and nothing twice."""
 
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.test import APIRequestFactory
 
+from balansity.api.parsers import DecimalJSONParser
 from balansity.sandbox.yookassa import FaultKind, YooKassaServer
+from payments.api.idempotent import IdempotentView
 from payments.models import Checkout, IdempotencyKey, Payment
-from payments.services.idempotency import KEPT_FOR, LONGEST_WORK, Answer, Claim, claim_key, forget_old_keys, keep_answer
+from payments.problems import IdempotencyKeyReused, RequestInFlight
+from payments.services.idempotency import (
+    KEPT_FOR,
+    Answer,
+    Claim,
+    claim_key,
+    forget_old_keys,
+    keep_answer,
+    release_key,
+)
+from tests.acceptance.waiting import wait_until
 from tests.payment_calls import Catalogue, Customer, at_once, at_yookassa, make_catalogue
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
@@ -87,24 +108,146 @@ def test_of_requests_at_once_one_does_the_work(
     assert len(yookassa.requests) == 1
 
 
-def test_a_key_of_a_process_that_died_is_free_after_two_minutes(customer: Customer, catalogue: Catalogue) -> None:
-    customer.create(catalogue.bundle(), key=KEY)
-    held: dict[str, Any] = {"response_status": None, "response_body": None}
-    IdempotencyKey.objects.update(**held, locked_at=timezone.now() - LONGEST_WORK + timedelta(seconds=5))
-    assert customer.create(catalogue.bundle(), key=KEY).code == "request_in_flight"
-    IdempotencyKey.objects.update(**held, locked_at=timezone.now() - LONGEST_WORK)
-    assert customer.create(catalogue.bundle(), key=KEY).status == 200
+@contextmanager
+def held_elsewhere(customer: Customer, fingerprint: str = "f") -> Iterator[int]:
+    """Another process at work on the key; gives the process id of its session with Postgres."""
+    claimed, go_on = threading.Event(), threading.Event()
+    found: list[int] = []
+
+    def work() -> None:
+        claim = claim_key(user_id=customer.id, key=KEY, fingerprint=fingerprint)
+        assert isinstance(claim, Claim)
+        found.append(session())
+        claimed.set()
+        go_on.wait(10)
+        release_key(claim)
+        connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert claimed.wait(10)
+    try:
+        yield found[0]
+    finally:
+        go_on.set()
+        thread.join(10)
+
+
+def session() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def end_session(number: int) -> None:
+    """As a restart of Postgres does, and as the death of the client does; returns when it is over."""
+    other = connection.copy()
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [number])
+
+
+def test_a_key_is_taken_while_its_holder_works_and_free_as_soon_as_it_is_gone(customer: Customer) -> None:
+    with held_elsewhere(customer) as holder:
+        with pytest.raises(RequestInFlight):
+            claim_key(user_id=customer.id, key=KEY, fingerprint="f")
+        with pytest.raises(IdempotencyKeyReused):
+            claim_key(user_id=customer.id, key=KEY, fingerprint="other")
+        end_session(holder)
+        assert isinstance(claim_key(user_id=customer.id, key=KEY, fingerprint="f"), Claim)
+
+
+def test_an_answer_that_came_meanwhile_is_given_to_who_found_the_key_taken(customer: Customer) -> None:
+    with held_elsewhere(customer):
+        IdempotencyKey.objects.update(response_status=200, response_body={"a": 1})
+        assert claim_key(user_id=customer.id, key=KEY, fingerprint="f") == Answer(200, {"a": 1})
+
+
+def test_refused_claims_keep_no_lock(customer: Customer) -> None:
+    first = claim_key(user_id=customer.id, key=KEY, fingerprint="f")
+    assert isinstance(first, Claim)
+    keep_answer(first, Answer(200, {}))
+    release_key(first)
+    assert claim_key(user_id=customer.id, key=KEY, fingerprint="f") == Answer(200, {})
+    with pytest.raises(IdempotencyKeyReused):
+        claim_key(user_id=customer.id, key=KEY, fingerprint="other")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert cursor.fetchone() == (0,)
 
 
 def test_who_lost_a_key_to_another_process_does_not_overwrite_its_answer(customer: Customer) -> None:
     lost = claim_key(user_id=customer.id, key=KEY, fingerprint="f")
     assert isinstance(lost, Claim)
-    IdempotencyKey.objects.update(locked_at=timezone.now() - LONGEST_WORK)
+    connection.close()
     taken = claim_key(user_id=customer.id, key=KEY, fingerprint="f")
     assert isinstance(taken, Claim)
     keep_answer(taken, Answer(200, {"payment_id": "new"}))
     keep_answer(lost, Answer(200, {"payment_id": "old"}))
+    release_key(taken)
     assert claim_key(user_id=customer.id, key=KEY, fingerprint="f") == Answer(200, {"payment_id": "new"})
+
+
+def test_when_postgres_restarts_while_the_provider_is_asked_the_same_request_works_at_once(
+    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer
+) -> None:
+    yookassa.fail(FaultKind.SLOW, seconds=1)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(customer.create, catalogue.bundle(), key=KEY)
+        wait_until(Checkout.objects.exists, "the payment is begun")
+        for holder in holders():
+            end_session(holder)
+        answer = first.result(10)
+    assert (answer.status, answer.code) == (503, "service_unavailable")
+    assert customer.create(catalogue.bundle(), key=KEY).status == 200
+    assert len(at_yookassa(yookassa)) == Payment.objects.count() == 1
+
+
+def holders() -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT l.pid FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database"
+            " WHERE l.locktype = 'advisory' AND l.classid = 7262023 AND d.datname = current_database()"
+        )
+        return [number for (number,) in cursor.fetchall()]
+
+
+def test_the_clean_up_never_replaces_what_went_wrong(
+    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer, settings: Settings
+) -> None:
+    settings.YUKASSA_READ_TIMEOUT = 0.5
+    yookassa.fail(FaultKind.SILENT)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(customer.create, catalogue.bundle(), key=KEY)
+        wait_until(holders, "the key is taken")
+        wait_until(Checkout.objects.exists, "the payment is begun")
+        for holder in holders():
+            end_session(holder)
+        answer = first.result(10)
+    assert (answer.status, answer.code) == (503, "provider_unavailable")
+    assert customer.create(catalogue.bundle(), key=KEY).status == 200
+
+
+def test_a_session_whose_client_vanished_without_a_word_ends_within_a_minute(database: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, setting FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1")
+        assert dict(cursor.fetchall()) == {
+            "tcp_keepalives_count": "3",
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+        }
+
+
+def test_what_was_done_is_answered_though_it_cannot_be_kept(customer: Customer, caplog: Any) -> None:
+    def work() -> Response:
+        end_session(session())
+        return Response({"done": True})
+
+    posted = APIRequestFactory().post("/api/x", {}, format="json", headers={"Idempotency-Key": KEY})
+    request = Request(posted, parsers=[DecimalJSONParser()])
+    answer = IdempotentView().answer_once(request, customer.id, work)
+    assert answer.status_code == 200
+    assert "could not be kept" in caplog.text
+    assert holders() == []
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "k" * 256, "ключ", "tab\there"])
