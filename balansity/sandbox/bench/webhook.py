@@ -10,6 +10,7 @@ import psutil
 from django.apps import apps
 
 from balansity.sandbox.bench import open_loop
+from balansity.sandbox.bench.payers import CUSTOMERS, SilentProvider, waiting_payers
 from balansity.sandbox.bench.report import Figure, median, percentile, show
 from balansity.sandbox.bench.rig import Rig, await_true, execute, rig, value
 from balansity.sandbox.process import free_port
@@ -22,6 +23,8 @@ RATE = 100.0
 SECONDS = 10.0
 ROUNDS = 3
 PAYMENTS = 500
+# A process whose threads all wait makes it thousands.
+MOST_TIMES = 2.0
 PATH = "/api/webhook/yookassa"
 
 
@@ -29,21 +32,31 @@ def run() -> bool:
     """Gunicorn as shipped, on a database that syncs its commits; the baseline is the same server without a database."""
     health: list[float] = []
     ours: list[float] = []
+    beside_health: list[float] = []
+    beside_ours: list[float] = []
     with rig("webhook") as built:
         wakeup.install(QUEUE, Method.TRIGGER)
         bodies = _notifications(_make_payments())
-        port, web = _start_gunicorn(built)
+        provider = SilentProvider()
+        port, web = _start_gunicorn(built, provider)
         # The first ones open connections and import code.
         open_loop.send(port, *_schedule([open_loop.get("/health")], seconds=1))
         sent = len(open_loop.send(port, *_schedule(bodies, seconds=1)))
-        before, warm = _processor_seconds(web), sent
+        processor = 0.0
         for number in range(1, ROUNDS + 1):
+            before = _processor_seconds(web)
             health += open_loop.send(port, *_schedule([open_loop.get("/health")], seconds=SECONDS))
             latest = open_loop.send(port, *_schedule(bodies, seconds=SECONDS))
             ours += latest
             sent += len(latest)
+            processor += _processor_seconds(web) - before
             print(f"round {number}: {median(latest):.1f} ms, p99 {percentile(latest, 99):.1f} ms", flush=True)
-        processor = (_processor_seconds(web) - before) * 1000 / (sent - warm + len(health))
+            with waiting_payers(port, provider):
+                beside_health += open_loop.send(port, *_schedule([open_loop.get("/health")], seconds=SECONDS))
+                beside_ours += open_loop.send(port, *_schedule(bodies, seconds=SECONDS))
+        provider.close()
+        per_request = processor * 1000 / (len(ours) + len(health))
+        sent += len(beside_ours)
         stored = value("SELECT count(*) FROM payments_providernotification WHERE status = 'stored' AND trusted")
         queued = value(f"SELECT count(*) FROM pgmq.q_{QUEUE}")
     if (stored, queued) != (sent, sent):
@@ -58,19 +71,28 @@ def run() -> bool:
             Figure("/health, p99", percentile(health, 99), "ms"),
             Figure("notification / health, p50", median(ours) / median(health), "times"),
             Figure("notification / health, p99", percentile(ours, 99) / percentile(health, 99), "times"),
-            Figure("web processes, processor time a request of either kind", processor, "ms"),
+            Figure("beside a silent YooKassa: notification, p99", percentile(beside_ours, 99), "ms"),
+            Figure("beside it / without, notification, p99", _times(beside_ours, ours), "times", most=MOST_TIMES),
+            Figure("beside it / without, /health, p99", _times(beside_health, health), "times", most=MOST_TIMES),
+            Figure("web processes, processor time a request of either kind", per_request, "ms"),
         ],
         notes=[
             f"{RATE:.0f} requests a second at random times, {SECONDS:.0f} s a round, {ROUNDS} rounds in turn;",
             "each over a new connection, from its time to the end of the answer; /health touches no database;",
+            f"beside a silent YooKassa {CUSTOMERS} customers start payments, and come again when they are told to;",
             f"{sent:,} notifications were answered with 200, and as many are stored with their check",
         ],
     )
 
 
-def _start_gunicorn(built: Rig) -> tuple[int, psutil.Process]:
+def _times(beside: list[float], without: list[float]) -> float:
+    return percentile(beside, 99) / percentile(without, 99)
+
+
+def _start_gunicorn(built: Rig, provider: SilentProvider) -> tuple[int, psutil.Process]:
     port = free_port()
-    process = built.start("-m", "gunicorn", API_PORT=str(port))
+    shop = {"YUKASSA_SHOP_ID": "100500", "YUKASSA_SECRET_KEY": "test_of-a-silent-shop"}
+    process = built.start("-m", "gunicorn", API_PORT=str(port), YUKASSA_API_URL=provider.api_url, **shop)
     await_true(lambda: _answers(port), seconds=60)
     return port, psutil.Process(process.pid)
 
