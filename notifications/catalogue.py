@@ -40,7 +40,7 @@ class CheckupCompleted(Content):
     def read(cls, variables: Variables) -> Self:
         return cls(
             assessment_id=variables.identifier("assessment_id"),
-            profile_name=variables.text("profile_name"),
+            profile_name=variables.optional_text("profile_name"),
             completed_at=variables.optional_time("completed_at"),
         )
 
@@ -58,7 +58,7 @@ class AppointmentConfirmation(Content):
             appointment_id=variables.identifier("appointment_id"),
             appointment_type=variables.text("appointment_type"),
             scheduled_at=variables.time("scheduled_at"),
-            status=variables.choice("status", APPOINTMENT_STATUSES),
+            status=variables.choice("status", APPOINTMENT_STATUSES, default="scheduled"),
         )
 
 

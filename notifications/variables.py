@@ -16,6 +16,8 @@ MOST_AMOUNT = Decimal(10) ** 9
 # Years in which every time of day has a Moscow time and the mail makes sense.
 YEARS = range(2000, 2200)
 
+RUBLE = "RUB"
+
 _IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -49,9 +51,9 @@ class Variables:
             raise self._wrong(name, "is not an id")
         return value.lower()
 
-    def choice(self, name: str, labels: Mapping[str, str]) -> str:
-        """The label of the value; a value without a label is an error."""
-        value = self._string(name).strip().lower()
+    def choice(self, name: str, labels: Mapping[str, str], *, default: str) -> str:
+        """The label of the value; a value without a label is an error, and null means the default of the column."""
+        value = self._string(name).strip().lower() if self._value(name) is not None else default
         if value not in labels:
             raise self._wrong(name, "is none of " + ", ".join(labels))
         return labels[value]
@@ -69,7 +71,16 @@ class Variables:
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def optional_time(self, name: str) -> datetime | None:
-        return self.time(name) if self._value(name) is not None else None
+        """As `time`, but null, and a text that is no time which can be shown, are none.
+
+        Customers write the column: `infinity`, the year 20000. The mail is whole without it.
+        """
+        if not self.optional_text(name):
+            return None
+        try:
+            return self.time(name)
+        except PermanentError:
+            return None
 
     def amount(self, name: str) -> Decimal:
         """A positive sum with at most two decimals, sent as a JSON number or a string; never rounded."""
@@ -86,7 +97,8 @@ class Variables:
         return round(amount, 2)
 
     def currency(self, name: str) -> str:
-        value = self._string(name).strip().upper()
+        """A code of three letters; null means rubles, the default of the column."""
+        value = self._string(name).strip().upper() if self._value(name) is not None else RUBLE
         if not _CURRENCY.fullmatch(value):
             raise self._wrong(name, "is not a currency code like RUB")
         return value

@@ -1,22 +1,37 @@
 """Pages of what a customer has, newest first, that stay the same while new rows come in."""
 
 from datetime import timedelta
+from typing import Any
 
+from django.db.models import Value
+from django.db.models.functions import Coalesce, Greatest, Least
 from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from balansity.database import EARLIEST, LATEST
 
 FURTHEST_ZONE = timedelta(hours=15)
 
 
 class NewestFirst(CursorPagination):
-    """For rows with `created_at` and `id`. `limit` asks for up to 100 of them."""
+    """For rows with `created_at` and `id`. `limit` asks for up to 100 of them.
 
-    ordering = ("-created_at", "-id")
+    Customers may write NULL and `infinity` into their rows' times. A page begins behind the last row of the one before,
+    so rows are put in order by a time that every row has, and that is the same here and in the database.
+    """
+
+    ordering = ("-listed_at", "-id")
     page_size = 20
     page_size_query_param = "limit"
     max_page_size = 100
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
+        known = Coalesce("created_at", Value(EARLIEST))
+        within = Greatest(Least(known, Value(LATEST)), Value(EARLIEST))
+        return super().paginate_queryset(queryset.annotate(listed_at=within), request, view)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         """DRF leaves the position in a cursor to the database, and a cursor may be anybody's text."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
@@ -57,7 +57,8 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
     search_help_text = gettext_lazy(
         "Client's address, order number (8 characters), or the id of a payment, refund, client or consultation"
     )
-    ordering = ("-created_at", "-id")
+    # A customer's row without a time must not stand above all others for ever.
+    ordering = (F("created_at").desc(nulls_last=True), "-id")
     actions = ("check_selected",)
     change_form_template = "admin/payments/payment_page.html"
     change_list_template = "admin/payments/payment_list.html"

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import LessThan
 from django.utils import timezone
 
 from payments.models import Checkout, Payment
@@ -51,7 +53,8 @@ def stuck() -> Q:
     """The payments that should have come to an end by now, and did not."""
     waiting = Q(checkout__provider_status__in=[status.value for status in OPEN])
     untouched = Q(checkout__isnull=True, status__in=(PaymentStatus.PENDING, PaymentStatus.PROCESSING))
-    return (waiting | untouched) & Q(created_at__lt=timezone.now() - STUCK_AFTER)
+    began = Coalesce("created_at", "checkout__created_at")
+    return (waiting | untouched) & Q(LessThan(began, timezone.now() - STUCK_AFTER))
 
 
 def is_stuck(payment: Payment) -> bool:
@@ -61,4 +64,5 @@ def is_stuck(payment: Payment) -> bool:
         waits = payment.status in (PaymentStatus.PENDING, PaymentStatus.PROCESSING)
     else:
         waits = checkout.provider_status in OPEN
-    return waits and payment.created_at < timezone.now() - STUCK_AFTER
+    began = payment.created_at or (checkout.created_at if checkout else None)
+    return waits and began is not None and began < timezone.now() - STUCK_AFTER

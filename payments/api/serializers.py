@@ -39,8 +39,9 @@ class PaymentSerializer(serializers.ModelSerializer[Payment]):
     # numeric(10,2) as a JSON number: so few digits survive a float exactly.
     amount = serializers.FloatField(read_only=True)
     status = serializers.SerializerMethodField()
-    created_at = UtcTime(read_only=True)
-    updated_at = UtcTime(read_only=True)
+    # Supabase's columns may be NULL.
+    created_at = UtcTime(read_only=True, allow_null=True)
+    updated_at = UtcTime(read_only=True, allow_null=True)
 
     class Meta:
         model = Payment

@@ -2,6 +2,9 @@
 
 The odd table names make Django write `"public"."payments"`: our own schema stands first in the search path, and a table
 of ours must never be taken for one of Supabase's.
+
+What may be NULL there may be `None` here, but where its default is what is meant (`DefaultedTextField`). An `is_active`
+that is NULL is not true: the site shows such a thing to nobody, so nobody can buy it.
 """
 
 import uuid
@@ -10,6 +13,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from payments.models.untrusted import DefaultedTextField, MoneyField
 from payments.models.untrusted_json import UntrustedJSONField
 from payments.states import PaymentStatus
 
@@ -17,8 +21,8 @@ from payments.states import PaymentStatus
 class Stamped(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     # Filled by the database, which also touches `updated_at` by a trigger.
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True, null=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True, null=True)
 
     class Meta:
         abstract = True
@@ -61,8 +65,8 @@ class Profile(Stamped):
 class AppointmentType(Stamped):
     name = models.TextField(_("name"))
     duration_minutes = models.IntegerField(_("minutes"))
-    price = models.DecimalField(_("price"), max_digits=10, decimal_places=2)
-    is_active = models.BooleanField(_("on sale"), default=True)
+    price = MoneyField(_("price"), max_digits=10, decimal_places=2)
+    is_active = models.BooleanField(_("on sale"), default=True, null=True)
 
     objects: ClassVar[models.Manager["AppointmentType"]] = models.Manager()
 
@@ -79,9 +83,9 @@ class AppointmentType(Stamped):
 class Package(Stamped):
     name = models.TextField(_("name"))
     session_count = models.IntegerField(_("sessions"))
-    appointment_type = models.ForeignKey(AppointmentType, models.DO_NOTHING, db_constraint=False, null=True)
-    price = models.DecimalField(_("price"), max_digits=10, decimal_places=2)
-    is_active = models.BooleanField(_("on sale"), default=True)
+    appointment_type = models.ForeignKey(AppointmentType, models.DO_NOTHING, db_constraint=False)
+    price = MoneyField(_("price"), max_digits=10, decimal_places=2)
+    is_active = models.BooleanField(_("on sale"), default=True, null=True)
 
     objects: ClassVar[models.Manager["Package"]] = models.Manager()
 
@@ -99,9 +103,9 @@ class Payment(Stamped):
     """The row that the front end reads. Its status, amount and metadata may have been written by anybody."""
 
     user = models.ForeignKey(User, models.DO_NOTHING, db_constraint=False, verbose_name=_("customer"))
-    amount = models.DecimalField(_("amount"), max_digits=10, decimal_places=2)
-    currency = models.TextField(_("currency"), default="RUB")
-    status = models.TextField(_("status"), choices=PaymentStatus.choices, default=PaymentStatus.PENDING)
+    amount = MoneyField(_("amount"), max_digits=10, decimal_places=2)
+    currency = DefaultedTextField(_("currency"), default="RUB")
+    status = DefaultedTextField(_("status"), choices=PaymentStatus.choices, default=PaymentStatus.PENDING)
     payment_method = models.TextField(_("method"), null=True)  # noqa: DJ001
     external_payment_id = models.TextField(_("id at YooKassa"), null=True)  # noqa: DJ001
     metadata = UntrustedJSONField(_("metadata"), null=True)
@@ -127,7 +131,7 @@ class Appointment(Stamped):
     profile = models.ForeignKey(Profile, models.DO_NOTHING, db_constraint=False, null=True)
     appointment_type = models.ForeignKey(AppointmentType, models.DO_NOTHING, db_constraint=False)
     scheduled_at = models.DateTimeField(_("time"))
-    status = models.TextField(_("status"), default="scheduled")
+    status = DefaultedTextField(_("status"), default="scheduled")
     payment = models.ForeignKey(Payment, models.DO_NOTHING, db_constraint=False, null=True, related_name="appointments")
 
     objects: ClassVar[models.Manager["Appointment"]] = models.Manager()
@@ -147,7 +151,7 @@ class PackagePurchase(Stamped):
     package = models.ForeignKey(Package, models.DO_NOTHING, db_constraint=False)
     sessions_remaining = models.IntegerField(_("sessions left"))
     payment = models.ForeignKey(Payment, models.DO_NOTHING, db_constraint=False, null=True, related_name="purchases")
-    purchased_at = models.DateTimeField(_("bought"))
+    purchased_at = models.DateTimeField(_("bought"), null=True)
     expires_at = models.DateTimeField(_("valid until"), null=True)
 
     objects: ClassVar[models.Manager["PackagePurchase"]] = models.Manager()

@@ -208,7 +208,8 @@ def _check_place(own: Appointment) -> None:
 def _link(own: Appointment, payment: Payment) -> Fulfilment:
     _check_place(own)
     own.payment = payment
-    own.save(update_fields=["payment"])
+    # A status that was NULL reads as the column's default. Supabase's reminders look for the word itself.
+    own.save(update_fields=["payment", "status"])
     return _appointment(payment, own.pk, Fulfilment.How.LINKED)
 
 
@@ -222,7 +223,9 @@ def rivals_of(own: Appointment) -> QuerySet[Appointment]:
     others = Appointment.objects.filter(
         appointment_type_id=own.appointment_type_id, scheduled_at=own.scheduled_at, status__in=HOLDING_SLOT
     ).exclude(pk=own.pk)
-    return others.filter(Q(Exists(given)) | Q(created_at__lt=own.created_at))
+    # Whoever took the time of the booking away goes behind those that have one.
+    before = Q(created_at__isnull=False) if own.created_at is None else Q(created_at__lt=own.created_at)
+    return others.filter(Q(Exists(given)) | before)
 
 
 def _appointment(payment: Payment, appointment_id: uuid.UUID, how: Fulfilment.How) -> Fulfilment:

@@ -100,6 +100,8 @@ def _check_only_claim(row: Payment, theirs: ProviderPayment) -> None:
     """Whoever inserts a row chooses its `external_payment_id`: an old payment must not prove a new row."""
     if Payment.objects.filter(external_payment_id=theirs.id).exclude(pk=row.pk).exists():
         raise ProviderMismatch(f"several payments carry the id {theirs.id}, and YooKassa names none of them")
+    if row.created_at is None:
+        raise ProviderMismatch(f"{theirs.id} was made at {theirs.created_at}, and the payment has no time")
     # The row was there first; the customer chose a way to pay in between.
     if not -_CLOCKS_DIFFER <= theirs.created_at - row.created_at <= STARTED_WITHIN:
         raise ProviderMismatch(f"{theirs.id} was made at {theirs.created_at}, the payment at {row.created_at}")

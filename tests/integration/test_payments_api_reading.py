@@ -40,6 +40,8 @@ def test_a_paid_payment_is_verified_and_fulfilled(
     yookassa.succeed(at_yookassa(yookassa)[0]["id"])
     answer = customer.verify(payment_id)
     row = Payment.objects.get()
+    assert row.created_at is not None
+    assert row.updated_at is not None
     assert (answer.status, answer.body["status"]) == (200, "completed")
     assert answer.body["payment"] == {
         "id": payment_id,

@@ -11,6 +11,7 @@ from pytest_django import Settings
 from bridge.errors import InvalidMessage, PermanentError
 from notifications.catalogue import CATALOGUE, PaymentConfirmation, ReportReady
 from notifications.request import EmailRequest
+from notifications.russian import Money
 from notifications.variables import Variables
 from tests.email_samples import IDENTIFIER, SAMPLES, message_body
 
@@ -169,6 +170,23 @@ def test_columns_that_can_be_null_may_be_null() -> None:
     content = EmailRequest.parse(body).content
     assert isinstance(content, PaymentConfirmation)
     assert content.payment_method == ""
+
+
+@pytest.mark.parametrize(
+    ("template", "variable", "value", "field", "read"),
+    [
+        ("payment_confirmation", "currency", None, "money", Money(Decimal(5000), "RUB")),
+        ("appointment_confirmation", "status", None, "status", "запланирована"),
+        ("checkup_completed", "completed_at", "infinity", "completed_at", None),
+        ("checkup_completed", "profile_name", " ", "profile_name", ""),
+    ],
+)
+def test_null_is_the_default_of_its_column_and_oddities_of_a_customers_row_stop_no_mail(
+    template: str, variable: str, value: object, field: str, read: object
+) -> None:
+    body = message_body(template)
+    body["variables"] |= {"amount": 5000, variable: value}
+    assert getattr(EmailRequest.parse(body).content, field) == read
 
 
 @pytest.mark.parametrize(

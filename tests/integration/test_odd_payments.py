@@ -1,0 +1,119 @@
+"""Whatever customers write into their rows of payments, no page, no answer and no task breaks on it."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from django.test import Client
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from payments.models import Checkout, Payment
+from payments.services.due_checks import flag_unfulfilled, queue_due_checks
+from payments.services.reconcile import compare_recent
+from payments.services.refunds import queue_processing
+from payments.states import PaymentStatus
+from tests.checkouts import make_customer, purge_checks
+from tests.databases import ClonedDatabase
+from tests.front_ends import tab_of
+from tests.odd_rows import PAYMENTS, insertion
+from tests.payment_calls import Answer, Customer
+from tests.payment_deliveries import shop_at_yookassa, work_off
+from tests.payment_pages import CHECK, LIST, LOOK, REFUND, page_of, staff_with, text
+
+# Many rows in few examples, and no search for the smallest: pages are slow. A row that breaks one stands in the log.
+ODD = settings(
+    max_examples=3,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
+)
+ROWS = st.lists(PAYMENTS, min_size=16, max_size=16)
+PER_PAGE = 6
+STATUSES = set(PaymentStatus.values)
+
+
+@pytest.fixture
+def staff(database: ClonedDatabase) -> Client:
+    return staff_with(*LOOK, CHECK, REFUND)
+
+
+def write(rows: list[dict[str, Any]]) -> Customer:
+    """Somebody writes these rows, with no more rights than a browser has; nobody else has any."""
+    Checkout.objects.all().delete()
+    Payment.objects.all().delete()
+    purge_checks()
+    customer = Customer(make_customer())
+    tab = tab_of(customer)
+    for row in rows:
+        row["id"] = uuid.uuid4()
+        statement, values = insertion("payments", {**row, "user_id": customer.id})
+        tab.write(statement, *values)
+    return customer
+
+
+def read_strictly(answer: Answer) -> Any:
+    """The body, as browsers read it: Python also takes NaN and Infinity."""
+    json.dumps(answer.body, allow_nan=False)
+    return answer.body
+
+
+@ODD
+@given(ROWS)
+def test_their_owner_reads_all_of_them_page_by_page(
+    database: ClonedDatabase, settings: Settings, rows: list[dict[str, Any]]
+) -> None:
+    settings.API_THROTTLE_DEFAULT = 100_000
+    customer = write(rows)
+    seen, address = [], f"/api/payments?limit={PER_PAGE}"
+    while address:
+        answer = customer.get(address)
+        assert answer.status == 200, answer.body
+        page = read_strictly(answer)
+        seen += [row["id"] for row in page["results"]]
+        assert {row["status"] for row in page["results"]} <= STATUSES
+        address = page["next"]
+    assert sorted(seen) == sorted(str(row["id"]) for row in rows)
+    for payment_id in seen[:3]:
+        assert read_strictly(customer.get(f"/api/payments/{payment_id}"))["id"] == payment_id
+
+
+@ODD
+@given(ROWS)
+def test_staff_see_the_list_and_every_page(staff: Client, rows: list[dict[str, Any]]) -> None:
+    write(rows)
+    queries = (
+        "",
+        "?q=example",
+        "?stuck=yes",
+        "?kind=package",
+        "?o=3",
+        "?o=-5",
+        *(f"?status={one}" for one in STATUSES),
+    )
+    shown = [len(staff.get(LIST + query).context["cl"].result_list) for query in queries]
+    assert shown[0] == len(rows) == sum(shown[-len(STATUSES) :])
+    for row in rows:
+        assert str(row["id"]) in text(staff.get(page_of(row["id"])))
+
+
+@ODD
+@given(ROWS)
+def test_checks_of_them_end_readably(
+    database: ClonedDatabase, settings: Settings, staff: Client, rows: list[dict[str, Any]]
+) -> None:
+    with shop_at_yookassa(settings):
+        customer = write(rows)
+        for row in rows[:8]:
+            verified = customer.verify(row["id"])
+            assert verified.status in (200, 404, 409, 502, 503), verified.body
+            read_strictly(verified)
+            assert staff.get(page_of(row["id"], "compare")).status_code == 200
+            assert staff.post(page_of(row["id"], "check")).status_code == 302
+            assert staff.get(page_of(row["id"], "refund")).status_code == 302
+            queue_processing(row["id"], "verify")
+        work_off()
+        compare_recent(hours=1)
+        queue_due_checks()
+        flag_unfulfilled()
