@@ -1,6 +1,7 @@
 """Tokens of Supabase's users, and an Auth server that publishes keys, knows sessions, and misbehaves on request.
 
-HS256 tokens come from `balansity.sandbox.tokens.access_token`; a `KeyPair` signs those of a hosted Supabase.
+HS256 tokens come from `balansity.sandbox.tokens.access_token`; a `KeyPair` signs those of a hosted Supabase, which say
+who issued them.
 """
 
 import json
@@ -19,9 +20,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from balansity.api.configuration import SANDBOX_JWT_ISSUER
 from balansity.sandbox.tokens import access_token, user_claims
 
-__all__ = ["AuthServer", "Fault", "KeyPair", "access_token", "ec_key", "rsa_key", "serving_auth"]
+__all__ = ["AuthServer", "Fault", "KeyPair", "access_token", "ec_key", "hosted_claims", "rsa_key", "serving_auth"]
+
+
+def hosted_claims(user_id: UUID | str, *, email: str = "", **claims: Any) -> dict[str, Any]:
+    """What a token of a hosted Supabase says."""
+    return user_claims(user_id, email=email, **{"iss": SANDBOX_JWT_ISSUER, **claims})
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class KeyPair:
         return pem
 
     def access_token(self, user_id: UUID | str, *, email: str = "", **claims: Any) -> str:
-        payload = user_claims(user_id, email=email, **claims)
+        payload = hosted_claims(user_id, email=email, **claims)
         return jwt.encode(payload, self.private, algorithm=self.algorithm, headers={"kid": self.key_id})
 
 

@@ -1,4 +1,4 @@
-"""Access tokens as Supabase issues them to people who sign in, for the users of the sandbox."""
+"""Access tokens as a self-hosted Supabase issues them to people who sign in, for the users of the sandbox."""
 
 import time
 import uuid
@@ -6,7 +6,7 @@ from typing import Any
 
 import jwt
 
-from balansity.api.configuration import SANDBOX_JWT_ISSUER, SANDBOX_JWT_SECRET
+from balansity.api.configuration import SANDBOX_JWT_SECRET
 
 LIFETIME_SECONDS = 3600
 
@@ -17,18 +17,21 @@ def access_token(user_id: uuid.UUID | str, *, email: str = "", secret: str = SAN
 
 
 def user_claims(user_id: uuid.UUID | str, *, email: str = "", **claims: Any) -> dict[str, Any]:
-    """Return what such a token says."""
+    """Return what such a token says: not who issued it, as its auth server is set up without a name."""
     now = int(time.time())
     usual = {
-        "iss": SANDBOX_JWT_ISSUER,
-        "sub": str(user_id),
         "aud": "authenticated",
-        "role": "authenticated",
-        "email": email,
-        "iat": now,
         "exp": now + LIFETIME_SECONDS,
-        "session_id": str(uuid.uuid4()),
+        "iat": now,
+        "sub": str(user_id),
+        "email": email,
+        "phone": "",
+        "app_metadata": {"provider": "email", "providers": ["email"]},
+        "user_metadata": {"email": email, "email_verified": True, "phone_verified": False, "sub": str(user_id)},
+        "role": "authenticated",
         "aal": "aal1",
+        "amr": [{"method": "password", "timestamp": now}],
+        "session_id": str(uuid.uuid4()),
         "is_anonymous": False,
     }
     return {name: value for name, value in {**usual, **claims}.items() if value is not None}

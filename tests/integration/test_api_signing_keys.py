@@ -20,8 +20,7 @@ from balansity.api.signing_keys import (
     SigningKeys,
     signing_keys,
 )
-from balansity.sandbox.tokens import user_claims
-from tests.supabase_tokens import AuthServer, Fault, KeyPair, ec_key, rsa_key, serving_auth
+from tests.supabase_tokens import AuthServer, Fault, KeyPair, ec_key, hosted_claims, rsa_key, serving_auth
 
 USER = UUID("a0000000-0000-4000-8000-000000000001")
 SLOW = (Fault.SILENT, Fault.DRIP)
@@ -78,7 +77,7 @@ def test_many_first_requests_at_once_ask_once(auth: AuthServer) -> None:
 def attack_tokens(auth: AuthServer) -> dict[str, str]:
     published_ec, published_rsa = auth.keys
     other = KeyPair(published_ec.key_id, "ES256", ec_key().private)
-    payload: dict[str, Any] = user_claims(USER)
+    payload: dict[str, Any] = hosted_claims(USER)
     # PyJWT itself refuses to sign with a public key, so the secret is used through the layer below.
     public = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
     head_and_body = jwt.encode(payload, "x" * 32, algorithm="HS256", headers={"kid": published_rsa.key_id})
