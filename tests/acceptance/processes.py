@@ -51,6 +51,12 @@ class Child:
 
         wait_until(written, f"{self.name} writes {text!r}", seconds=seconds)
 
+    def await_end(self, *, seconds: float = 30) -> int:
+        """Wait until it ends by itself; returns its exit code."""
+        wait_until(lambda: self.exit_code is not None, f"{self.name} ends", seconds=seconds)
+        assert self.exit_code is not None
+        return self.exit_code
+
     def kill(self) -> None:
         """End it and its children as a power cut would."""
         if self.exit_code is None:
@@ -91,6 +97,10 @@ class Fleet:
     def web(self, port: int, **variables: str) -> Child:
         """Start gunicorn on `port`. It accepts connections once it has written `Listening at`."""
         return self._start("web", ["-m", "gunicorn", "--workers", "1"], {**variables, "API_PORT": str(port)})
+
+    def command(self, *arguments: str, **variables: str) -> Child:
+        """Start a command of `manage.py`."""
+        return self._start(arguments[0], ["manage.py", *arguments], variables)
 
     def environment(self, **variables: str) -> dict[str, str]:
         # The checks at the start import every view: a third of a second for each of many processes.

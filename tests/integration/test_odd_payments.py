@@ -15,7 +15,7 @@ from payments.services.due_checks import flag_unfulfilled, queue_due_checks
 from payments.services.reconcile import compare_recent
 from payments.services.refunds import queue_processing
 from payments.states import PaymentStatus
-from tests.checkouts import make_customer, purge_checks
+from tests.checkouts import make_customer, make_payment, purge_checks
 from tests.databases import ClonedDatabase
 from tests.front_ends import tab_of
 from tests.odd_rows import PAYMENTS, insertion
@@ -117,3 +117,10 @@ def test_checks_of_them_end_readably(
         compare_recent(hours=1)
         queue_due_checks()
         flag_unfulfilled()
+
+
+def test_a_row_without_a_time_stands_below_all_others_in_the_list(staff: Client) -> None:
+    ordinary, odd = make_payment(), make_payment()
+    Payment.objects.filter(pk=odd.pk).update(created_at=None)
+    assert [row.pk for row in staff.get(LIST).context["cl"].result_list] == [ordinary.pk, odd.pk]
+    assert "—" in text(staff.get(page_of(odd.pk)))
