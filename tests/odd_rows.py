@@ -25,6 +25,17 @@ JSON = st.sampled_from(
         *("[" * 3000 + "]" * 3000, '{"": "\\ud83d\\ude00", "__proto__": [], "\\u2028": "\\u0001"}'),
     )
 )
+USERS = st.fixed_dictionaries(
+    {
+        "email": TEXTS,
+        "phone": TEXTS,
+        "region": TEXTS,
+        "marketing_consent": st.sampled_from((None, True)),
+        "role": st.sampled_from((None, "user", "super_admin")),
+        "created_at": TIMES,
+        "updated_at": TIMES,
+    }
+)
 PAYMENTS = st.fixed_dictionaries(
     {
         # NaN is greater than every number, so it passes the check of the table.
@@ -102,3 +113,9 @@ def insertion(table: str, row: dict[str, Any]) -> tuple[str, list[Any]]:
     names, places = ", ".join(row), ", ".join(["%s"] * len(row))
     values = [str(value) if isinstance(value, uuid.UUID) else value for value in row.values()]
     return f"INSERT INTO public.{table} ({names}) VALUES ({places})", values
+
+
+def change(table: str, row: dict[str, Any], row_id: object) -> tuple[str, list[Any]]:
+    """The same for a row that is there."""
+    places = ", ".join(f"{name} = %s" for name in row)
+    return f"UPDATE public.{table} SET {places} WHERE id = %s", [*row.values(), str(row_id)]

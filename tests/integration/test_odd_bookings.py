@@ -16,7 +16,7 @@ from notifications.request import EmailRequest
 from payments.models import Appointment, Checkout, Fulfilment, Payment
 from tests.databases import ClonedDatabase
 from tests.front_ends import tab_of, visit_of
-from tests.odd_rows import APPOINTMENTS, insertion
+from tests.odd_rows import APPOINTMENTS, USERS, change, insertion
 from tests.payment_calls import Catalogue, Customer, make_catalogue, tomorrow
 from tests.payment_deliveries import shop_at_yookassa, work_off
 from tests.payment_pages import CHECK, LOOK, page_of, staff_with, text
@@ -46,13 +46,15 @@ def book(customer: Customer, catalogue: Catalogue, **columns: Any) -> uuid.UUID:
 
 
 @ODD
-@given(st.lists(APPOINTMENTS, min_size=6, max_size=6))
+@given(st.lists(APPOINTMENTS, min_size=6, max_size=6), USERS)
 def test_odd_bookings_are_paid_for_or_refused_readably(
-    database: ClonedDatabase, settings: Settings, rows: list[dict[str, Any]]
+    database: ClonedDatabase, settings: Settings, rows: list[dict[str, Any]], account: dict[str, Any]
 ) -> None:
     for model in (Fulfilment, Checkout, Appointment, Payment):
         model.objects.all().delete()
     catalogue, customer, staff = make_catalogue(), Customer(), staff_with(*LOOK, CHECK, username=str(uuid.uuid4()))
+    statement, values = change("users", account, customer.id)
+    tab_of(customer).write(statement, *values)
     with shop_at_yookassa(settings) as yookassa:
         for row in rows:
             booked = book(customer, catalogue, **row)

@@ -18,7 +18,7 @@ from payments.states import PaymentStatus
 from tests.checkouts import make_customer, make_payment, purge_checks
 from tests.databases import ClonedDatabase
 from tests.front_ends import tab_of
-from tests.odd_rows import PAYMENTS, insertion
+from tests.odd_rows import PAYMENTS, USERS, change, insertion
 from tests.payment_calls import Answer, Customer
 from tests.payment_deliveries import shop_at_yookassa, work_off
 from tests.payment_pages import CHECK, LIST, LOOK, REFUND, page_of, staff_with, text
@@ -39,8 +39,8 @@ def staff(database: ClonedDatabase) -> Client:
     return staff_with(*LOOK, CHECK, REFUND)
 
 
-def write(rows: list[dict[str, Any]]) -> Customer:
-    """Somebody writes these rows, with no more rights than a browser has; nobody else has any."""
+def write(rows: list[dict[str, Any]], account: dict[str, Any] | None = None) -> Customer:
+    """Somebody writes these rows and their own account, with no more rights than a browser has; others have none."""
     Checkout.objects.all().delete()
     Payment.objects.all().delete()
     purge_checks()
@@ -49,6 +49,9 @@ def write(rows: list[dict[str, Any]]) -> Customer:
     for row in rows:
         row["id"] = uuid.uuid4()
         statement, values = insertion("payments", {**row, "user_id": customer.id})
+        tab.write(statement, *values)
+    if account:
+        statement, values = change("users", account, customer.id)
         tab.write(statement, *values)
     return customer
 
@@ -80,9 +83,9 @@ def test_their_owner_reads_all_of_them_page_by_page(
 
 
 @ODD
-@given(ROWS)
-def test_staff_see_the_list_and_every_page(staff: Client, rows: list[dict[str, Any]]) -> None:
-    write(rows)
+@given(ROWS, USERS)
+def test_staff_see_the_list_and_every_page(staff: Client, rows: list[dict[str, Any]], account: dict[str, Any]) -> None:
+    write(rows, account)
     queries = (
         "",
         "?q=example",
