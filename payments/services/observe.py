@@ -27,6 +27,8 @@ STARTED_WITHIN = timedelta(hours=1)
 # The last client to send a stored request again may come this long after the first.
 _SENT_AGAIN_WITHIN = timedelta(hours=1)
 MOST_PAGES = 20
+# In place of NaN. Nobody pays a kopeck, so it differs from whatever was paid.
+_NO_AMOUNT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,8 @@ def _adopt_foreign(row: Payment, external_id: str) -> Checkout:
     return Checkout.objects.create(
         payment=row,
         user_id=row.user_id,
-        amount=row.amount,
-        # Any text may stand there; what the provider says is compared with this and decides.
+        # Any text may stand there, and no number; what the provider says is compared with this and decides.
+        amount=row.amount or _NO_AMOUNT,
         currency=row.currency[:3],
         external_id=external_id[:64],
         provider_status=ProviderStatus.PENDING,

@@ -20,7 +20,7 @@ from tests.databases import ClonedDatabase
 from tests.front_ends import tab_of
 from tests.odd_rows import PAYMENTS, USERS, change, insertion
 from tests.payment_calls import Answer, Customer
-from tests.payment_deliveries import shop_at_yookassa, work_off
+from tests.payment_deliveries import create_at_yookassa, shop_at_yookassa, work_off
 from tests.payment_pages import CHECK, LIST, LOOK, REFUND, page_of, staff_with, text
 
 # Many rows in few examples, and no search for the smallest: pages are slow. A row that breaks one stands in the log.
@@ -127,3 +127,27 @@ def test_a_row_without_a_time_stands_below_all_others_in_the_list(staff: Client)
     Payment.objects.filter(pk=odd.pk).update(created_at=None)
     assert [row.pk for row in staff.get(LIST).context["cl"].result_list] == [ordinary.pk, odd.pk]
     assert "—" in text(staff.get(page_of(odd.pk)))
+
+
+@pytest.mark.parametrize(
+    ("emptied", "attention"),
+    [
+        (
+            "currency = NULL, status = NULL, created_at = NULL, updated_at = NULL, payment_method = NULL",
+            "not_fulfilled",
+        ),
+        ("amount = 'NaN'", "mismatch"),
+    ],
+)
+def test_a_payment_of_the_system_before_us_comes_to_staff_whatever_its_payer_made_of_its_row(
+    database: ClonedDatabase, settings: Settings, emptied: str, attention: str
+) -> None:
+    with shop_at_yookassa(settings) as shop:
+        customer = Customer(make_customer())
+        row = make_payment(user=customer.user)
+        theirs = create_at_yookassa({"payment_id": str(row.pk)})
+        shop.succeed(theirs.id)
+        Payment.objects.filter(pk=row.pk).update(external_payment_id=theirs.id)
+        tab_of(customer).write(f"UPDATE public.payments SET {emptied}")
+        assert customer.verify(row.pk).status in (200, 409)
+    assert Checkout.objects.get(pk=row.pk).attention == attention
