@@ -1,6 +1,8 @@
 """How mail leaves: the provider, its address and credentials, from the variables of the contract to Django's names."""
 
+import re
 from email.headerregistry import Address
+from email.utils import parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +37,7 @@ def mail_settings(env: EnvReader, *, sandbox: bool) -> dict[str, Any]:
     timeout = env.integer("EMAIL_TIMEOUT", 20, least=1, most=300)
     sender = _sender(env, sandbox=sandbox)
     return {
+        "SMTP_HELO_NAME": _hello_name(env, sender),
         "EMAIL_PROVIDER": provider,
         "EMAIL_BACKEND": BACKENDS[provider],
         "EMAIL_TIMEOUT": timeout,
@@ -63,6 +66,28 @@ def _sender(env: EnvReader, *, sandbox: bool) -> str:
         env.problem("SMTP_FROM_NAME must be one line of text")
         return address
     return str(Address(display_name=name, addr_spec=address))
+
+
+def _hello_name(env: EnvReader, sender: str) -> str:
+    """The full host name for EHLO: `SMTP_HELO_NAME`, or the host of `API_BASE_URL`, or the domain of the sender."""
+    named = env.text("SMTP_HELO_NAME")
+    if named:
+        if not _is_full_name(_ascii(named)):
+            env.problem("SMTP_HELO_NAME must be the full name of a host, like mail.example.org")
+        return _ascii(named)
+    host = _ascii(urlsplit(env.text("API_BASE_URL")).hostname or "")
+    return host if _is_full_name(host) else _ascii(parseaddr(sender)[1].rpartition("@")[2]) or "localhost.localdomain"
+
+
+def _ascii(host: str) -> str:
+    try:
+        return host.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return ""
+
+
+def _is_full_name(host: str) -> bool:
+    return re.fullmatch(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*\.[a-z][a-z0-9-]*[a-z0-9]", host) is not None
 
 
 def _link_hosts(env: EnvReader, *, sandbox: bool) -> tuple[str, ...]:

@@ -231,6 +231,7 @@ PAYMENT_TASK_TIME_LIMIT: int
 APPOINTMENT_SLOT_CAPACITY: int
 EMAIL_PROVIDER: str
 EMAIL_LINK_HOSTS: tuple[str, ...]
+SMTP_HELO_NAME: str
 
 # Said by web and worker when they start; nothing can be logged yet.
 START_WARNINGS = env.warnings

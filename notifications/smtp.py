@@ -3,7 +3,21 @@
 import smtplib
 from typing import Any
 
+from django.conf import settings
+from django.core.mail.backends import smtp
 from django.core.mail.backends.smtp import EmailBackend
+from django.core.mail.utils import CachedDnsName
+
+
+class _HelloName(CachedDnsName):
+    """What we call ourselves in EHLO, in place of what Django finds: the id of a container, after a question to DNS."""
+
+    def get_fqdn(self) -> str:
+        return str(settings.SMTP_HELO_NAME)
+
+
+# Django's backend takes the name from here alone.
+smtp.DNS_NAME = _HelloName()  # type: ignore[attr-defined]
 
 
 class _Observed(smtplib.SMTP):

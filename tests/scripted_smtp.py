@@ -27,6 +27,7 @@ class ScriptedServer:
 
     def __init__(self, script: dict[str, str], *, mails_per_connection: int = 1000, farewell: str = "") -> None:
         self.connections = self.accepted = self.farewells = 0
+        self.greetings: list[str] = []
         self._replies = _USUAL | script
         self._most, self._farewell = mails_per_connection, farewell
         self._ended = threading.Event()
@@ -68,6 +69,8 @@ class ScriptedServer:
             return
         while line := client.rfile.readline():
             command = line[:4].decode("ascii", "replace").upper().strip()
+            if command in ("EHLO", "HELO"):
+                self.greetings.append(line.decode("ascii").strip())
             if command == "MAIL" and mails == self._most:
                 if self._farewell:
                     client.wfile.write(f"{self._farewell}\r\n".encode())

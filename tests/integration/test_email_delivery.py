@@ -17,7 +17,7 @@ from pytest_django import Settings
 from balansity.sandbox.mailbox import Mailbox, Security, Verdict
 from bridge.errors import PermanentError
 from notifications.delivery import Mailer, OutgoingEmail, stable_message_id
-from notifications.errors import DeliveryDeferred
+from notifications.errors import DeliveryDeferred, OurFault
 from tests.scripted_smtp import ScriptedServer
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)
@@ -78,6 +78,24 @@ def test_the_message_id_is_stable_for_a_message_and_differs_between_messages() -
         ("DATA", "451 4.3.0 Try later", DeliveryDeferred, "refused the mail: 451 4.3.0 Try later"),
         ("BODY", "552 5.3.4 Too big", PermanentError, "refused the mail: 552 5.3.4 Too big"),
         ("BODY", "452 4.3.1 Disk full", DeliveryDeferred, "refused the mail: 452 4.3.1 Disk full"),
+        ("RCPT", "553 5.7.1 <a@example.org>: Sender address rejected: not owned by user u", OurFault, "SMTP_FROM"),
+        ("RCPT", "554 5.7.1 <h[192.0.2.1]>: Client host rejected: Access denied", OurFault, "ask the mail provider"),
+        (
+            "RCPT",
+            "554 5.7.1 <x@example.org>: Relay access denied",
+            OurFault,
+            "check SMTP_HOST, SMTP_PORT and SMTP_USER",
+        ),
+        (
+            "RCPT",
+            "504 5.5.2 <5c632f939fd4>: Helo command rejected: need fully-qualified hostname",
+            OurFault,
+            "HELO_NAME",
+        ),
+        ("RCPT", "550 5.4.5 Daily user sending quota exceeded", OurFault, "too many mails for the account"),
+        ("BODY", "550 5.4.5 Daily user sending quota exceeded", OurFault, "too many mails for the account"),
+        ("BODY", "554 5.7.0 The limit on the number of allowed outgoing messages was exceeded.", OurFault, "too many"),
+        ("EHLO", "550 Access denied - Invalid HELO name (See RFC2821 4.1.1.1)", OurFault, "set SMTP_HELO_NAME"),
         ("MAIL", "550 5.7.1 Sender unknown", DeliveryDeferred, "refused our sender (SMTP_FROM): 550 5.7.1"),
         ("MAIL", "421 4.7.0 Too many mails", DeliveryDeferred, "refused our sender (SMTP_FROM): 421 4.7.0"),
         ("CONNECT", "554 5.7.1 Blocked", DeliveryDeferred, "answered: 554 5.7.1 Blocked"),
@@ -86,11 +104,23 @@ def test_the_message_id_is_stable_for_a_message_and_differs_between_messages() -
 def test_a_refusal_is_permanent_only_if_it_is_about_this_mail(
     reply_to: str, reply: str, error: type[Exception], text: str, mailer: Mailer, settings: Settings
 ) -> None:
-    with ScriptedServer({reply_to: reply}) as server:
+    # Who is refused as EHLO tries the older HELO.
+    with ScriptedServer({reply_to: reply, **({"HELO": reply} if reply_to == "EHLO" else {})}) as server:
         server.use(settings)
         with pytest.raises(error, match=re.escape(text)):
             mailer.send(email())
         assert server.accepted == 0
+
+
+def test_the_server_hears_our_full_name_and_dns_is_not_asked_for_it(
+    mailer: Mailer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.getfqdn", lambda *_: pytest.fail("DNS was asked"))
+    settings.SMTP_HELO_NAME = "xn--80a1acny.xn--p1ai"
+    with ScriptedServer({}) as server:
+        server.use(settings)
+        mailer.send(email())
+        assert server.greetings == ["ehlo xn--80a1acny.xn--p1ai"]
 
 
 def test_what_a_server_says_is_bounded_and_without_control_characters(mailer: Mailer, settings: Settings) -> None:

@@ -113,3 +113,31 @@ def test_links_lead_to_the_storage_unless_somebody_says_otherwise() -> None:
     assert mail_settings(EnvReader(SMTP | storage), sandbox=False)["EMAIL_LINK_HOSTS"] == ("abc.supabase.example",)
     named = SMTP | storage | {"EMAIL_LINK_HOSTS": "Files.example.org, b.example"}
     assert mail_settings(EnvReader(named), sandbox=False)["EMAIL_LINK_HOSTS"] == ("files.example.org", "b.example")
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({}, "example.org"),
+        ({"API_BASE_URL": "https://api.littleotter.example/worker"}, "api.littleotter.example"),
+        ({"API_BASE_URL": "https://апи.балансити.рф"}, "xn--80aqu.xn--80aab4aapp6ak.xn--p1ai"),
+        ({"API_BASE_URL": "http://localhost:3001"}, "example.org"),
+        ({"API_BASE_URL": "http://10.0.0.1:3001"}, "example.org"),
+        ({"API_BASE_URL": "http://worker:3001"}, "example.org"),
+        ({"API_BASE_URL": "https://api.littleotter.example", "SMTP_HELO_NAME": "Mail.Example.org"}, "mail.example.org"),
+    ],
+)
+def test_the_name_in_ehlo_is_a_full_one_in_ascii(variables: dict[str, str], name: str) -> None:
+    assert mail_settings(EnvReader(SMTP | variables), sandbox=False)["SMTP_HELO_NAME"] == name
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"SMTP_HELO_NAME": "5c632f939fd4"}, "SMTP_HELO_NAME must be the full name of a host"),
+        ({"SMTP_HELO_NAME": "10.0.0.1"}, "SMTP_HELO_NAME must be the full name of a host"),
+    ],
+)
+def test_a_bad_name_address_or_limit_is_one_readable_line(change: dict[str, str], text: str) -> None:
+    (problem,) = problems(SMTP | change)
+    assert problem.startswith(text)
