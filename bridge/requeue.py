@@ -6,7 +6,7 @@ from django.db import transaction
 
 from bridge.errors import BridgeError
 from bridge.message import Outcome, Reason
-from bridge.pgmq import pgmq_queue
+from bridge.pgmq import FailedMessage, pgmq_queue
 
 
 class NotRequeueable(BridgeError):
@@ -36,19 +36,29 @@ def requeue_message(*, queue: str, msg_id: int) -> int:
 
 
 def requeue_failed(
-    *, queue: str, reason: Reason | None = None, tell: Callable[[int, int], None] | None = None, most: int | None = None
+    *,
+    queue: str,
+    reason: Reason | None = None,
+    wanted: Callable[[FailedMessage], bool] | None = None,
+    tell: Callable[[int, int], None] | None = None,
+    most: int | None = None,
 ) -> int:
     """Put back every failed message of a queue that was not put back yet, oldest first, each in its own transaction.
 
-    Calls `tell(old id, new id)` after each; `most` bounds how many. Returns how many were put back.
+    `wanted` says which of them, by history and time of failure. Calls `tell(old id, new id)` after each;
+    `most` bounds how many. Returns how many were put back.
     """
     pgmq, after, count = pgmq_queue(queue), 0, 0
     while most is None or count < most:
         page = pgmq.failed(after=after, limit=100, reason=reason)
         if not page:
             break
-        for failed in page[: None if most is None else most - count]:
+        for failed in page:
+            if most is not None and count == most:
+                break
             after = failed.msg_id
+            if wanted is not None and not wanted(failed):
+                continue
             try:
                 new_id = requeue_message(queue=queue, msg_id=failed.msg_id)
             except NotRequeueable:

@@ -3,15 +3,18 @@
 import argparse
 import sys
 from contextlib import nullcontext
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from bridge.errors import BridgeError
 from bridge.message import Reason
-from bridge.pgmq import pgmq_queue
+from bridge.pgmq import FailedMessage, pgmq_queue
 from bridge.requeue import requeue_failed, requeue_message
 
 
@@ -23,16 +26,25 @@ class Command(BaseCommand):
         parser.add_argument("msg_id", nargs="*", type=int, help="ids of failed messages (queue_status, admin, logs)")
         parser.add_argument("--failed", action="store_true", help="all failed messages that were not put back yet")
         parser.add_argument("--reason", choices=[*Reason], help="with --failed: only those that failed for this reason")
+        parser.add_argument(
+            "--error",
+            metavar="TEXT",
+            help="with --failed: only those whose last error has this text in its kind or words",
+        )
+        parser.add_argument(
+            "--since", metavar="TIME", type=_time, help="with --failed: only those that failed since, 2026-11-23T14:30"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         queue, ids = options["queue"], options["msg_id"]
         if bool(ids) == options["failed"]:
             raise CommandError("Name messages by their ids, or give --failed (and not both).")
-        if options["reason"] and not options["failed"]:
-            raise CommandError("--reason goes with --failed.")
+        filters = [name for name in ("reason", "error", "since") if options[name]]
+        if filters and not options["failed"]:
+            raise CommandError(f"--{filters[0]} goes with --failed.")
         try:
             if options["failed"]:
-                self._requeue_failed(queue, Reason(options["reason"]) if options["reason"] else None)
+                self._requeue_failed(queue, options)
             else:
                 self._requeue_ids(queue, ids)
         except BridgeError as error:
@@ -49,16 +61,36 @@ class Command(BaseCommand):
         if refused:
             raise CommandError(f"{refused} of {len(ids)} could not be put back.")
 
-    def _requeue_failed(self, queue: str, reason: Reason | None) -> None:
+    def _requeue_failed(self, queue: str, options: dict[str, Any]) -> None:
+        reason = Reason(options["reason"]) if options["reason"] else None
+        wanted = partial(_is_wanted, error=options["error"], since=options["since"])
         _ = pgmq_queue(queue).has_headers  # An unknown queue is an error, and not "nothing to do".
         if not sys.stderr.isatty():
-            count = requeue_failed(queue=queue, reason=reason, tell=self._say)
+            count = requeue_failed(queue=queue, reason=reason, wanted=wanted, tell=self._say)
         else:
             columns = (TextColumn("putting back"), BarColumn(), MofNCompleteColumn())
             with Progress(*columns, console=Console(stderr=True)) as progress, nullcontext():
                 task = progress.add_task("", total=None)
-                count = requeue_failed(queue=queue, reason=reason, tell=lambda *_: progress.advance(task))
+                count = requeue_failed(
+                    queue=queue, reason=reason, wanted=wanted, tell=lambda *_: progress.advance(task)
+                )
         self.stdout.write(f"{count} put back into {queue}")
 
     def _say(self, old: int, new: int) -> None:
         self.stdout.write(f"{old} -> {new}")
+
+
+def _is_wanted(failed: FailedMessage, *, error: str | None, since: datetime | None) -> bool:
+    if since is not None and failed.archived_at < since:
+        return False
+    last = failed.history.last_error
+    return error is None or (last is not None and error.casefold() in f"{last.type}: {last.message}".casefold())
+
+
+def _time(text: str) -> datetime:
+    """A date or a time; without a zone it is one of ours."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time like 2026-11-23T14:30") from None
+    return moment if moment.tzinfo else timezone.make_aware(moment)

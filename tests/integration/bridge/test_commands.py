@@ -2,9 +2,11 @@
 
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from bridge.heartbeat import Heartbeat
 from bridge.message import LastError, Outcome, Reason
@@ -19,10 +21,10 @@ def run(*command: str) -> str:
     return out.getvalue()
 
 
-def fail_one(probe: PgmqQueue) -> int:
+def fail_one(probe: PgmqQueue, error: str = "y", *, kind: str = "X") -> int:
     msg_id = probe.send({})
     (message,) = probe.read(limit=1, lease=60)
-    probe.finish(message, Outcome.FAILED, reason=Reason.WORKER_LOST, error=LastError("X", "y"))
+    probe.finish(message, Outcome.FAILED, reason=Reason.WORKER_LOST, error=LastError(kind, error))
     return msg_id
 
 
@@ -74,12 +76,29 @@ def test_all_failed_messages_are_put_back_by_one_command(probe: PgmqQueue) -> No
     assert run("requeue", QUEUE, "--failed").endswith(f"2 put back into {QUEUE}\n")
 
 
+def test_what_a_mistake_of_ours_ended_is_found_by_its_error_and_its_time(probe: PgmqQueue) -> None:
+    """Also what a version that knew less archived as an error of the message's own."""
+    before = fail_one(probe, "the mail server refused the recipient: 550 5.1.1 No such user")
+    known = fail_one(probe, "quota", kind="OurFault")
+    unknown = fail_one(
+        probe, "the mail server refused the recipient: 553 5.7.1 Sender address rejected: not owned by u"
+    )
+    moment = (timezone.now() + timedelta(minutes=1)).isoformat()
+    day = timezone.localdate().isoformat()
+    assert run("requeue", QUEUE, "--failed", "--error", "ourfault").startswith(f"{known} -> ")
+    assert run("requeue", QUEUE, "--failed", "--since", moment) == f"0 put back into {QUEUE}\n"
+    assert run("requeue", QUEUE, "--failed", "--since", day, "--error", "sender Address").startswith(f"{unknown} -> ")
+    assert run("requeue", QUEUE, "--failed", "--since", day).startswith(f"{before} -> ")
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
         (["requeue", QUEUE], "Name messages by their ids"),
         (["requeue", QUEUE, "1", "--failed"], "not both"),
         (["requeue", QUEUE, "1", "--reason", "worker_lost"], "goes with --failed"),
+        (["requeue", QUEUE, "1", "--error", "quota"], "--error goes with --failed"),
+        (["requeue", QUEUE, "--failed", "--since", "yesterday"], "'yesterday' is not a time like 2026-11-23T14:30"),
         (["requeue", "no_such_queue", "--failed"], "there is no queue no_such_queue"),
         (["bridge_queues", "--once", "--queue", "no_such_queue"], "no handler for the queue 'no_such_queue'"),
     ],
