@@ -13,6 +13,7 @@ def report_settings(env: EnvReader) -> dict[str, Any]:
     """Return the settings of `reports` but for the storage. Problems go to `env`."""
     return {
         "REPORT_TASK_TIME_LIMIT": env.integer("REPORT_TASK_TIME_LIMIT", 120, least=1, most=3600),
+        "REPORTS_BUCKET": env.text("REPORTS_BUCKET", "reports"),
         "REPORT_LINK_DAYS": env.integer("REPORT_LINK_DAYS", 30, least=1, most=365),
     }
 

@@ -210,6 +210,7 @@ globals().update(report_settings(env))
 STORAGES["reports"] = report_storage(env, sandbox=SANDBOX, base_dir=BASE_DIR)
 REPORT_TASK_TIME_LIMIT: int
 REPORT_LINK_DAYS: int
+REPORTS_BUCKET: str
 SUPABASE_URL: str
 SUPABASE_SERVICE_ROLE_KEY: str
 SUPABASE_JWT_SECRET: str
@@ -231,6 +232,8 @@ PAYMENT_TASK_TIME_LIMIT: int
 APPOINTMENT_SLOT_CAPACITY: int
 EMAIL_PROVIDER: str
 EMAIL_LINK_HOSTS: tuple[str, ...]
+EMAIL_EXTRA_RECIPIENTS: tuple[str, ...]
+EMAIL_HOURLY_LIMIT: int
 SMTP_HELO_NAME: str
 
 # Said by web and worker when they start; nothing can be logged yet.

@@ -20,6 +20,10 @@ ADVICE: dict[str, str | Promise] = {
         "The worker died during every attempt. Look at logs/error.log around the time of the update, "
         "restart the worker, then send the email again."
     ),
+    FailureReason.REFUSED: gettext_lazy(
+        "Our own rules stopped this email: we write only to addresses of clients, not too often, and never with a "
+        "stranger's link. If the client changed their address, the next emails go to the new one."
+    ),
     FailureReason.MESSAGE_GONE: gettext_lazy(
         "Somebody removed the message from the queue. If the client still needs the email, write to them yourself."
     ),

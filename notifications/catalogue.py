@@ -1,9 +1,11 @@
 """Every mail that can be sent: its name in a message, its name in the admin, and the variables that it needs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Self
+from uuid import UUID
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -22,8 +24,27 @@ APPOINTMENT_STATUSES = {
 PAYMENT_METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта", "sbp": "СБП"}
 
 
+LinkOfReport = Callable[[UUID], str]
+
+
+class Thing(StrEnum):
+    """What a mail can be about: a row of Supabase's tables that belongs to a customer."""
+
+    PAYMENT = "payment"
+    APPOINTMENT = "appointment"
+    ASSESSMENT = "assessment"
+
+
 class Content:
     """What a mail says. Subclasses are frozen; their fields are what its templates can use."""
+
+    def about(self) -> tuple[Thing, str]:
+        """The thing that the mail claims to be about, by its id."""
+        raise NotImplementedError
+
+    def with_links(self, link_of_report: LinkOfReport) -> Self:
+        """The content with the links that no message carries, as they open something for whoever holds them."""
+        return self
 
     def identity(self) -> tuple[str, ...]:
         """What makes two mails of this template to one recipient the same mail; empty if each stands for itself."""
@@ -44,6 +65,9 @@ class CheckupCompleted(Content):
             completed_at=variables.optional_time("completed_at"),
         )
 
+    def about(self) -> tuple[Thing, str]:
+        return Thing.ASSESSMENT, self.assessment_id
+
 
 @dataclass(frozen=True, slots=True)
 class AppointmentConfirmation(Content):
@@ -61,6 +85,9 @@ class AppointmentConfirmation(Content):
             status=variables.choice("status", APPOINTMENT_STATUSES, default="scheduled"),
         )
 
+    def about(self) -> tuple[Thing, str]:
+        return Thing.APPOINTMENT, self.appointment_id
+
 
 @dataclass(frozen=True, slots=True)
 class AppointmentReminder(Content):
@@ -75,8 +102,12 @@ class AppointmentReminder(Content):
         )
 
     def identity(self) -> tuple[str, ...]:
-        # The time is a part of it: an appointment that was moved deserves a reminder of its new time.
-        return (self.appointment_id, str(int(self.scheduled_at.timestamp())))
+        # The time is a part of it: an appointment that was moved deserves a reminder of its new time. To the minute, as
+        # people mean it: seconds are whatever a clock had.
+        return (self.appointment_id, str(int(self.scheduled_at.timestamp() // 60 * 60)))
+
+    def about(self) -> tuple[Thing, str]:
+        return Thing.APPOINTMENT, self.appointment_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +125,9 @@ class PaymentConfirmation(Content):
             payment_method=PAYMENT_METHODS.get(method, method),
         )
 
+    def about(self) -> tuple[Thing, str]:
+        return Thing.PAYMENT, self.payment_id
+
 
 @dataclass(frozen=True, slots=True)
 class PaymentFailed(Content):
@@ -103,6 +137,9 @@ class PaymentFailed(Content):
     @classmethod
     def read(cls, variables: Variables) -> Self:
         return cls(payment_id=variables.identifier("payment_id"), money=Money(variables.amount("amount")))
+
+    def about(self) -> tuple[Thing, str]:
+        return Thing.PAYMENT, self.payment_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +152,33 @@ class PaymentRefunded(Content):
         money = Money(variables.amount("amount"), variables.currency("currency"))
         return cls(payment_id=variables.identifier("payment_id"), money=money)
 
+    def about(self) -> tuple[Thing, str]:
+        return Thing.PAYMENT, self.payment_id
+
 
 @dataclass(frozen=True, slots=True)
 class ReportReady(Content):
+    """`report_url` is empty until the mail is made, but in old messages about a signed object of the storage."""
+
     assessment_id: str
     profile_name: str
-    report_url: str
+    report_id: UUID | None
+    report_url: str = ""
 
     @classmethod
     def read(cls, variables: Variables) -> Self:
-        return cls(
-            assessment_id=variables.identifier("assessment_id"),
-            profile_name=variables.text("profile_name"),
-            report_url=variables.link("report_url"),
-        )
+        is_old = variables.has("report_url") and not variables.has("report_id")
+        report = variables.report_link("report_url") if is_old else variables.uuid("report_id")
+        assessment_id, profile_name = variables.identifier("assessment_id"), variables.text("profile_name")
+        if isinstance(report, UUID):
+            return cls(assessment_id, profile_name, report_id=report)
+        return cls(assessment_id, profile_name, report_id=None, report_url=report)
+
+    def about(self) -> tuple[Thing, str]:
+        return Thing.ASSESSMENT, self.assessment_id
+
+    def with_links(self, link_of_report: LinkOfReport) -> Self:
+        return replace(self, report_url=link_of_report(self.report_id)) if self.report_id else self
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,25 @@
 """Keeps the mail log in step with what happens to a message: the only writer of the rows of live messages."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from bridge.errors import DuplicateMessage, TokenLost
+from bridge.errors import DuplicateMessage, Refused, TokenLost
+from bridge.masking import mask_tokens
 from bridge.message import LastError, Message, Reason
 from notifications.delivery import OutgoingEmail, Receipt, stable_message_id
+from notifications.mailboxes import same_mailbox
 from notifications.models import HOLDING_KEY, UNFINISHED, EmailMessage, FailureReason, Status
 from notifications.plain_text import one_line
+from notifications.recipients import check_allowance, find_unwelcome
 from notifications.rendering import RenderedEmail
 from notifications.request import EmailRequest
 
 # The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
 DEDUPE_LOCK = 7_262_031
 MOST_BIGINT = 2**63
+CLOCKS_DIFFER = timedelta(minutes=1)
 # Stays English on the row, as every error does; the admin translates it.
 ASKED_BEFORE = "the same mail was asked for by message"
 RETIRED = "the queue was dropped and made anew before this mail was sent"
@@ -25,8 +29,12 @@ def start_sending(message: Message, request: EmailRequest, rendered: RenderedEma
     """Note that this attempt sends the mail, and return its row. Committed before anything leaves the house.
 
     Raises `DuplicateMessage` when this very mail was asked for before and sent, or is on its way; `TokenLost` when a
-    later attempt runs already. A failed mail doesn't count as asked for: its copy may be sent.
+    later attempt runs already; `Refused` when the recipient is none of ours, or got too many mails. A failed mail
+    doesn't count as asked for: its copy may be sent.
     """
+    unwelcome = find_unwelcome([request.recipient])
+    if unwelcome:
+        raise Refused(unwelcome[request.recipient])
     with transaction.atomic():
         row = _locked_row(message)
         if row.status == Status.SENT:
@@ -36,6 +44,7 @@ def start_sending(message: Message, request: EmailRequest, rendered: RenderedEma
         _describe(row, request, rendered)
         holder = _holder_of_key(row)
         if holder is None:
+            check_allowance(row, request.content.about()[0])
             _enter(row, message, Status.SENDING)
             row.message_id = stable_message_id(
                 queue=message.queue, msg_id=message.msg_id, enqueued_at=message.enqueued_at
@@ -50,12 +59,23 @@ def start_sending(message: Message, request: EmailRequest, rendered: RenderedEma
     raise DuplicateMessage(why, original=holder.msg_id)
 
 
-def outgoing_email(row: EmailMessage) -> OutgoingEmail:
+def first_attempt(message: Message) -> datetime:
+    """When the first attempt to send this mail began, by the history on the message, where senders can write, too."""
+    began = message.history.first_attempt_at
+    try:
+        moment = datetime.fromisoformat(began) if began else message.enqueued_at
+    except ValueError:
+        return message.enqueued_at
+    is_possible = moment.tzinfo is not None and message.enqueued_at <= moment < timezone.now() + CLOCKS_DIFFER
+    return moment if is_possible else message.enqueued_at
+
+
+def outgoing_email(row: EmailMessage, rendered: RenderedEmail) -> OutgoingEmail:
     return OutgoingEmail(
         recipient=row.recipient,
         subject=row.subject,
-        html=row.html_body,
-        text=row.text_body,
+        html=rendered.html,
+        text=rendered.text,
         message_id=row.message_id,
         date=row.created_at,
     )
@@ -124,8 +144,10 @@ def _claims(row: EmailMessage, body: object) -> None:
 
 def _describe(row: EmailMessage, request: EmailRequest, rendered: RenderedEmail) -> None:
     row.recipient, row.subject, row.template = request.recipient, request.subject, request.template
+    row.mailbox, row.about = same_mailbox(request.recipient)[:320], request.content.about()[1]
     row.dedupe_key = request.dedupe_key
-    row.html_body, row.text_body = rendered.html, rendered.text
+    # Who reads the log, a backup of it or a filter of it, must not hold what opens a report.
+    row.html_body, row.text_body = mask_tokens(rendered.html), mask_tokens(rendered.text)
 
 
 def _enter(row: EmailMessage, message: Message, status: Status, error: LastError | None = None) -> None:

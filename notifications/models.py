@@ -29,6 +29,7 @@ class FailureReason(models.TextChoices):
     PERMANENT_ERROR = "permanent_error", _("repeating would not help")
     INVALID_MESSAGE = "invalid_message", _("the message is unusable")
     WORKER_LOST = "worker_lost", _("the worker died every time")
+    REFUSED = "refused", _("our rules forbid it")
     MESSAGE_GONE = "message_gone", _("the message vanished from the queue")
 
 
@@ -36,7 +37,8 @@ class EmailMessage(models.Model):
     """A mail and how it went. `(queue, msg_id)` names its pgmq message.
 
     `msg_id` is null for rows whose queue was dropped and made anew, as the ids start again there. The bodies are the
-    mail as it went out; they are blanked after `EMAIL_BODY_DAYS`.
+    mail as it went out, with the tokens of its links masked; they are blanked after `EMAIL_BODY_DAYS`. `mailbox` is
+    what all spellings of the recipient have in common, `about` the id of what the mail claims to be about.
     """
 
     queue = models.CharField(_("queue"), max_length=63)
@@ -46,6 +48,8 @@ class EmailMessage(models.Model):
     trace_id = models.CharField(_("trace id"), max_length=64, blank=True, default="")
 
     recipient = models.CharField(_("recipient"), max_length=320, blank=True, default="")
+    mailbox = models.CharField(max_length=320, blank=True, default="", db_default="", editable=False)
+    about = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     subject = models.CharField(_("subject"), max_length=255, blank=True, default="")
     template = models.CharField(_("template"), max_length=100, blank=True, default="")
     html_body = models.TextField(_("HTML"), blank=True, default="")
@@ -111,6 +115,7 @@ class EmailMessage(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["created_at"], name="email_created"),
             models.Index(fields=["status", "created_at"], name="email_status_created"),
+            models.Index(fields=["mailbox", "created_at"], condition=~Q(mailbox=""), name="email_mailbox_created"),
             models.Index(fields=["queue", "requeued_from"], name="email_requeued_from"),
             models.Index(fields=["updated_at"], condition=Q(status__in=UNFINISHED), name="email_unfinished"),
             models.Index(fields=["created_at"], condition=~Q(html_body="", text_body=""), name="email_with_body"),

@@ -1,11 +1,15 @@
 """Turns a request into the mail as it goes out: HTML and a text alternative, from the templates of this package."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from notifications.catalogue import Content
+from notifications.links import make_report_link
+from notifications.recipients import is_extra_recipient
+from notifications.request import EmailRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,25 @@ class Links:
     checkups: str
 
 
-def render_email(template: str, content: Content) -> RenderedEmail:
-    """Render a template of the catalogue. HTML escapes every value; the text carries them as they are."""
-    context = {"content": content, "links": _links(settings.FRONTEND_URL)}
+def render_email(request: EmailRequest, *, at: datetime) -> RenderedEmail:
+    """Render a mail, with its links as of `at`. HTML escapes every value; the text carries them as they are.
+
+    The links open something for whoever holds them: what this returns goes to the recipient and into no table.
+    """
+
+    def link_of_report(report_id: UUID) -> str:
+        return make_report_link(report_id, recipient=request.recipient, at=at)
+
+    context = {
+        "content": request.content.with_links(link_of_report),
+        "links": _links(settings.FRONTEND_URL),
+        "recipient": request.recipient,
+        "is_trial": is_extra_recipient(request.recipient),
+    }
+    template = f"notifications/email/{request.template}"
     return RenderedEmail(
-        html=render_to_string(f"notifications/email/{template}.html", context),
-        text=render_to_string(f"notifications/email/{template}.txt", context).strip() + "\n",
+        html=render_to_string(f"{template}.html", context),
+        text=render_to_string(f"{template}.txt", context).strip() + "\n",
     )
 
 

@@ -7,9 +7,10 @@ from typing import Self
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 
-from bridge.errors import InvalidMessage, PermanentError
+from bridge.errors import InvalidMessage, PermanentError, Refused
 from notifications.catalogue import Content, find_template
-from notifications.plain_text import one_line
+from notifications.mailboxes import same_address
+from notifications.plain_text import linkless_line
 from notifications.variables import Variables
 
 # RFC 5321, 4.5.3.1.3: a path has at most 256 characters, two of which are the angle brackets.
@@ -33,7 +34,8 @@ class EmailRequest:
         """Read the body of a message.
 
         Raises `InvalidMessage` for a wrong shape, `PermanentError` for an address that cannot be one, an unknown
-        template or a variable that is missing or of the wrong kind. Keys and variables that nobody needs are ignored.
+        template or a variable that is missing or of the wrong kind, `Refused` for what would deceive the reader. Keys
+        and variables that nobody needs are ignored.
         """
         if not isinstance(body, dict):
             raise InvalidMessage("the message must be a JSON object")
@@ -51,7 +53,10 @@ class EmailRequest:
             raise PermanentError('the address in "to" is not a public mail address')
         if len(recipient) > MOST_ADDRESS_CHARACTERS:
             raise PermanentError(f'the address in "to" is longer than {MOST_ADDRESS_CHARACTERS} characters')
-        line = one_line(subject, MOST_SUBJECT_CHARACTERS)
+        if "=?" in recipient:
+            # An encoded word (RFC 2047): mail clients would show another address than the one it goes to.
+            raise Refused('the address in "to" is an encoded word')
+        line = linkless_line(subject, MOST_SUBJECT_CHARACTERS)
         if not line:
             raise InvalidMessage('the key "subject" is empty')
         return cls(recipient, line, template.name, template.read(Variables(template.name, variables)))
@@ -65,7 +70,7 @@ class EmailRequest:
         identity = self.content.identity()
         if not identity:
             return ""
-        parts = (self.template, self.recipient.casefold(), *identity)
+        parts = (self.template, same_address(self.recipient), *identity)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

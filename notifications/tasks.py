@@ -9,10 +9,10 @@ from bridge.message import Message
 from bridge.task import queue_task
 from notifications.apps import QUEUE
 from notifications.delivery import mailer
-from notifications.mail_log import mark_sent, outgoing_email, start_sending
+from notifications.mail_log import first_attempt, mark_sent, outgoing_email, start_sending
 from notifications.rendering import render_email
 from notifications.request import EmailRequest
-from notifications.upkeep import forget_bodies, settle_stuck_emails
+from notifications.upkeep import forget_bodies, forget_refused, settle_stuck_emails
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +21,10 @@ logger = logging.getLogger(__name__)
 def send_email(message: Message) -> Callable[[], None]:
     """Send the mail that a message of the mail queue asks for."""
     request = EmailRequest.parse(message.body)
-    row = start_sending(message, request, render_email(request.template, request.content))
-    receipt = mailer.send(outgoing_email(row))
+    # The same at each attempt: a provider that knows the mail by its idempotency key wants the same text again.
+    rendered = render_email(request, at=first_attempt(message))
+    row = start_sending(message, request, rendered)
+    receipt = mailer.send(outgoing_email(row, rendered))
     return lambda: mark_sent(row, receipt)
 
 
@@ -34,7 +36,8 @@ def check_stuck_emails() -> None:
 
 @shared_task(name="notifications.forget_old_bodies")
 def forget_old_bodies() -> None:
-    """Blank the stored text of mails older than `EMAIL_BODY_DAYS`: it names children."""
+    """Blank the stored text of mails older than `EMAIL_BODY_DAYS`: it names children. Forget refused ones wholly."""
+    forget_refused()
     forgotten = forget_bodies()
     if forgotten:
         logger.info("the text of %s old emails was deleted", forgotten)

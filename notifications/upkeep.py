@@ -60,6 +60,21 @@ def forget_bodies() -> int:
             return forgotten
 
 
+def forget_refused() -> int:
+    """Delete the rows of mails that our rules stopped, once their messages left the archive; returns how many.
+
+    Strangers can make any number of them, and nobody else is told by them than who looks at the time.
+    """
+    limit = timezone.now() - timedelta(days=settings.BRIDGE_ARCHIVE_DAYS)
+    old = EmailMessage.objects.filter(status=Status.FAILED, reason=FailureReason.REFUSED, created_at__lt=limit)
+    forgotten = 0
+    while True:
+        batch = list(old.order_by("created_at").values_list("pk", flat=True)[:BATCH])
+        forgotten += EmailMessage.objects.filter(pk__in=batch).delete()[0]
+        if len(batch) < BATCH:
+            return forgotten
+
+
 def _outcome_of(row: EmailMessage) -> dict[str, Any] | None:
     """The fields that the row should have; `None` while its message is queued."""
     if row.msg_id is None:

@@ -4,12 +4,11 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from urllib.parse import urlsplit
+from uuid import UUID
 
-from django.conf import settings
-
-from bridge.errors import PermanentError
-from notifications.plain_text import one_line
+from bridge.errors import PermanentError, Refused
+from notifications.links import read_report_link
+from notifications.plain_text import linkless_line
 
 MOST_CHARACTERS = 200
 MOST_AMOUNT = Decimal(10) ** 9
@@ -19,6 +18,7 @@ YEARS = range(2000, 2200)
 RUBLE = "RUB"
 
 _IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
+_TELEPHONE = re.compile(r"\d(?:-?\d){6,14}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -34,20 +34,21 @@ class Variables:
         self._values = values
 
     def text(self, name: str) -> str:
-        """One line of at most 200 characters; longer text is cut."""
-        line = one_line(self._string(name), MOST_CHARACTERS)
+        """One line of at most 200 characters, in which nothing becomes a link; longer text is cut."""
+        line = linkless_line(self._string(name), MOST_CHARACTERS)
         if not line:
             raise self._wrong(name, "is empty")
         return line
 
     def optional_text(self, name: str) -> str:
         """As `text`, but null and blank are allowed and give an empty string: the column behind it can be null."""
-        return one_line(self._string(name), MOST_CHARACTERS) if self._value(name) is not None else ""
+        return linkless_line(self._string(name), MOST_CHARACTERS) if self._value(name) is not None else ""
 
     def identifier(self, name: str) -> str:
         """The id of a row, in lower case."""
         value = self._string(name).strip()
-        if not _IDENTIFIER.fullmatch(value):
+        # A bare number of that length is one to call, and mail clients offer that.
+        if not _IDENTIFIER.fullmatch(value) or _TELEPHONE.fullmatch(value):
             raise self._wrong(name, "is not an id")
         return value.lower()
 
@@ -103,20 +104,21 @@ class Variables:
             raise self._wrong(name, "is not a currency code like RUB")
         return value
 
-    def link(self, name: str) -> str:
-        """An address that a button may lead to: on a host of ours, as strangers can put messages into the queue."""
-        value = self._string(name).strip()
+    def has(self, name: str) -> bool:
+        return name in self._values
+
+    def uuid(self, name: str) -> UUID:
         try:
-            parts = urlsplit(value)
-            origin, host, user = f"{parts.scheme}://{parts.netloc}", parts.hostname or "", parts.username
+            return UUID(self._string(name).strip())
         except ValueError:
-            raise self._wrong(name, "is not an address") from None
-        if not value.isascii() or not value.isprintable() or " " in value or user is not None or "\\" in value:
-            raise self._wrong(name, "is not a plain https address")
-        allowed = settings.EMAIL_LINK_HOSTS
-        if origin in _own_origins() or (parts.scheme == "https" and host and ("*" in allowed or host in allowed)):
-            return value
-        raise self._wrong(name, "is not an https address on a host that EMAIL_LINK_HOSTS allows")
+            raise self._wrong(name, "is not the id of a report") from None
+
+    def report_link(self, name: str) -> UUID | str:
+        """See `read_report_link`: strangers can put messages into the queue."""
+        try:
+            return read_report_link(self._string(name))
+        except Refused as refusal:
+            raise Refused(f"{self._what(name)} {refusal}") from None
 
     def _value(self, name: str) -> object:
         if name not in self._values:
@@ -130,12 +132,10 @@ class Variables:
         return value
 
     def _wrong(self, name: str, problem: str) -> PermanentError:
-        return PermanentError(f"template {self._template}: the variable {name} {problem}")
+        return PermanentError(f"{self._what(name)} {problem}")
 
-
-def _own_origins() -> set[str]:
-    urls = (urlsplit(url) for url in (settings.FRONTEND_URL, settings.API_BASE_URL))
-    return {f"{url.scheme}://{url.netloc}" for url in urls}
+    def _what(self, name: str) -> str:
+        return f"template {self._template}: the variable {name}"
 
 
 def _kind(value: object) -> str:

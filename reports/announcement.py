@@ -3,7 +3,6 @@
 import logging
 
 from notifications.outbox import queue_email
-from reports.links import make_file_url
 from reports.models import Kind, Report
 from reports.owners import find_email
 
@@ -27,6 +26,7 @@ def announce_report(report: Report, *, profile_name: str) -> None:
         variables={
             "assessment_id": str(report.assessment_id),
             "profile_name": profile_name,
-            "report_url": make_file_url(report.pk),
+            # And no link: others can read the queue, and a link would open the report for them.
+            "report_id": str(report.pk),
         },
     )

@@ -4,6 +4,7 @@ from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
 from bridge.queues import Queue, registry
+from notifications.links import register_report_links
 
 QUEUE = "report_generation_queue"
 
@@ -16,7 +17,9 @@ class ReportsConfig(AppConfig):
         # Models, and with them the journal, can only be imported once Django has loaded all apps.
         from reports.checks import check_weasyprint  # noqa: PLC0415
         from reports.journal import ReportJournal  # noqa: PLC0415
+        from reports.links import make_recipients_link  # noqa: PLC0415
 
+        register_report_links(make_recipients_link)
         checks.register(check_weasyprint)
         registry.register(
             Queue(

@@ -3,6 +3,7 @@
 from typing import Any
 
 IDENTIFIER = "3f2b8c1e-5d4a-4f6b-9c7d-8e9f0a1b2c3d"
+REPORT_ID = "0b7f6c1e-2d4a-4f6b-8c7d-1e9f0a1b2c3d"
 AT = "2026-11-23T11:30:00+00:00"
 
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -26,7 +27,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "report_ready": {
         "assessment_id": IDENTIFIER,
         "profile_name": "Маша",
-        "report_url": "https://files.example.org/report.pdf?token=a&download=1",
+        "report_id": REPORT_ID,
     },
 }
 

@@ -15,7 +15,8 @@ from balansity.env import EnvReader
 from balansity.mail_settings import BACKENDS, mail_settings
 from bridge.errors import PermanentError
 from notifications.delivery import Mailer, OutgoingEmail, stable_message_id
-from notifications.errors import DeliveryDeferred
+from notifications.errors import DeliveryDeferred, OurFault
+from tests.server_answers import API_ANSWERS, ApiAnswer
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)
 EMAIL = OutgoingEmail(
@@ -129,13 +130,15 @@ def test_resend_gets_the_same_idempotency_key_at_every_attempt(
     ("status", "answer", "error", "text"),
     [
         (422, {"message": "Invalid `to` field"}, PermanentError, "Resend answered 422: Invalid `to` field"),
+        (422, {"message": "Invalid `from` field. The email address needs to follow ..."}, OurFault, "SMTP_FROM"),
+        (402, {"message": "Payment required"}, OurFault, "ours to mend: the provider restricts our account"),
         (400, {"errors": [{"message": "Bad mail"}]}, PermanentError, "Resend answered 400: Bad mail"),
         (413, "<h1>Too large</h1>", PermanentError, "Resend answered 413: <h1>Too large</h1>"),
-        (401, {"message": "API key is invalid"}, DeliveryDeferred, "Resend answered 401: API key is invalid"),
-        (403, {"message": "Domain not verified"}, DeliveryDeferred, "Resend answered 403: Domain not verified"),
+        (401, {"message": "API key is invalid"}, OurFault, "Resend answered 401: API key is invalid"),
+        (403, {"message": "Domain not verified"}, OurFault, "Resend answered 403: Domain not verified"),
         (404, {"error": "Not found"}, DeliveryDeferred, "Resend answered 404: Not found"),
         (409, {"message": "Concurrent request"}, DeliveryDeferred, "Resend answered 409: Concurrent request"),
-        (429, {"message": "Too many requests"}, DeliveryDeferred, "Resend answered 429: Too many requests"),
+        (429, {"message": "Too many requests"}, OurFault, "Resend answered 429: Too many requests"),
         (500, "", DeliveryDeferred, "Resend answered 500: "),
         (503, ["x\r\n" * 1000], DeliveryDeferred, "Resend answered 503: ['x"),
         (200, "no json", DeliveryDeferred, "Resend answered 200: no json"),
@@ -191,3 +194,23 @@ def test_the_console_prints_the_mail(mailer: Mailer, settings: Settings, capsys:
     receipt = mailer.send(EMAIL)
     assert EMAIL.message_id in capsys.readouterr().out
     assert (receipt.provider, receipt.provider_message_id) == ("console", "")
+
+
+@pytest.mark.filterwarnings("ignore:django-anymail has dropped official support for SendGrid")
+@pytest.mark.parametrize("answer", API_ANSWERS, ids=lambda answer: f"{answer.provider} {answer.status} {answer.seen}")
+def test_what_a_provider_says_of_us_waits_until_it_is_mended(
+    answer: ApiAnswer, provider: Provider, mailer: Mailer, settings: Settings
+) -> None:
+    use(answer.provider, provider.url, settings)
+    provider.status, provider.answer = answer.status, answer.body
+    with pytest.raises(OurFault if answer.is_ours else PermanentError):
+        mailer.send(EMAIL)
+
+
+def test_what_a_provider_repeats_of_the_mail_holds_no_link_that_works(
+    provider: Provider, mailer: Mailer, settings: Settings
+) -> None:
+    use("resend", provider.url, settings)
+    provider.status, provider.answer = 500, {"message": "at https://api.example.org/file?token=1vN:s3-cr_et in html"}
+    with pytest.raises(DeliveryDeferred, match=r"token=\*\*\* in html"):
+        mailer.send(EMAIL)

@@ -159,3 +159,14 @@ def test_texts_are_forgotten_in_batches_and_once(monkeypatch: pytest.MonkeyPatch
         )
     EmailMessage.objects.update(created_at=datetime(2020, 1, 1, tzinfo=UTC))
     assert (forget_bodies(), forget_bodies()) == (5, 0)
+
+
+def test_rows_of_refused_mails_go_with_their_messages(settings: Settings) -> None:
+    settings.BRIDGE_ARCHIVE_DAYS = 10
+    refused = {"status": Status.FAILED, "reason": FailureReason.REFUSED, "error": "no customer's"}
+    others = {**refused, "reason": FailureReason.PERMANENT_ERROR}
+    old, failed, fresh = stuck_row(1, **refused), stuck_row(2, **others), stuck_row(3, **refused)
+    EmailMessage.objects.exclude(pk=fresh.pk).update(created_at=timezone.now() - timedelta(days=11))
+    forget_old_bodies()
+    assert set(EmailMessage.objects.values_list("pk", flat=True)) == {failed.pk, fresh.pk}
+    assert old.pk not in {failed.pk, fresh.pk}

@@ -1,6 +1,8 @@
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -8,11 +10,12 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from notifications.catalogue import CATALOGUE
-from notifications.plain_text import one_line
+from notifications.plain_text import linkless_line
 from notifications.rendering import RenderedEmail, render_email
 from notifications.request import EmailRequest
-from tests.email_samples import IDENTIFIER, message_body
+from tests.email_samples import IDENTIFIER, REPORT_ID, message_body
 
+AT = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)
 NBSP = "\N{NO-BREAK SPACE}"
 SITE = "https://littleotter.example"
 MOMENT = "23 ноября 2026, 14:30 МСК"
@@ -29,7 +32,7 @@ EXPECTED = {
     "payment_confirmation": ("Оплата прошла", [f"5{NBSP}000{NBSP}₽", "ЮKassa", IDENTIFIER], f"{SITE}/cabinet"),
     "payment_failed": ("Оплата не прошла", [f"5{NBSP}000{NBSP}₽", IDENTIFIER], f"{SITE}/appointments"),
     "payment_refunded": ("Мы вернули вам деньги", [f"19,99{NBSP}₽", IDENTIFIER], f"{SITE}/cabinet"),
-    "report_ready": ("Отчёт готов", ["Маша"], "https://files.example.org/report.pdf?token=a&download=1"),
+    "report_ready": ("Отчёт готов", ["Маша"], f"https://api.example.org/reports/{REPORT_ID}?token=s3-cr_et&to=parent"),
 }
 
 VOID = {"meta", "br", "img", "hr", "input", "link"}
@@ -66,12 +69,18 @@ class Page(HTMLParser):
 
 def render(template: str, **variables: Any) -> RenderedEmail:
     request = EmailRequest.parse(message_body(template, **variables))
-    return render_email(request.template, request.content)
+    return render_email(request, at=AT)
+
+
+def link_of_report(report_id: UUID, recipient: str, at: datetime) -> str:
+    assert at == AT
+    return f"https://api.example.org/reports/{report_id}?token=s3-cr_et&to={recipient.partition('@')[0]}"
 
 
 @pytest.fixture(autouse=True)
-def _site(settings: Settings) -> None:
+def _site(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.FRONTEND_URL = f"{SITE}/"
+    monkeypatch.setattr("notifications.links._makers", [link_of_report])
 
 
 def test_every_template_of_the_catalogue_is_described_here() -> None:
@@ -106,7 +115,7 @@ def test_the_html_is_well_formed_loads_nothing_and_runs_nothing(template: str) -
     assert page.open == []
     assert page.tags.isdisjoint({"img", "script", "link", "iframe", "form", "object", "svg"})
     assert "url(" not in html
-    assert all(link.startswith((SITE, "https://files.example.org/")) for link in page.links)
+    assert all(link.startswith((SITE, "https://api.example.org/")) for link in page.links)
     assert "{{" not in html
     assert "{%" not in html
 
@@ -126,20 +135,20 @@ HOSTILE = """<script>alert(1)</script>"' onload=x {{ content }} {% now "Y" %} &a
 def test_html_in_a_name_is_shown_as_text() -> None:
     rendered = render("checkup_completed", profile_name=HOSTILE)
     page = Page(rendered.html)
-    assert HOSTILE in page.text
+    assert linkless_line(HOSTILE, 200) in page.text
     assert "script" not in page.tags
     assert page.problems == []
-    assert HOSTILE in rendered.text
+    assert linkless_line(HOSTILE, 200) in rendered.text
 
 
-@given(name=st.text(min_size=1, max_size=300).filter(lambda name: bool(one_line(name, 200))))
+@given(name=st.text(min_size=1, max_size=300).filter(lambda name: bool(linkless_line(name, 200))))
 def test_no_name_breaks_the_mail(name: str) -> None:
     rendered = render("report_ready", profile_name=name)
     page = Page(rendered.html)
     assert page.problems == []
     assert page.open == []
-    assert one_line(name, 200) in page.text
-    assert one_line(name, 200) in rendered.text.splitlines()[6].removeprefix("Профиль: ")
+    assert linkless_line(name, 200) in page.text
+    assert linkless_line(name, 200) in rendered.text.splitlines()[6].removeprefix("Профиль: ")
 
 
 def test_what_is_null_in_the_database_has_no_line() -> None:

@@ -136,8 +136,15 @@ def test_the_name_in_ehlo_is_a_full_one_in_ascii(variables: dict[str, str], name
     [
         ({"SMTP_HELO_NAME": "5c632f939fd4"}, "SMTP_HELO_NAME must be the full name of a host"),
         ({"SMTP_HELO_NAME": "10.0.0.1"}, "SMTP_HELO_NAME must be the full name of a host"),
+        ({"EMAIL_EXTRA_RECIPIENTS": "me@example.org, *"}, "EMAIL_EXTRA_RECIPIENTS must be addresses or domains"),
+        ({"EMAIL_HOURLY_LIMIT": "0"}, "EMAIL_HOURLY_LIMIT must be between 1 and"),
     ],
 )
 def test_a_bad_name_address_or_limit_is_one_readable_line(change: dict[str, str], text: str) -> None:
     (problem,) = problems(SMTP | change)
     assert problem.startswith(text)
+
+
+def test_nobody_but_customers_gets_mail_by_default() -> None:
+    settings = mail_settings(EnvReader(SMTP), sandbox=False)
+    assert (settings["EMAIL_EXTRA_RECIPIENTS"], settings["EMAIL_HOURLY_LIMIT"]) == ((), 20)

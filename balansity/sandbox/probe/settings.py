@@ -9,4 +9,6 @@ if not SANDBOX:
 INSTALLED_APPS = [*INSTALLED_APPS, "balansity.sandbox.probe"]
 PROBE_TIME_LIMIT = env.integer("PROBE_TIME_LIMIT", 30, least=1)
 PROBE_MAX_RETRIES = env.integer("PROBE_MAX_RETRIES", 5)
+# Tests write to people who are no customers; those about customers say whom they mean.
+EMAIL_EXTRA_RECIPIENTS = env.words("EMAIL_EXTRA_RECIPIENTS", ("example.org",))
 env.finish()

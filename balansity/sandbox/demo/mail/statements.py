@@ -29,7 +29,8 @@ REMIND = "SELECT public.send_appointment_reminders()"
 
 SEND_REPORT_READY = """
 SELECT public.queue_email_task(%(email)s, 'Отчёт готов', 'report_ready', jsonb_build_object(
-    'assessment_id', a.id, 'profile_name', p.first_name, 'report_url', 'https://reports.demo.example/' || a.id))
+    'assessment_id', a.id, 'profile_name', p.first_name, 'report_url',
+    'https://storage.demo.example/storage/v1/object/sign/reports/' || a.id || '.pdf?token=demo'))
 FROM public.assessments AS a JOIN public.profiles AS p ON p.id = a.profile_id
 WHERE p.user_id = %(user)s
 """
