@@ -1,8 +1,8 @@
 """The queues as staff see them: how they stand, what failed and why, and a way to put it back."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -25,6 +25,8 @@ from bridge.requeue import requeue_message
 from bridge.status import read_status
 
 PAGE = 50
+# Of each body; whoever needs all of it asks the database.
+MOST_CHARACTERS = 20_000
 
 REASONS = {
     Reason.RETRIES_EXHAUSTED: gettext_lazy("all attempts failed"),
@@ -74,10 +76,15 @@ class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
             if not may_requeue:
                 raise PermissionDenied
             self._requeue(request, queue, request.POST.getlist("msg_id"))
-            return HttpResponseRedirect(here)
-        after = request.GET.get("after", "")
+            return HttpResponseRedirect(request.get_full_path())
+        after, refused = request.GET.get("after", ""), request.GET.get("reason") == Reason.REFUSED
         try:
-            page = pgmq_queue(queue).failed(after=int(after) if _is_id(after) else 0, limit=PAGE + 1)
+            page = pgmq_queue(queue).failed(
+                after=int(after) if _is_id(after) else 0,
+                limit=PAGE + 1,
+                reason=Reason.REFUSED if refused else None,
+                characters=MOST_CHARACTERS,
+            )
         except QueueMissing:
             messages.error(request, _("The queue %(name)s does not exist in the database.") % {"name": queue})
             return HttpResponseRedirect(reverse("admin:bridge_queueoverview_changelist"))
@@ -85,7 +92,9 @@ class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
             "title": _("Failed messages of %(queue)s") % {"queue": queue},
             "queue": queue,
             "rows": [_row(failed) for failed in page[:PAGE]],
-            "next": f"{here}?after={page[PAGE - 1].msg_id}" if len(page) > PAGE else "",
+            "refused": refused,
+            "next": _address(here, refused=refused, after=page[PAGE - 1].msg_id) if len(page) > PAGE else "",
+            "others": _address(here, refused=not refused),
             "may_requeue": may_requeue and queue in registry,
         }
         return self._page(request, "admin/bridge/failed.html", context)
@@ -150,5 +159,11 @@ def _is_id(text: str) -> bool:
 
 def _row(failed: FailedMessage) -> dict[str, Any]:
     reason = REASONS[Reason(failed.reason)] if failed.reason in [*Reason] else failed.reason
-    body = json.dumps(failed.body, ensure_ascii=False, indent=2, default=str)
-    return {"message": failed, "reason": reason, "body": mask_tokens(body[:20_000])}
+    body = _("too large to be shown") if failed.text is None else mask_tokens(failed.text)
+    return {"message": failed, "reason": reason, "body": body}
+
+
+def _address(page: str, *, refused: bool, after: int | None = None) -> str:
+    wanted = {"reason": Reason.REFUSED.value if refused else None, "after": after}
+    query = urlencode({name: value for name, value in wanted.items() if value is not None})
+    return f"{page}?{query}" if query else page

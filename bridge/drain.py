@@ -9,13 +9,18 @@ from django.conf import settings
 from bridge import outcome
 from bridge.errors import TokenLost
 from bridge.flow import Flow
-from bridge.message import Delivery, LastError, Reason
-from bridge.pgmq import pgmq_queue
+from bridge.message import Delivery, LastError, Message, Reason, Unreadable
+from bridge.pgmq import TOO_LARGE, pgmq_queue
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import Queue
+from bridge.screening import Order
 from bridge.trace import new_trace_id, traced
 
 logger = logging.getLogger(__name__)
+
+
+# How often the bridge itself may set to work on a message before it does so without looking at it.
+MOST_OWN_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,14 @@ class Look:
 
 
 class Drain:
-    """Moves the messages of one queue into its Celery line. Keeps the flow of that line between looks."""
+    """Moves the messages of one queue into its Celery line. Keeps that line's flow, and the order, between looks."""
 
     def __init__(self, queue: Queue, publisher: Publisher) -> None:
         self.queue = queue
         self.pgmq = pgmq_queue(queue.name)
         self.flow = Flow()
+        self._order = Order(queue, self.pgmq)
+        self._crowded = False
         self._publisher = publisher
 
     def look(self) -> Look:
@@ -49,18 +56,24 @@ class Drain:
         if room <= 0:
             return Look(blocked=True)
         limit = min(settings.MAX_TASKS_PER_CYCLE, room)
-        deliveries = self.pgmq.read(limit=limit, lease=settings.BRIDGE_DISPATCH_LEASE)
-        runnable, ended = [], []
+        ids = self._order.next_ids(limit, crowded=self._crowded)
+        deliveries = self.pgmq.read(limit=limit, lease=settings.BRIDGE_DISPATCH_LEASE, ids=ids)
+        self._crowded = len(deliveries) == limit
+        runnable, ended, kept = [], [], []
         for delivery in map(_with_trace_id, deliveries):
             end = _end_of(delivery, self.queue)
-            if end is None:
+            if delivery.kept:
+                kept.append(delivery)
+            elif end is None:
                 runnable.append(delivery)
             else:
                 ended.append((delivery, *end))
         # Published first: trouble with the archive must not keep the others waiting for their lease.
         self._publish(runnable)
         archived = sum(self._archive(delivery, reason, error) for delivery, reason, error in ended)
-        return Look(published=len(runnable), archived=archived, full=len(deliveries) == limit)
+        for delivery in kept:
+            self._write_kept(delivery)
+        return Look(published=len(runnable), archived=archived, full=self._crowded)
 
     def _publish(self, deliveries: list[Delivery]) -> None:
         if not deliveries:
@@ -74,21 +87,46 @@ class Drain:
         self.flow.published(sizes)
 
     def _archive(self, delivery: Delivery, reason: Reason, error: LastError) -> int:
+        # What the bridge does here is the one work on a message that no attempt counts. So it is counted by itself, and
+        # before it begins: a message that ends the process must not find the next one as helpless.
+        tries = delivery.history.own_tries
         with traced(delivery.history.trace_id):
-            message = self.pgmq.load(delivery.token)
             try:
-                if message is None:
-                    raise TokenLost(f"{delivery.queue} {delivery.msg_id} belongs to somebody else by now")
-                outcome.fail(self.queue, message.with_history(delivery.history), reason, error)
+                if tries >= MOST_OWN_TRIES:
+                    message = self._loaded(delivery, unread=f"it ended the bridge {tries} times")
+                    outcome.fail(self.queue, message, reason, error, journal=False)
+                else:
+                    message = self._loaded(delivery, unread=TOO_LARGE if delivery.kind == "too_large" else "")
+                    outcome.fail(self.queue, message, reason, error)
             except TokenLost as lost:
                 logger.warning("%s", lost)
                 return 0
         return 1
 
+    def _loaded(self, delivery: Delivery, *, unread: str) -> Message:
+        if unread:
+            message = self.pgmq.load_unread(delivery.token)
+        else:
+            self.pgmq.note_own_try(delivery.token, tries=delivery.history.own_tries + 1)
+            message = self.pgmq.load(delivery.token)
+        if message is None:
+            raise TokenLost(f"{delivery.queue} {delivery.msg_id} belongs to somebody else by now")
+        message = message.with_history(delivery.history)
+        return replace(message, body=Unreadable(unread)) if unread else message
+
+    def _write_kept(self, delivery: Delivery) -> None:
+        with traced(delivery.history.trace_id):
+            try:
+                outcome.write_kept(self.queue, delivery)
+            except TokenLost as lost:
+                logger.warning("%s", lost)
+
 
 def _end_of(delivery: Delivery, queue: Queue) -> tuple[Reason, LastError] | None:
     """Why a message that was just read must not run any more, or `None` when it may."""
     history = delivery.history
+    if delivery.kind == "too_large":
+        return Reason.INVALID_MESSAGE, LastError("InvalidMessage", f"the message was not read: {TOO_LARGE}")
     if delivery.kind != "object":
         text = f"the message must be a JSON object, not {_WITH_ARTICLE.get(delivery.kind, delivery.kind)}"
         return Reason.INVALID_MESSAGE, LastError("InvalidMessage", text)

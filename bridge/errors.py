@@ -35,6 +35,10 @@ class TokenLost(BridgeError):
     """Somebody else owns the message by now; whatever this process did with it must be rolled back."""
 
 
+class NotKept(BridgeError):
+    """An outcome could be written neither on its message nor anywhere else."""
+
+
 class QueueNotRegistered(BridgeError):
     """No package registered a handler for this queue."""
 

@@ -52,9 +52,11 @@ class History:
 
     `attempts` counts executions that started, so a worker that died has used one. `next_retry_at` is set only between
     an orderly retry and the next start: a message whose attempts are used up without it was lost with its worker.
+    `own_tries` counts how often the bridge itself set to work on the message, to give it up.
     """
 
     attempts: int = 0
+    own_tries: int = 0
     trace_id: str = ""
     first_attempt_at: str | None = None
     last_attempt_at: str | None = None
@@ -70,6 +72,7 @@ class History:
         error = raw.get("last_error")
         return cls(
             attempts=_count(raw.get("attempts")),
+            own_tries=_count(raw.get("own_tries")),
             trace_id=_text(raw.get("trace_id"), 64) or "",
             first_attempt_at=_text(raw.get("first_attempt_at"), 40),
             last_attempt_at=_text(raw.get("last_attempt_at"), 40),
@@ -83,13 +86,18 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One read of one message, without its body: the bridge only carries it on. `kind` is the body's JSON type."""
+    """One read of one message, without its body: the bridge only carries it on.
+
+    `kind` is the body's JSON type, or `too_large` for what is not looked into. `kept`: its work is done already, and
+    its outcome waits to be written.
+    """
 
     queue: str
     token: Token
     read_ct: int
     kind: str
     history: History = field(default_factory=History)
+    kept: bool = False
 
     @property
     def msg_id(self) -> int:

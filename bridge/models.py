@@ -5,6 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from bridge.message import Outcome
+
 
 class BridgeProcess(models.Model):
     """One run of `bridge_queues`; it renews `seen_at` every few seconds while it lives."""
@@ -25,6 +27,59 @@ class BridgeProcess(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class KeptOutcome(models.Model):
+    """How a message ended whose outcome Postgres refused to write on it. Its work is done and is not repeated.
+
+    The bridge writes the outcome as soon as it can, and deletes the row in the same transaction. `(queue, msg_id,
+    enqueued_at)` names the message: ids start again when a queue is made anew.
+    """
+
+    RETRYING = "retrying"
+
+    queue = models.CharField(_("queue"), max_length=63)
+    msg_id = models.BigIntegerField(_("message №"))
+    enqueued_at = models.DateTimeField(_("queued"))
+    outcome = models.CharField(
+        _("outcome"),
+        max_length=20,
+        choices=[
+            (Outcome.SUCCEEDED.value, _("done")),
+            (Outcome.FAILED.value, _("failed")),
+            (Outcome.DUPLICATE.value, _("duplicate")),
+            (RETRYING, _("waiting for a repeat")),
+        ],
+    )
+    reason = models.CharField(_("reason"), max_length=30, blank=True, default="")
+    error_type = models.CharField(_("kind of error"), max_length=200, blank=True, default="")
+    error = models.TextField(_("error"), blank=True, default="")
+    original = models.BigIntegerField(_("original"), null=True)
+    due_at = models.DateTimeField(_("next attempt"), null=True)
+    why = models.TextField(_("why it could not be written"))
+    kept_at = models.DateTimeField(_("kept"), auto_now_add=True)
+
+    objects: ClassVar[models.Manager["KeptOutcome"]] = models.Manager()
+
+    class Meta:
+        verbose_name = _("kept outcome")
+        verbose_name_plural = _("kept outcomes")
+        default_permissions = ("view",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["queue", "msg_id", "enqueued_at"], name="bridge_kept_once"),
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=["succeeded", "failed", "duplicate", "retrying"]),
+                name="bridge_kept_outcome_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(outcome="retrying", due_at__isnull=False)
+                | (~models.Q(outcome="retrying") & models.Q(due_at__isnull=True)),
+                name="bridge_kept_retry_is_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.msg_id}: {self.outcome}"
 
 
 class QueueOverview(models.Model):

@@ -1,17 +1,25 @@
-"""Writes how an attempt ended: the message's new state and the domain's rows in one transaction, token-guarded."""
+"""Writes how an attempt ended: the message's new state and the domain's rows in one transaction, token-guarded.
+
+What Postgres refuses to write on the message itself is kept in a table of ours, in one transaction with the domain's
+rows, and written by the bridge later: an effect must not be repeated because its outcome has no place.
+"""
 
 import logging
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from bridge.errors import TokenLost
-from bridge.message import LastError, Message, Outcome, Reason
-from bridge.pgmq import POSTGRES_AWAY, pgmq_queue
+from bridge.kept import Ending, keep, take
+from bridge.message import Delivery, LastError, Message, Outcome, Reason
+from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
+from bridge.postgres import first_line, is_locked, is_outage
 from bridge.queues import Queue
 
 logger = logging.getLogger(__name__)
@@ -39,6 +47,8 @@ def while_postgres_is_away(write: Callable[[], T], *, seconds: float) -> T:
         try:
             return write()
         except POSTGRES_AWAY as error:
+            if not is_outage(error):
+                raise
             connection.close()
             if time.monotonic() + pause > deadline:
                 raise
@@ -51,33 +61,41 @@ def while_postgres_is_away(write: Callable[[], T], *, seconds: float) -> T:
 
 def succeed(queue: Queue, message: Message, record: Callable[[], None] | None) -> None:
     """Archive the message as succeeded together with the rows that `record` writes. Raises `TokenLost`."""
-    _finish(queue, message, Outcome.SUCCEEDED, then=record)
+    _finish(queue, message, Ending(Outcome.SUCCEEDED), then=record)
     logger.info("%s %s: done at attempt %s", queue.name, message.msg_id, message.history.attempts)
 
 
 def discard_duplicate(queue: Queue, message: Message, *, why: str, original: int | None) -> None:
     """Archive the message as a duplicate of another one. Raises `TokenLost`."""
-    _finish(queue, message, Outcome.DUPLICATE, error=LastError("DuplicateMessage", why), original=original)
+    _finish(queue, message, Ending(Outcome.DUPLICATE, error=LastError("DuplicateMessage", why), original=original))
     logger.info("%s %s: archived as a duplicate: %s", queue.name, message.msg_id, why)
 
 
-def fail(queue: Queue, message: Message, reason: Reason, error: LastError) -> None:
+def fail(queue: Queue, message: Message, reason: Reason, error: LastError, *, journal: bool = True) -> None:
     """Archive the message as failed for good. Raises `TokenLost`."""
 
     def tell_journal() -> None:
         _tell(queue, lambda: queue.journal.failed(message, reason, error))
 
-    _finish(queue, message, Outcome.FAILED, reason=reason, error=error, then=tell_journal)
+    ending = Ending(Outcome.FAILED, reason=reason, error=error)
+    _finish(queue, message, ending, then=tell_journal if journal else None)
     logger.error("%s %s: failed for good (%s): %s: %s", queue.name, message.msg_id, reason, error.type, error.message)
 
 
 def schedule_retry(queue: Queue, message: Message, error: LastError, *, delay: float) -> datetime:
     """Hide the message for `delay` seconds and note why; returns when it is due. Raises `TokenLost`."""
-    with transaction.atomic():
-        due = pgmq_queue(queue.name).retry(message.token, delay=delay, error=error)
-        if due is None:
-            raise TokenLost(f"{queue.name} {message.msg_id} belongs to somebody else by now")
-        _tell(queue, lambda: queue.journal.retry_scheduled(message, error, due))
+    try:
+        with transaction.atomic():
+            due = pgmq_queue(queue.name).retry(message.token, delay=delay, error=error)
+            if due is None:
+                raise TokenLost(f"{queue.name} {message.msg_id} belongs to somebody else by now")
+            _tell(queue, partial(queue.journal.retry_scheduled, message, error, due))
+    except DatabaseError as refusal:
+        if is_outage(refusal):
+            raise
+        due = timezone.now() + timedelta(seconds=delay)
+        journal = partial(queue.journal.retry_scheduled, message, error, due)
+        keep(queue.name, message, Ending(None, error=error, due=due), refusal, then=lambda: _tell(queue, journal))
     attempt, most = message.history.attempts, queue.most_attempts
     logger.warning(
         "%s %s: attempt %s of %s failed, next in %g s: %s: %s",
@@ -86,23 +104,53 @@ def schedule_retry(queue: Queue, message: Message, error: LastError, *, delay: f
     return due
 
 
-def _finish(
-    queue: Queue,
-    message: Message,
-    outcome: Outcome,
-    *,
-    reason: Reason | None = None,
-    error: LastError | None = None,
-    original: int | None = None,
-    then: Callable[[], None] | None = None,
-) -> None:
-    # First the message, then the rows: its lock shows at once whether this is still ours to write. Alone, the statement
-    # is a transaction of its own, which saves two round trips.
-    with transaction.atomic() if then is not None else nullcontext():
-        if not pgmq_queue(queue.name).finish(message, outcome, reason=reason, error=error, original=original):
-            raise TokenLost(f"{queue.name} {message.msg_id} belongs to somebody else by now")
-        if then is not None:
-            then()
+def write_kept(queue: Queue, delivery: Delivery) -> bool:
+    """Write the outcome that was kept for this message onto it; returns whether that works by now."""
+    try:
+        with transaction.atomic():
+            kept = take(delivery)
+            if kept is None:
+                return False
+            _write(queue.name, delivery, kept)
+    except (DatabaseError, NotArchivable, QueueMissing) as error:
+        if is_outage(error):
+            raise
+        logger.error(
+            "%s %s: its work is done, and its outcome still cannot be written, which is tried again: %s",
+            *(queue.name, delivery.msg_id, first_line(error)),
+        )
+        return False
+    logger.info("%s %s: the outcome that was kept for it is written", queue.name, delivery.msg_id)
+    return True
+
+
+def _finish(queue: Queue, message: Message, ending: Ending, *, then: Callable[[], None] | None = None) -> None:
+    rows_written = True
+    try:
+        # First the message, then the rows: its lock shows at once whether this is still ours to write. Alone, the
+        # statement is a transaction of its own, which saves two round trips.
+        with transaction.atomic() if then is not None else nullcontext():
+            _write(queue.name, message, ending)
+            if then is not None:
+                rows_written = False
+                then()
+                rows_written = True
+    except (DatabaseError, NotArchivable, QueueMissing) as error:
+        # Rows that cannot be written are the handler's own affair, and a reason to repeat.
+        if not rows_written or (is_outage(error) and not is_locked(error)):
+            raise
+        keep(queue.name, message, ending, error, then=then)
+
+
+def _write(queue: str, held: Delivery | Message, ending: Ending) -> None:
+    pgmq = pgmq_queue(queue)
+    if ending.outcome is not None:
+        ours = pgmq.finish(held, ending.outcome, reason=ending.reason, error=ending.error, original=ending.original)
+    else:
+        delay = max(0.0, (ending.due - timezone.now()).total_seconds())
+        ours = pgmq.retry(held.token, delay=delay, error=ending.error) is not None
+    if not ours:
+        raise TokenLost(f"{queue} {held.msg_id} belongs to somebody else by now")
 
 
 def _tell(queue: Queue, note: Callable[[], None]) -> None:
@@ -110,7 +158,7 @@ def _tell(queue: Queue, note: Callable[[], None]) -> None:
     try:
         with transaction.atomic():
             note()
-    except POSTGRES_AWAY:
-        raise
-    except Exception:  # A journal's mistake: the ledger stays right, the log has the traceback.
+    except Exception as error:  # A journal's mistake: the ledger stays right, the log has the traceback.
+        if is_outage(error):
+            raise
         logger.exception("%s: the journal could not note the outcome", queue.name)

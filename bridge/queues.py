@@ -1,9 +1,9 @@
 """The registry: which queue is drained, by which task, how often it is repeated and how long an attempt may take."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from django.conf import settings
 
@@ -37,11 +37,57 @@ class NoJournal:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A message that waits for its first attempt. `fields` has the members that its screen asked for: texts, cut to
+    `MOST_CHARACTERS`, or `None` where the member is missing or no text."""
+
+    msg_id: int
+    enqueued_at: datetime
+    fields: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that the screen refused, and why, as people read it. It is archived as failed, reason `refused`."""
+
+    candidate: Candidate
+    why: str
+
+
+def _keep_nothing(refusals: Sequence[Refusal]) -> None:
+    """For screens whose package keeps no rows about what it refused: the archive has it all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Refuses messages by the hundreds before any of them costs a worker's time.
+
+    Anybody may fill a queue, and what waits behind ten thousand messages that are refused one by one waits minutes. So
+    the bridge shows the screen each message once, before its first attempt, up to `MOST_IN_BATCH` together: `judge`
+    says in a query or two which of them are refused, as `{msg_id: why}`. It gets no bodies, only `fields`. The refused
+    ones are archived together, and `note` may write rows about them in that very transaction.
+
+    A screen spares work and is no guard: a message may pass it while it is broken (an error is logged, and all pass),
+    or come to a worker past it. The handler checks again, and raises `bridge.errors.Refused`. Both run in the bridge,
+    so they may only touch the database, and must be quick.
+
+    To use it, register the queue with `screen=Screen(fields=("to",), judge=refuse_strangers)`.
+    """
+
+    MOST_IN_BATCH: ClassVar[int] = 500
+    MOST_CHARACTERS: ClassVar[int] = 400
+
+    fields: tuple[str, ...]
+    judge: Callable[[Sequence[Candidate]], Mapping[int, str]]
+    note: Callable[[Sequence[Refusal]], None] = _keep_nothing
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """A pgmq queue that somebody handles.
 
     `task` is the registered Celery name and `celery_queue` the line it waits in. `max_retries` counts repeats after
-    the first try. `time_limit` (seconds) is the hard limit of one attempt.
+    the first try. `time_limit` (seconds) is the hard limit of one attempt. `screen` refuses what must not cost one.
     """
 
     name: str
@@ -50,6 +96,7 @@ class Queue:
     max_retries: int
     time_limit: int
     journal: Journal
+    screen: Screen | None = None
 
     @property
     def most_attempts(self) -> int:

@@ -24,8 +24,7 @@ def requeue_message(*, queue: str, msg_id: int) -> int:
         if locked is None:
             where = "is still in the queue" if pgmq.is_queued(msg_id) else "does not exist"
             raise NotRequeueable(f"{queue} {msg_id} {where}; only messages that failed for good can be put back")
-        history = locked[-1]
-        outcome, requeued_as = history.get("outcome"), history.get("requeued_as")
+        outcome, requeued_as = locked.get("outcome"), locked.get("requeued_as")
         if requeued_as is not None:
             raise NotRequeueable(f"{queue} {msg_id} was put back before, as message {requeued_as}")
         if outcome != Outcome.FAILED:
@@ -45,12 +44,15 @@ def requeue_failed(
 ) -> int:
     """Put back every failed message of a queue that was not put back yet, oldest first, each in its own transaction.
 
-    `wanted` says which of them, by history and time of failure. Calls `tell(old id, new id)` after each;
-    `most` bounds how many. Returns how many were put back.
+    Those that our rules refuse would be refused again: they are put back when `reason` says so. What fails while this
+    runs is left alone, or a message that fails at once would be put back for ever. `wanted` says which of the others,
+    by history and time of failure. Calls `tell(old id, new id)` after each; `most` bounds how many. Returns how many
+    were put back.
     """
     pgmq, after, count = pgmq_queue(queue), 0, 0
+    until = pgmq.now()
     while most is None or count < most:
-        page = pgmq.failed(after=after, limit=100, reason=reason)
+        page = pgmq.failed(after=after, limit=100, reason=reason, until=until)
         if not page:
             break
         for failed in page:

@@ -7,6 +7,7 @@ from celery import current_app
 
 from bridge.heartbeat import living_bridges
 from bridge.message import Outcome
+from bridge.models import KeptOutcome
 from bridge.pgmq import Counts, QueueMissing, pgmq_queue, queue_names
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import registry
@@ -19,7 +20,9 @@ HOURS = 24
 class QueueStatus:
     """One queue. `handler` is empty where nobody drains it; `broker_line` counts Celery tasks, `None`: broker away.
 
-    `succeeded`, `failed`, `duplicates` and `others` (archived by somebody else) count the last 24 hours.
+    `succeeded`, `failed`, `duplicates` and `others` (archived by somebody else) count the last 24 hours; `refused` are
+    those of the failed ones that our rules forbid. `kept` are outcomes that wait until they can be written, `kept_why`
+    is what Postgres said to the latest of them.
     """
 
     name: str
@@ -31,6 +34,9 @@ class QueueStatus:
     failed: int
     duplicates: int
     others: int
+    refused: int = 0
+    kept: int = 0
+    kept_why: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "wakeup": self.wakeup.value if self.wakeup else None, "total": self.counts.total}
@@ -68,6 +74,7 @@ def read_status() -> Status:
 def _read_queue(name: str, line: int | None) -> QueueStatus:
     pgmq = pgmq_queue(name)
     archived = pgmq.archived_since(hours=HOURS)
+    kept = KeptOutcome.objects.filter(queue=name)
     ours = {outcome: archived.pop(outcome.value, 0) for outcome in Outcome}
     return QueueStatus(
         name=name,
@@ -79,4 +86,7 @@ def _read_queue(name: str, line: int | None) -> QueueStatus:
         failed=ours[Outcome.FAILED],
         duplicates=ours[Outcome.DUPLICATE],
         others=sum(archived.values()),
+        refused=pgmq.refused_since(hours=HOURS) if ours[Outcome.FAILED] else 0,
+        kept=kept.count(),
+        kept_why=getattr(kept.order_by("-kept_at").first(), "why", ""),
     )

@@ -8,11 +8,13 @@ from typing import Any
 from celery import Task, shared_task
 from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 
 from bridge import outcome
-from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, Refused, TokenLost
+from bridge.errors import DuplicateMessage, InvalidMessage, NotKept, PermanentError, Refused, TokenLost
 from bridge.message import Message, Reason, Token, Unreadable
-from bridge.pgmq import POSTGRES_AWAY, QueueMissing, pgmq_queue
+from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
+from bridge.postgres import first_line, is_outage
 from bridge.queues import Queue, registry
 from bridge.trace import traced
 
@@ -117,9 +119,13 @@ class QueueTask(Task):  # type: ignore[type-arg]
             )
         except QueueMissing as missing:
             raise Ignore(str(missing)) from missing
-        except POSTGRES_AWAY as error:
-            logger.error("%s %s: not started, Postgres is away: %s", self.pgmq_queue, token.msg_id, error)
-            raise Ignore("Postgres is away; the message is delivered again when its lease has run out") from error
+        except NotArchivable as refusal:
+            logger.error("%s %s: not started: %s", self.pgmq_queue, token.msg_id, refusal)
+            raise Ignore("no outcome could be written; the message is delivered again after its lease") from refusal
+        except (DatabaseError, InterfaceError) as error:
+            away = "Postgres is away" if is_outage(error) else "Postgres refuses it"
+            logger.error("%s %s: not started, %s: %s", self.pgmq_queue, token.msg_id, away, first_line(error))
+            raise Ignore(f"{away}; the message is delivered again when its lease has run out") from error
         if message is None:
             logger.info("%s %s: ignored, this delivery is stale", self.pgmq_queue, token.msg_id)
             raise Ignore("stale delivery")
@@ -149,7 +155,9 @@ class QueueTask(Task):  # type: ignore[type-arg]
         except TokenLost as lost:
             logger.warning("%s; its outcome is left to the owner", lost)
             raise Ignore(str(lost)) from lost
-        except (*POSTGRES_AWAY, SoftTimeLimitExceeded) as error:
+        except (*POSTGRES_AWAY, SoftTimeLimitExceeded, NotKept) as error:
+            if isinstance(error, POSTGRES_AWAY) and not is_outage(error):
+                raise  # A row of the handler's own.
             message: Message = self.request.get("delivery")
             described = outcome.describe_error(error)
             logger.error(

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from bridge.bundle import deliver_bundle
+from bridge.kept import forget_vanished
 from bridge.models import BridgeProcess
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import registry
@@ -42,5 +43,6 @@ def prune_archives() -> None:
 
 @shared_task(name="bridge.forget_dead_bridges")
 def forget_dead_bridges() -> None:
-    """Delete the rows of bridge processes that ended, or fell silent, a day ago."""
+    """Delete the rows of bridge processes that ended, or fell silent, a day ago, and what is kept for lost messages."""
     BridgeProcess.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
+    forget_vanished()

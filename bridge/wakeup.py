@@ -73,7 +73,7 @@ def _removal(queue: str) -> list[sql.Composable]:
 
 
 def _run(queue: str, statements: list[sql.Composable]) -> Installed:
-    _ = pgmq_queue(queue).has_headers  # Raises QueueMissing before a statement could fail in a less readable way.
+    pgmq_queue(queue).look()  # Raises QueueMissing before a statement could fail in a less readable way.
     text = "; ".join(statement.as_string(connection.connection) for statement in statements)
     with connection.cursor() as cursor:
         try:

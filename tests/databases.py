@@ -34,11 +34,13 @@ _OURS = "('public', 'pgmq', 'balansity', 'auth', 'sandbox')"
 
 # Everything but rows, and whether the samples were filled in.
 _SHAPE = f"""
-SELECT (SELECT md5(string_agg(format('%s %s %s', oid, relowner, relacl), ',' ORDER BY oid))
+SELECT (SELECT md5(string_agg(format('%s %s %s %s %s', oid, relowner, relacl, relrowsecurity, relforcerowsecurity),
+                              ',' ORDER BY oid))
         FROM pg_class WHERE relnamespace::regnamespace::text IN {_OURS}),
        (SELECT (count(*), max(oid), md5(string_agg(prosrc, '' ORDER BY oid))) FROM pg_proc
         WHERE pronamespace::regnamespace::text IN {_OURS}),
        (SELECT (count(*), max(oid)) FROM pg_trigger),
+       (SELECT (count(*), max(oid)) FROM pg_policy),
        (SELECT (count(*), max(oid)) FROM pg_constraint),
        (SELECT (count(*), max(oid)) FROM pg_namespace),
        (SELECT md5(string_agg(format('%s %s %s %s %s', attrelid, attnum, attname, atttypid, attnotnull), ','

@@ -1,17 +1,26 @@
--- Every statement that touches pgmq. Placeholders in braces are identifiers, filled in once per queue:
---   {queue}, {archive}  the tables pgmq.q_<name> and pgmq.a_<name>
---   {carrier}           the column that carries our history: headers, or message where pgmq has no headers
---   {key}               the key in it: 'bridge', or '_bridge'
+-- Every statement that touches pgmq. Placeholders in braces are filled in for each queue:
+--   {queue}, {archive}  the tables pgmq.q_<name> and pgmq.a_<name>; a statement calls the one that it is about q
+--   {absent}, {headers} the column headers of q, and NULL where q has none: a name that the inner query does not know is
+--                       looked for outside, where {absent} offers one. Postgres decides it for each statement anew, so
+--                       pgmq may be upgraded between any two of them. No statement reads another way.
+--   {history}           our history on q, from either carrier (bridge_history)
+--   {written}           the assignments that write the history with `patch` added to it, into the current carrier
+--   {current}           whether the carrier that this statement writes to is still the current one. No row is then
+--                       changed, and the caller looks at the queue anew.
+--   {most}              how many octets a message may have as text, our history apart: no larger one leaves Postgres
 -- Columns are always named: their order differs between the versions of pgmq.
 
+-- name: has_headers
+SELECT to_regclass(%(queue)s) IS NOT NULL, bridge_has_headers(%(name)s)
+
 -- name: read
--- Takes at most `limit` due messages under a lease of `lease` seconds.
+-- Takes at most `limit` due messages under a lease of `lease` seconds: of those in `ids`, or of all when that is NULL.
 -- pgmq.read compares vt with clock_timestamp(), which is volatile and keeps the index on vt from being used; now() is
 -- the start of this short transaction. Ordered by vt alone, as a second column would sort all rows of one send_batch.
 WITH due AS (
     SELECT msg_id
     FROM {queue}
-    WHERE vt <= now()
+    WHERE vt <= now() AND (%(ids)s::bigint[] IS NULL OR msg_id = ANY (%(ids)s::bigint[]))
     ORDER BY vt
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -19,56 +28,133 @@ WITH due AS (
 UPDATE {queue} AS q
 SET vt = clock_timestamp() + make_interval(secs => %(lease)s),
     read_ct = q.read_ct + 1
-FROM due
+FROM due, {absent}
 WHERE q.msg_id = due.msg_id
-RETURNING q.msg_id, q.vt, q.read_ct, coalesce(jsonb_typeof(q.message), 'null'), q.{carrier} -> {key}
+RETURNING q.msg_id, q.vt, q.read_ct,
+    CASE WHEN bridge_too_large(bridge_sent(q.message), {most}) THEN 'too_large'
+         ELSE coalesce(jsonb_typeof(bridge_sent(q.message)), 'null') END,
+    {history},
+    EXISTS (SELECT FROM bridge_keptoutcome AS kept
+            WHERE kept.queue = %(name)s AND kept.msg_id = q.msg_id AND kept.enqueued_at = q.enqueued_at)
+
+-- name: ahead
+-- What is due, in the order in which it is to be read: by priority, then by time; what is no usable message comes last.
+-- Looks at no more than `depth` messages. With the members that a screen asks for, where they are texts.
+SELECT msg_id, vt, priority, enqueued_at, untried, fields
+FROM (
+    SELECT q.msg_id, q.vt, q.enqueued_at,
+           CASE WHEN pg_column_size(q.message) > 4 * {most} THEN -2147483648
+                WHEN jsonb_typeof(q.message) IS DISTINCT FROM 'object' THEN -2147483648
+                WHEN jsonb_typeof(q.message -> 'priority') = 'number'
+                THEN least(greatest((q.message -> 'priority')::numeric, -1000000), 1000000)::int
+                ELSE 0 END AS priority,
+           CASE WHEN %(names)s::text[] = '{{}}' OR pg_column_size(q.message) > 4 * {most} THEN NULL
+                ELSE {history} -> 'attempts' IS NULL END AS untried,
+           CASE WHEN %(names)s::text[] = '{{}}' OR pg_column_size(q.message) > 4 * {most} THEN NULL
+                ELSE ARRAY(SELECT CASE WHEN jsonb_typeof(q.message -> name) = 'string'
+                                       THEN left(q.message ->> name, %(characters)s) END
+                           FROM unnest(%(names)s::text[]) WITH ORDINALITY AS wanted (name, place) ORDER BY place)
+                END AS fields
+    FROM (SELECT * FROM {queue} WHERE vt <= now() ORDER BY vt LIMIT %(depth)s) AS q, {absent}
+) AS due
+ORDER BY priority DESC, vt
+LIMIT %(limit)s
+
+-- name: refuse
+-- Archives as failed, all at once, messages that nobody has taken since they were looked at.
+WITH free AS (
+    SELECT q.msg_id, token.why
+    FROM unnest(%(msg_ids)s::bigint[], %(vts)s::timestamptz[], %(whys)s::text[]) AS token (msg_id, vt, why)
+    JOIN {queue} AS q ON q.msg_id = token.msg_id AND q.vt = token.vt
+    FOR UPDATE OF q SKIP LOCKED
+)
+UPDATE {queue} AS q
+SET {written}
+FROM {absent}, free, jsonb_build_object(
+        'outcome', 'failed',
+        'reason', 'refused',
+        'last_error', jsonb_build_object('type', 'Refused', 'message', free.why),
+        'finished_at', statement_timestamp()) AS patch
+WHERE q.msg_id = free.msg_id AND {current}
+RETURNING q.msg_id
+
+-- name: archive_all
+SELECT pgmq.archive(%(name)s, %(msg_ids)s::bigint[])
+
+-- name: holds
+-- Whether the token still opens the message, which is then locked: for what is written elsewhere in its name.
+SET LOCAL lock_timeout TO '2s';
+SELECT q.enqueued_at FROM {queue} AS q WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s FOR UPDATE
 
 -- name: load
-SELECT msg_id, vt, read_ct, enqueued_at, message, {carrier} -> {key}
-FROM {queue}
-WHERE msg_id = %(msg_id)s AND vt = %(vt)s
+-- The body is NULL when it is too large to be read.
+SELECT q.msg_id, q.vt, q.read_ct, q.enqueued_at,
+       CASE WHEN NOT bridge_too_large(bridge_sent(q.message), {most}) THEN coalesce(bridge_sent(q.message), 'null') END,
+       {history}
+FROM {queue} AS q, {absent}
+WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s
+
+-- name: load_unread
+-- The same without a look at the body.
+SELECT q.msg_id, q.vt, q.read_ct, q.enqueued_at, NULL, {history}
+FROM {queue} AS q, {absent}
+WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s
 
 -- name: claim
--- Starts an attempt: takes the run lease and counts the attempt, if the token still opens the message.
+-- Starts an attempt: takes the run lease and counts the attempt, if the token still opens the message, and if the rights
+-- to write its outcome are there: without them the effect would happen, and happen again.
 -- The token must change: were the new vt by chance the old one, a second copy of the task could claim too, so such a
 -- claim fails and the message is delivered again later.
 -- The commit may be flushed late: lost in a crash of Postgres, it leaves the message leased to this very token, the
 -- outcome is refused and the attempt repeated, as after any death between start and outcome.
 SET LOCAL synchronous_commit TO off;
-UPDATE {queue}
+UPDATE {queue} AS q
 SET vt = statement_timestamp() + make_interval(secs => %(lease)s),
-    {carrier} = bridge_merge_history({carrier}, {key}, jsonb_build_object(
+    {written}
+FROM {absent}, jsonb_build_object(
         'attempts', %(attempts)s,
         'trace_id', %(trace_id)s,
-        'first_attempt_at', coalesce({carrier} -> {key} -> 'first_attempt_at', to_jsonb(statement_timestamp())),
+        'first_attempt_at', statement_timestamp(),
         'last_attempt_at', statement_timestamp(),
         'leased_until', statement_timestamp() + make_interval(secs => %(lease)s),
-        'next_retry_at', NULL))
-WHERE msg_id = %(msg_id)s
-  AND vt = %(vt)s
-  AND vt <> statement_timestamp() + make_interval(secs => %(lease)s)
-RETURNING msg_id, vt, read_ct, enqueued_at, message, {carrier} -> {key}
+        'next_retry_at', NULL,
+        'own_tries', NULL,
+        'outcome', NULL,
+        'reason', NULL,
+        'finished_at', NULL) AS patch
+WHERE q.msg_id = %(msg_id)s
+  AND q.vt = %(vt)s
+  AND q.vt <> statement_timestamp() + make_interval(secs => %(lease)s)
+  AND {current}
+  AND (%(proven)s OR bridge_may_archive(%(name)s))
+RETURNING q.msg_id, q.vt, q.read_ct, q.enqueued_at,
+    CASE WHEN NOT bridge_too_large(bridge_sent(q.message), {most}) THEN coalesce(bridge_sent(q.message), 'null') END,
+    {history}
 
 -- name: retry
 -- Ends an attempt that is to be repeated: notes the error and hides the message for `delay` seconds. The notification
 -- lets a sleeping bridge learn the new time: it went to sleep when the message was leased for much longer.
 WITH hidden AS (
-    UPDATE {queue}
+    UPDATE {queue} AS q
     SET vt = statement_timestamp() + make_interval(secs => %(delay)s),
-        {carrier} = bridge_merge_history({carrier}, {key}, jsonb_build_object(
+        {written}
+    FROM {absent}, jsonb_build_object(
             'last_error', %(last_error)s::jsonb,
             'leased_until', NULL,
-            'next_retry_at', statement_timestamp() + make_interval(secs => %(delay)s)))
-    WHERE msg_id = %(msg_id)s AND vt = %(vt)s
-    RETURNING vt
+            'next_retry_at', statement_timestamp() + make_interval(secs => %(delay)s)) AS patch
+    WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current}
+    RETURNING q.vt
 )
 SELECT vt, pg_notify('balansity_bridge', %(name)s) FROM hidden
 
 -- name: finish
 -- Writes the outcome and moves the message to the archive. pgmq.archive looks at the id alone, so the token is checked
--- by the update, whose row lock then keeps everybody else away until the commit.
-UPDATE {queue}
-SET {carrier} = bridge_merge_history({carrier}, {key}, jsonb_build_object(
+-- by the update, whose row lock then keeps everybody else away until the commit. A lock on the archive must not hold it
+-- until the hard time limit: the effect would be repeated.
+SET LOCAL lock_timeout TO '2s';
+UPDATE {queue} AS q
+SET {written}
+FROM {absent}, jsonb_build_object(
         'outcome', %(outcome)s,
         'reason', %(reason)s,
         'last_error', %(last_error)s::jsonb,
@@ -76,9 +162,18 @@ SET {carrier} = bridge_merge_history({carrier}, {key}, jsonb_build_object(
         'trace_id', %(trace_id)s,
         'leased_until', NULL,
         'next_retry_at', NULL,
-        'finished_at', statement_timestamp()))
-WHERE msg_id = %(msg_id)s AND vt = %(vt)s;
-SELECT pgmq.archive(%(name)s, q.msg_id) FROM {queue} AS q WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s
+        'finished_at', statement_timestamp()) AS patch
+WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current};
+SELECT pgmq.archive(%(name)s, q.msg_id) FROM {queue} AS q
+WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current}
+
+-- name: note_own_try
+-- Counts that the bridge itself sets to work on a message: what kills it then is given up as well.
+UPDATE {queue} AS q
+SET {written}
+FROM {absent}, jsonb_build_object('own_tries', %(tries)s) AS patch
+WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current}
+RETURNING q.msg_id
 
 -- name: release
 -- Hands back messages that were read and not started: visible at once, and the read is not counted.
@@ -102,44 +197,74 @@ SELECT count(*) FILTER (WHERE visible),
        count(*) FILTER (WHERE NOT visible AND NOT retrying AND NOT running AND read_ct = 0),
        extract(epoch FROM now() - min(enqueued_at) FILTER (WHERE visible))::float8
 FROM (
-    SELECT read_ct, enqueued_at,
-           vt <= now() AS visible,
-           coalesce({carrier} -> {key} -> 'next_retry_at' = to_jsonb(vt), false) AS retrying,
-           coalesce({carrier} -> {key} -> 'leased_until' = to_jsonb(vt), false) AS running
-    FROM {queue}
+    SELECT read_ct, enqueued_at, visible,
+           coalesce(NOT visible AND to_jsonb(vt) IN (above -> 'next_retry_at', within -> 'next_retry_at'), false)
+               AS retrying,
+           coalesce(NOT visible AND to_jsonb(vt) IN (above -> 'leased_until', within -> 'leased_until'), false)
+               AS running
+    FROM (
+        SELECT q.read_ct, q.enqueued_at, q.vt,
+               q.vt <= now() AS visible,
+               {headers} -> 'bridge' AS above,
+               -- A hidden row alone is looked into.
+               CASE WHEN q.vt > now() AND q.read_ct > 0 THEN q.message -> '_bridge' END AS within
+        FROM {queue} AS q, {absent}
+    ) AS q
 ) AS q
 
 -- name: archived_since
--- How many messages were archived within the last `hours`, by outcome (NULL: by somebody else than the bridge).
-SELECT {carrier} -> {key} ->> 'outcome', count(*)
-FROM {archive}
-WHERE archived_at > now() - make_interval(hours => %(hours)s)
-GROUP BY 1
+-- How many messages were archived within the last `hours`, by outcome (NULL: by somebody else than the bridge) and
+-- reason.
+SELECT CASE WHEN outcome IN ('"succeeded"', '"failed"', '"duplicate"') THEN outcome #>> '{{}}' END,
+       CASE WHEN reason = '"refused"' THEN 'refused' END,
+       count(*)
+FROM (
+    SELECT coalesce({headers} -> 'bridge' -> 'outcome', q.message -> '_bridge' -> 'outcome') AS outcome,
+           coalesce({headers} -> 'bridge' -> 'reason', q.message -> '_bridge' -> 'reason') AS reason
+    FROM {archive} AS q, {absent}
+    WHERE q.archived_at > now() - make_interval(hours => %(hours)s)
+) AS q
+GROUP BY 1, 2
 
 -- name: failed
--- A page of failed messages that nobody put back yet, oldest first.
-SELECT msg_id, archived_at, {carrier} -> {key}, {carrier} -> {key} ->> 'reason', message
-FROM {archive}
-WHERE {carrier} -> {key} ->> 'outcome' = 'failed'
-  AND NOT ({carrier} -> {key}) ? 'requeued_as'
-  AND (%(reason)s IS NULL OR {carrier} -> {key} ->> 'reason' = %(reason)s)
-  AND msg_id > %(after)s
-ORDER BY msg_id
-LIMIT %(limit)s
+-- A page of failed messages that nobody put back yet, oldest first. What our rules refuse is shown when asked for.
+-- Bodies are looked at for the page alone, and no more of them than is shown leaves Postgres.
+SELECT q.msg_id, q.archived_at, {history}, {history} ->> 'reason',
+    CASE WHEN %(characters)s = 0 OR bridge_too_large(bridge_sent(q.message), {most}) THEN NULL
+         -- Pretty, a deep or a long one may be many times as large.
+         WHEN bridge_too_large(bridge_sent(q.message), 65536) OR q.message @? '$.**{{40}}'
+         THEN left(bridge_sent(q.message)::text, %(characters)s)
+         ELSE left(jsonb_pretty(bridge_sent(q.message)), %(characters)s) END
+FROM (
+    SELECT *
+    FROM (
+        SELECT q.*, coalesce({headers} -> 'bridge', q.message -> '_bridge') AS raw FROM {archive} AS q, {absent}
+        WHERE q.msg_id > %(after)s
+          AND (%(until)s::timestamptz IS NULL OR q.archived_at <= %(until)s::timestamptz)
+        OFFSET 0
+    ) AS archived
+    WHERE raw -> 'outcome' = '"failed"'
+      AND NOT raw ? 'requeued_as'
+      AND (raw -> 'reason' = to_jsonb(%(reason)s::text)
+           OR %(reason)s IS NULL AND raw -> 'reason' IS DISTINCT FROM '"refused"')
+    ORDER BY msg_id
+    LIMIT %(limit)s
+) AS q, {absent}
+ORDER BY q.msg_id
 
 -- name: lock_archived
 -- Locks an archived message, so that it is put back once however many people press the button.
-SELECT message, {carrier}, {carrier} -> {key} FROM {archive} WHERE msg_id = %(msg_id)s FOR UPDATE
+SELECT {history} FROM {archive} AS q, {absent} WHERE q.msg_id = %(msg_id)s FOR UPDATE OF q
 
 -- name: copy_with_headers
 -- Sends an archived message again. Postgres copies the body: not all jsonb survives a way through Python.
 SELECT pgmq.send(
     %(name)s,
-    coalesce(message, 'null'),
-    CASE WHEN jsonb_typeof(headers) = 'object' THEN headers ELSE '{{}}' END
-        || jsonb_build_object({key}, jsonb_build_object('requeued_from', msg_id)))
-FROM {archive}
-WHERE msg_id = %(msg_id)s
+    coalesce(bridge_sent(q.message), 'null'),
+    CASE WHEN jsonb_typeof(q.headers) = 'object' THEN q.headers ELSE '{{}}' END
+        || jsonb_build_object('bridge', jsonb_build_object('requeued_from', q.msg_id)))
+FROM {archive} AS q
+WHERE q.msg_id = %(msg_id)s AND {current}
 
 -- name: copy_without_headers
 -- The same where our history lives in the message. What is no object stands under "_original" there; it cannot
@@ -147,25 +272,21 @@ WHERE msg_id = %(msg_id)s
 SELECT pgmq.send(
     %(name)s,
     CASE WHEN jsonb_typeof(body) = 'object'
-         THEN body || jsonb_build_object({key}, jsonb_build_object('requeued_from', msg_id))
-         ELSE body END)
+         THEN body || jsonb_build_object('_bridge', jsonb_build_object('requeued_from', msg_id))
+         ELSE coalesce(body, 'null') END)
 FROM (
-    SELECT msg_id,
-           CASE WHEN message ? '_original' AND message - ARRAY[{key}, '_original'] = '{{}}'
-                THEN message -> '_original'
-                ELSE message - {key} END AS body
-    FROM {archive}
-    WHERE msg_id = %(msg_id)s
+    SELECT q.msg_id, bridge_sent(q.message) AS body FROM {archive} AS q WHERE q.msg_id = %(msg_id)s AND {current}
 ) AS original
 
 -- name: mark_requeued
-UPDATE {archive}
-SET {carrier} = bridge_merge_history({carrier}, {key}, jsonb_build_object(
-        'requeued_as', %(new_id)s, 'requeued_at', clock_timestamp()))
-WHERE msg_id = %(msg_id)s
+UPDATE {archive} AS q
+SET {written}
+FROM {absent}, jsonb_build_object('requeued_as', %(new_id)s, 'requeued_at', clock_timestamp()) AS patch
+WHERE q.msg_id = %(msg_id)s AND {current}
+RETURNING q.msg_id
 
 -- name: archived_history
-SELECT {carrier} -> {key} FROM {archive} WHERE msg_id = %(msg_id)s
+SELECT {history} FROM {archive} AS q, {absent} WHERE q.msg_id = %(msg_id)s
 
 -- name: is_queued
 SELECT EXISTS (SELECT FROM {queue} WHERE msg_id = %(msg_id)s)

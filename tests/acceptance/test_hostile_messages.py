@@ -9,7 +9,8 @@ from tests.acceptance.ledger import Ledger
 from tests.acceptance.mails import mail_log, payment_failed
 from tests.acceptance.processes import Fleet
 
-MEGABYTE = "а" * 2**20
+# Cyrillic letters take two octets: just what may be in a message.
+MEGABYTE = "а" * 500_000
 INVALID, PERMANENT = "invalid_message", "permanent_error"
 
 # The message as text, how it ends, and what its reason says.
@@ -43,6 +44,12 @@ HOSTILE = {
         json.dumps(payment_failed("a@example.org\r\nBcc: b@example.org")),
         PERMANENT,
         "not a valid mail address",
+    ),
+    "more than a megabyte": (json.dumps(payment_failed("а" * 600_000)), INVALID, "it is larger than 1024 KiB"),
+    "numbers that would fill the memory": (
+        json.dumps(payment_failed("a@example.org"))[:-1] + ', "x": [' + ", ".join(["1e131071"] * 5000) + "]}",
+        INVALID,
+        "it is larger than 1024 KiB",
     ),
     "two addresses": (
         json.dumps(payment_failed("a@example.org, b@example.org")),

@@ -36,6 +36,10 @@ class Command(BaseCommand):
         watched = self.stdout.isatty()
         console = Console(file=text, force_terminal=watched, width=None if watched else 150, highlight=False)
         console.print(_table(status.queues))
+        for queue in status.queues:
+            if queue.kept:
+                kept = f"{queue.name}: {queue.kept} outcomes wait until they can be written: {queue.kept_why}"
+                console.print(kept, style="red", markup=False)
         for name in status.missing:
             console.print(f"{name}: registered, but there is no such queue: select pgmq.create('{name}')", style="red")
         console.print(f"bridges alive: {', '.join(status.bridges) or 'none'}", style="" if status.bridges else "red")
@@ -45,22 +49,24 @@ class Command(BaseCommand):
 
 
 def _table(queues: list[QueueStatus]) -> Table:
-    table = Table(caption=f"done, failed, duplicate: archived in the last {HOURS} h", caption_justify="left")
+    caption = f"done, failed (refused are a part of them), duplicate: archived in the last {HOURS} h"
+    table = Table(caption=caption, caption_justify="left")
     table.add_column("queue", no_wrap=True)
     table.add_column("handler")
-    for heading in ("ready", "oldest", "in line", "running", "retrying", "delayed", "done", "failed", "duplicate"):
+    ended = ("done", "failed", "refused", "duplicate")
+    for heading in ("ready", "oldest", "in line", "running", "retrying", "delayed", *ended):
         table.add_column(heading, justify="right")
     table.add_column("wake-up")
     for queue in queues:
         counts = queue.counts
         oldest = "" if counts.oldest_seconds is None else f"{counts.oldest_seconds:.0f} s"
         numbers = [counts.in_line, counts.running, counts.retrying, counts.delayed]
-        ended = [queue.succeeded, queue.failed, queue.duplicates]
+        archived = [queue.succeeded, queue.failed, queue.refused, queue.duplicates]
         table.add_row(
             queue.name,
             queue.handler or "no handler",
             *(str(counts.ready), oldest),
-            *map(str, numbers + ended),
+            *map(str, numbers + archived),
             queue.wakeup or "polling",
         )
     return table

@@ -24,7 +24,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("queue", help="the queue, for example email_queue")
         parser.add_argument("msg_id", nargs="*", type=int, help="ids of failed messages (queue_status, admin, logs)")
-        parser.add_argument("--failed", action="store_true", help="all failed messages that were not put back yet")
+        parser.add_argument(
+            "--failed", action="store_true", help="all failed messages not put back yet, but refused ones"
+        )
         parser.add_argument("--reason", choices=[*Reason], help="with --failed: only those that failed for this reason")
         parser.add_argument(
             "--error",
@@ -64,7 +66,7 @@ class Command(BaseCommand):
     def _requeue_failed(self, queue: str, options: dict[str, Any]) -> None:
         reason = Reason(options["reason"]) if options["reason"] else None
         wanted = partial(_is_wanted, error=options["error"], since=options["since"])
-        _ = pgmq_queue(queue).has_headers  # An unknown queue is an error, and not "nothing to do".
+        pgmq_queue(queue).look()  # An unknown queue is an error, and not "nothing to do".
         if not sys.stderr.isatty():
             count = requeue_failed(queue=queue, reason=reason, wanted=wanted, tell=self._say)
         else:

@@ -23,6 +23,7 @@ def probe(database: ClonedDatabase) -> PgmqQueue:
 @pytest.fixture
 def run_delivery(probe: PgmqQueue) -> Callable[[Delivery], None]:
     """Run the task of a delivery that was read, as the worker's child does; raises what Celery would see."""
+    current_app.loader.import_default_modules()
 
     def run(delivery: Delivery) -> None:
         task = current_app.tasks["probe.run"]

@@ -1,0 +1,100 @@
+"""Outcomes that could not be written where they belong, kept until the bridge can write them: each exactly once.
+
+The message stays in its queue meanwhile. Whoever reads it finds the kept row beside it and does not run it again.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import DatabaseError, transaction
+
+from bridge.errors import NotKept, TokenLost
+from bridge.message import Delivery, LastError, Message, Outcome, Reason
+from bridge.models import KeptOutcome
+from bridge.pgmq import QueueMissing, pgmq_queue
+from bridge.postgres import first_line, is_outage
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended. Without an outcome it is to be repeated when it is `due`, because of `error`."""
+
+    outcome: Outcome | None
+    reason: Reason | None = None
+    error: LastError | None = None
+    original: int | None = None
+    due: datetime | None = None
+
+
+def keep(queue: str, message: Message, ending: Ending, why: Exception, *, then: Callable[[], None] | None) -> None:
+    """Keep how the message ended, in one transaction with the rows that `then` writes.
+
+    Raises `TokenLost`, `NotKept`, and Django's errors for an outage.
+    """
+    try:
+        _keep(queue, message, ending, first_line(why), then)
+    except DatabaseError as error:
+        if is_outage(error):
+            raise
+        raise NotKept(f"{queue} {message.msg_id}: {first_line(why)}; and not kept: {first_line(error)}") from error
+    logger.error(
+        "%s %s: the outcome (%s) is kept until it can be written; its work is not repeated. Postgres says: %s",
+        *(queue, message.msg_id, ending.outcome or KeptOutcome.RETRYING, first_line(why)),
+    )
+
+
+def _keep(queue: str, message: Message, ending: Ending, why: str, then: Callable[[], None] | None) -> None:
+    with transaction.atomic():
+        if pgmq_queue(queue).holds(message.token) is None:
+            raise TokenLost(f"{queue} {message.msg_id} belongs to somebody else by now")
+        if then is not None:
+            then()
+        KeptOutcome.objects.create(
+            queue=queue,
+            msg_id=message.msg_id,
+            enqueued_at=message.enqueued_at,
+            outcome=ending.outcome or KeptOutcome.RETRYING,
+            reason=ending.reason or "",
+            error_type=ending.error.type if ending.error else "",
+            error=ending.error.message if ending.error else "",
+            original=ending.original,
+            due_at=ending.due,
+            why=why,
+        )
+
+
+def take(delivery: Delivery) -> Ending | None:
+    """Remove and return what was kept for a message; `None` when somebody else did. Call it in a transaction."""
+    rows = KeptOutcome.objects.select_for_update().filter(queue=delivery.queue, msg_id=delivery.msg_id)
+    enqueued_at = pgmq_queue(delivery.queue).holds(delivery.token)
+    row = rows.filter(enqueued_at=enqueued_at).first() if enqueued_at else None
+    if row is None:
+        return None
+    row.delete()
+    return Ending(
+        outcome=None if row.outcome == KeptOutcome.RETRYING else Outcome(row.outcome),
+        reason=Reason(row.reason) if row.reason else None,
+        error=LastError(row.error_type, row.error) if row.error_type else None,
+        original=row.original,
+        due=row.due_at,
+    )
+
+
+def forget_vanished() -> int:
+    """Delete what is kept for messages that are in no queue any more; returns how many there were."""
+    gone = [row for row in KeptOutcome.objects.order_by("kept_at")[:1000] if not _is_queued(row)]
+    for row in gone:
+        logger.warning("%s %s: somebody took the message away; its outcome was %s", row.queue, row.msg_id, row.outcome)
+        row.delete()
+    return len(gone)
+
+
+def _is_queued(row: KeptOutcome) -> bool:
+    try:
+        return pgmq_queue(row.queue).is_queued(row.msg_id)
+    except QueueMissing:
+        return False

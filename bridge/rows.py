@@ -1,0 +1,44 @@
+"""What the queries about many messages return."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.message import History, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many messages of a queue are in which state; `oldest_seconds` is the age of the oldest visible one."""
+
+    ready: int
+    retrying: int
+    running: int
+    in_line: int
+    delayed: int
+    oldest_seconds: float | None
+
+    @property
+    def total(self) -> int:
+        return self.ready + self.retrying + self.running + self.in_line + self.delayed
+
+
+@dataclass(frozen=True, slots=True)
+class FailedMessage:
+    """`text` is the beginning of its body, for people to read; `None`: not asked for, or too large to be read."""
+
+    msg_id: int
+    archived_at: datetime
+    history: History
+    reason: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message that is due and that nobody has taken yet. `fields` are the texts that were asked for, cut."""
+
+    token: Token
+    priority: int
+    enqueued_at: datetime
+    untried: bool
+    fields: tuple[str | None, ...]

@@ -1,0 +1,59 @@
+"""The statements of `sql/queries.sql`, made for one queue. What the placeholders mean is said there."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from django.db import connection
+from psycopg2 import sql
+
+# The largest message, as text, that is looked into. One of ours has about 1 KB; Python takes 40 MB for 1 MB.
+MOST_OCTETS = 1024 * 1024
+
+_ABSENT = sql.SQL("(SELECT NULL::jsonb AS headers) AS absent")
+_HEADERS = sql.SQL("(SELECT headers FROM (SELECT q.*) AS this)")
+_HISTORY = sql.SQL("bridge_history(q.message, {})").format(_HEADERS)
+_WRITTEN = {
+    True: sql.SQL(
+        "headers = bridge_carrying(q.headers, 'bridge', bridge_added({}, patch)),"
+        " message = CASE WHEN q.message ? '_bridge' THEN bridge_sent(q.message) ELSE q.message END"
+    ),
+    False: sql.SQL("message = bridge_carrying(bridge_sent(q.message), '_bridge', bridge_added({}, patch))"),
+}
+_CURRENT = {True: sql.SQL("true"), False: sql.SQL("NOT bridge_has_headers(%(name)s)")}
+
+
+@cache
+def _queries() -> dict[str, str]:
+    text = (Path(__file__).parent / "sql" / "queries.sql").read_text(encoding="utf-8")
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+    return {
+        name: re.sub(r"^ *--.*\n", "", body, flags=re.MULTILINE).strip()
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def plain(query: str) -> str:
+    """Return a query that is the same for all queues."""
+    return _queries()[query]
+
+
+def writes(query: str) -> bool:
+    """Whether the query writes a history, and so changes nothing where its carrier is no longer the current one."""
+    return "{current}" in _queries()[query]
+
+
+def compose(query: str, *, queue: str, has_headers: bool) -> str:
+    """Return the query for the pgmq queue `queue`; `has_headers` names the carrier that it writes to."""
+    composed = sql.SQL(_queries()[query]).format(
+        queue=sql.Identifier("pgmq", f"q_{queue}"),
+        archive=sql.Identifier("pgmq", f"a_{queue}"),
+        absent=_ABSENT,
+        headers=_HEADERS,
+        history=_HISTORY,
+        written=_WRITTEN[has_headers].format(_HISTORY),
+        current=_CURRENT[has_headers],
+        most=sql.Literal(MOST_OCTETS),
+    )
+    connection.ensure_connection()
+    return composed.as_string(connection.connection)
