@@ -102,6 +102,11 @@ class Fleet:
         """Start a command of `manage.py`."""
         return self._start(arguments[0], ["manage.py", *arguments], variables)
 
+    def beat(self, schedule: Path) -> Child:
+        """Start beat on this schedule file; it announces itself with `beat: Starting`."""
+        command = ["-m", "celery", "-A", "balansity", "beat", "--pidfile="]
+        return self._start("beat", command, {"CELERY_BEAT_SCHEDULE_FILE": str(schedule)})
+
     def environment(self, **variables: str) -> dict[str, str]:
         # The checks at the start import every view: a third of a second for each of many processes.
         return {**os.environ, "CELERY_SKIP_CHECKS": "1", **self.variables, **variables}
