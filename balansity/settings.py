@@ -159,6 +159,8 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Python gives little memory back: a child that has grown is replaced after its task. In KiB.
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1024 * env.integer("WORKER_MAX_MEMORY_MB", 400, least=200, most=65_536)
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_TIMEZONE = TIME_ZONE
 # Django's fix-up would look at the connection before and after each task; a broken one is noticed and replaced in
