@@ -57,7 +57,8 @@ class Drain:
             return Look(blocked=True)
         limit = min(settings.MAX_TASKS_PER_CYCLE, room)
         ids = self._order.next_ids(limit, crowded=self._crowded)
-        deliveries = self.pgmq.read(limit=limit, lease=settings.BRIDGE_DISPATCH_LEASE, ids=ids)
+        lease = settings.BRIDGE_DISPATCH_LEASE
+        deliveries = [] if ids == [] else self.pgmq.read(limit=limit, lease=lease, ids=ids)
         self._crowded = len(deliveries) == limit
         runnable, ended, kept = [], [], []
         for delivery in map(_with_trace_id, deliveries):

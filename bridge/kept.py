@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import DatabaseError, transaction
 
@@ -21,16 +22,25 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended. Without an outcome it is to be repeated when it is `due`, because of `error`."""
+    """How a message ended."""
 
-    outcome: Outcome | None
+    outcome: Outcome
     reason: Reason | None = None
     error: LastError | None = None
     original: int | None = None
-    due: datetime | None = None
 
 
-def keep(queue: str, message: Message, ending: Ending, why: Exception, *, then: Callable[[], None] | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """An attempt that is to be repeated when it is `due`, because of `error`."""
+
+    error: LastError
+    due: datetime
+
+
+def keep(
+    queue: str, message: Message, ending: Ending | Repeat, why: Exception, *, then: Callable[[], None] | None
+) -> None:
     """Keep how the message ended, in one transaction with the rows that `then` writes.
 
     Raises `TokenLost`, `NotKept`, and Django's errors for an outage.
@@ -43,11 +53,11 @@ def keep(queue: str, message: Message, ending: Ending, why: Exception, *, then: 
         raise NotKept(f"{queue} {message.msg_id}: {first_line(why)}; and not kept: {first_line(error)}") from error
     logger.error(
         "%s %s: the outcome (%s) is kept until it can be written; its work is not repeated. Postgres says: %s",
-        *(queue, message.msg_id, ending.outcome or KeptOutcome.RETRYING, first_line(why)),
+        *(queue, message.msg_id, _columns(ending)["outcome"], first_line(why)),
     )
 
 
-def _keep(queue: str, message: Message, ending: Ending, why: str, then: Callable[[], None] | None) -> None:
+def _keep(queue: str, message: Message, ending: Ending | Repeat, why: str, then: Callable[[], None] | None) -> None:
     with transaction.atomic():
         if pgmq_queue(queue).holds(message.token) is None:
             raise TokenLost(f"{queue} {message.msg_id} belongs to somebody else by now")
@@ -57,17 +67,19 @@ def _keep(queue: str, message: Message, ending: Ending, why: str, then: Callable
             queue=queue,
             msg_id=message.msg_id,
             enqueued_at=message.enqueued_at,
-            outcome=ending.outcome or KeptOutcome.RETRYING,
-            reason=ending.reason or "",
-            error_type=ending.error.type if ending.error else "",
-            error=ending.error.message if ending.error else "",
-            original=ending.original,
-            due_at=ending.due,
             why=why,
+            **_columns(ending),
         )
 
 
-def take(delivery: Delivery) -> Ending | None:
+def _columns(ending: Ending | Repeat) -> dict[str, Any]:
+    error = {"error_type": ending.error.type, "error": ending.error.message} if ending.error else {}
+    if isinstance(ending, Repeat):
+        return {"outcome": KeptOutcome.RETRYING, "due_at": ending.due, **error}
+    return {"outcome": ending.outcome, "reason": ending.reason or "", "original": ending.original, **error}
+
+
+def take(delivery: Delivery) -> Ending | Repeat | None:
     """Remove and return what was kept for a message; `None` when somebody else did. Call it in a transaction."""
     rows = KeptOutcome.objects.select_for_update().filter(queue=delivery.queue, msg_id=delivery.msg_id)
     enqueued_at = pgmq_queue(delivery.queue).holds(delivery.token)
@@ -75,13 +87,11 @@ def take(delivery: Delivery) -> Ending | None:
     if row is None:
         return None
     row.delete()
-    return Ending(
-        outcome=None if row.outcome == KeptOutcome.RETRYING else Outcome(row.outcome),
-        reason=Reason(row.reason) if row.reason else None,
-        error=LastError(row.error_type, row.error) if row.error_type else None,
-        original=row.original,
-        due=row.due_at,
-    )
+    error = LastError(row.error_type, row.error) if row.error_type else None
+    if row.due_at is not None and error is not None:
+        return Repeat(error, row.due_at)
+    reason = Reason(row.reason) if row.reason else None
+    return Ending(Outcome(row.outcome), reason=reason, error=error, original=row.original)
 
 
 def forget_vanished() -> int:

@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from bridge.errors import TokenLost
-from bridge.kept import Ending, keep, take
+from bridge.kept import Ending, Repeat, keep, take
 from bridge.message import Delivery, LastError, Message, Outcome, Reason
 from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_locked, is_outage
@@ -95,7 +95,7 @@ def schedule_retry(queue: Queue, message: Message, error: LastError, *, delay: f
             raise
         due = timezone.now() + timedelta(seconds=delay)
         journal = partial(queue.journal.retry_scheduled, message, error, due)
-        keep(queue.name, message, Ending(None, error=error, due=due), refusal, then=lambda: _tell(queue, journal))
+        keep(queue.name, message, Repeat(error, due), refusal, then=lambda: _tell(queue, journal))
     attempt, most = message.history.attempts, queue.most_attempts
     logger.warning(
         "%s %s: attempt %s of %s failed, next in %g s: %s: %s",
@@ -142,9 +142,9 @@ def _finish(queue: Queue, message: Message, ending: Ending, *, then: Callable[[]
         keep(queue.name, message, ending, error, then=then)
 
 
-def _write(queue: str, held: Delivery | Message, ending: Ending) -> None:
+def _write(queue: str, held: Delivery | Message, ending: Ending | Repeat) -> None:
     pgmq = pgmq_queue(queue)
-    if ending.outcome is not None:
+    if isinstance(ending, Ending):
         ours = pgmq.finish(held, ending.outcome, reason=ending.reason, error=ending.error, original=ending.original)
     else:
         delay = max(0.0, (ending.due - timezone.now()).total_seconds())

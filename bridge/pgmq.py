@@ -94,15 +94,13 @@ class PgmqQueue:
     def read(self, *, limit: int, lease: int, ids: list[int] | None = None) -> list[Delivery]:
         """Lease up to `limit` visible messages for `lease` seconds, of those named by `ids` if given.
 
-        They come as `ids` has them, or else the oldest message first.
+        Those of a higher priority come first, and of the same, the older ones.
         """
         rows = self._all("read", limit=limit, lease=lease, ids=ids)
-        read = (
+        return [
             Delivery(self.name, Token(msg_id, vt), read_ct, kind, History.parse(_loaded(history)), kept)
-            for msg_id, vt, read_ct, kind, history, kept in rows
-        )
-        place = {msg_id: number for number, msg_id in enumerate(ids or ())}
-        return sorted(read, key=lambda delivery: (place.get(delivery.msg_id, 0), delivery.msg_id))
+            for msg_id, vt, read_ct, kind, history, priority, kept in sorted(rows, key=lambda row: (-row[5], row[0]))
+        ]
 
     def ahead(self, *, limit: int, depth: int, names: tuple[str, ...] = (), characters: int = 0) -> list[Due]:
         """The first `limit` of the `depth` messages that are due longest, in the order of `priority` and time.

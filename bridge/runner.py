@@ -15,12 +15,13 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, ProgrammingError, connection
+from django.db import DatabaseError, InterfaceError, ProgrammingError, connection
 
 from bridge.drain import Drain, Look
 from bridge.heartbeat import INTERVAL_SECONDS, Heartbeat
 from bridge.listener import Listener
-from bridge.pgmq import POSTGRES_AWAY, QueueMissing
+from bridge.pgmq import QueueMissing
+from bridge.postgres import is_outage
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import Queue
 
@@ -182,16 +183,12 @@ class Runner:
             if not self.outage.what:
                 self._beat_at = 0.0  # The heartbeat tells of it now, and not with its next turn.
             pause = self.outage.begins("The broker (REDIS_URL)", error)
-        except POSTGRES_AWAY as error:
-            connection.close()
-            pause = self.outage.begins("Postgres (DATABASE_URL)", error)
-            self._put_off("", pause)
-        except DatabaseError as error:
-            # One queue's trouble (a permission, a missing table) must not stop the others.
-            what = queue or "heartbeat (was `manage.py migrate` run?)"
-            logger.error("%s: left alone for %s s, Postgres says: %s", what, TROUBLE_PAUSE, str(error).strip())
-            self._put_off(queue, TROUBLE_PAUSE)
-            return True
+        except (DatabaseError, InterfaceError) as error:
+            if is_outage(error):
+                pause = self._postgres_is_away(error)
+            else:
+                self._leave_alone(queue, error)
+                return True
         else:
             if self.outage.what and step != self._beat:
                 self.outage.ends()
@@ -200,6 +197,18 @@ class Runner:
         for name in self._look_at:
             self._put_off(name, pause)
         return False
+
+    def _postgres_is_away(self, error: Exception) -> float:
+        connection.close()
+        pause = self.outage.begins("Postgres (DATABASE_URL)", error)
+        self._put_off("", pause)
+        return pause
+
+    def _leave_alone(self, queue: str, error: Exception) -> None:
+        """One queue's trouble (a permission, a missing table, a trigger that raises) must not stop the others."""
+        what = queue or "heartbeat (was `manage.py migrate` run?)"
+        logger.error("%s: left alone for %s s, Postgres says: %s", what, TROUBLE_PAUSE, str(error).strip())
+        self._put_off(queue, TROUBLE_PAUSE)
 
     def _put_off(self, queue: str, seconds: float) -> None:
         """Do not look at the queue (no name: do not beat) before that many seconds have passed."""

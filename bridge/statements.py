@@ -13,6 +13,12 @@ MOST_OCTETS = 1024 * 1024
 _ABSENT = sql.SQL("(SELECT NULL::jsonb AS headers) AS absent")
 _HEADERS = sql.SQL("(SELECT headers FROM (SELECT q.*) AS this)")
 _HISTORY = sql.SQL("bridge_history(q.message, {})").format(_HEADERS)
+_PRIORITY = sql.SQL(
+    "CASE WHEN pg_column_size(q.message) > 4 * {most} OR jsonb_typeof(q.message) IS DISTINCT FROM 'object'"
+    " THEN -2147483648"
+    " WHEN jsonb_typeof(q.message -> 'priority') = 'number'"
+    " THEN least(greatest((q.message -> 'priority')::numeric, -1000000), 1000000)::int ELSE 0 END"
+).format(most=sql.Literal(MOST_OCTETS))
 _WRITTEN = {
     True: sql.SQL(
         "headers = bridge_carrying(q.headers, 'bridge', bridge_added({}, patch)),"
@@ -51,6 +57,7 @@ def compose(query: str, *, queue: str, has_headers: bool) -> str:
         absent=_ABSENT,
         headers=_HEADERS,
         history=_HISTORY,
+        priority=_PRIORITY,
         written=_WRITTEN[has_headers].format(_HISTORY),
         current=_CURRENT[has_headers],
         most=sql.Literal(MOST_OCTETS),

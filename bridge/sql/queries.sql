@@ -5,6 +5,7 @@
 --                       pgmq may be upgraded between any two of them. No statement reads another way.
 --   {history}           our history on q, from either carrier (bridge_history)
 --   {written}           the assignments that write the history with `patch` added to it, into the current carrier
+--   {priority}          that of q, as its sender gave it; the lowest for what is no usable message
 --   {current}           whether the carrier that this statement writes to is still the current one. No row is then
 --                       changed, and the caller looks at the queue anew.
 --   {most}              how many octets a message may have as text, our history apart: no larger one leaves Postgres
@@ -34,6 +35,7 @@ RETURNING q.msg_id, q.vt, q.read_ct,
     CASE WHEN bridge_too_large(bridge_sent(q.message), {most}) THEN 'too_large'
          ELSE coalesce(jsonb_typeof(bridge_sent(q.message)), 'null') END,
     {history},
+    {priority},
     EXISTS (SELECT FROM bridge_keptoutcome AS kept
             WHERE kept.queue = %(name)s AND kept.msg_id = q.msg_id AND kept.enqueued_at = q.enqueued_at)
 
@@ -43,11 +45,7 @@ RETURNING q.msg_id, q.vt, q.read_ct,
 SELECT msg_id, vt, priority, enqueued_at, untried, fields
 FROM (
     SELECT q.msg_id, q.vt, q.enqueued_at,
-           CASE WHEN pg_column_size(q.message) > 4 * {most} THEN -2147483648
-                WHEN jsonb_typeof(q.message) IS DISTINCT FROM 'object' THEN -2147483648
-                WHEN jsonb_typeof(q.message -> 'priority') = 'number'
-                THEN least(greatest((q.message -> 'priority')::numeric, -1000000), 1000000)::int
-                ELSE 0 END AS priority,
+           {priority} AS priority,
            CASE WHEN %(names)s::text[] = '{{}}' OR pg_column_size(q.message) > 4 * {most} THEN NULL
                 ELSE {history} -> 'attempts' IS NULL END AS untried,
            CASE WHEN %(names)s::text[] = '{{}}' OR pg_column_size(q.message) > 4 * {most} THEN NULL

@@ -1,8 +1,11 @@
 """The probe queue of a test's own database, and deliveries as a worker would get them."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
+import psycopg2
 import pytest
 from celery import current_app
 from django.conf import settings
@@ -53,6 +56,24 @@ def archived(queue: PgmqQueue, msg_id: int) -> dict[str, Any]:
     history = queue.archived_history(msg_id)
     assert history is not None, f"{msg_id} is not in the archive"
     return history
+
+
+@pytest.fixture
+def plain_role(database: ClonedDatabase, admin_of_database: str) -> Iterator[None]:
+    """Let Django work as a role with the owner's rights, which passes no row security that is forced."""
+    name, settings = f"plain_{os.getpid()}", connection.settings_dict
+    with closing(psycopg2.connect(admin_of_database)) as admin, admin.cursor() as cursor:
+        admin.autocommit = True
+        cursor.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'plain' NOBYPASSRLS IN ROLE {settings['USER']}")
+        before = {key: settings[key] for key in ("USER", "PASSWORD")}
+        connection.close()
+        settings.update(USER=name, PASSWORD="plain")
+        try:
+            yield
+        finally:
+            connection.close()
+            settings.update(before)
+            cursor.execute(f"DROP ROLE {name}")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """An effect is never repeated because its outcome has no place: refused before, or kept and written later, once."""
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from celery import current_app
 from celery.exceptions import Ignore, Retry
 from django.core.management import call_command
 from django.db import connection
+from psycopg2.extensions import parse_dsn
 
+from balansity.sandbox.postgres import OWNER
 from balansity.sandbox.probe.apps import QUEUE
 from balansity.sandbox.probe.models import ProbeRun
 from bridge.drain import Drain
@@ -80,9 +83,16 @@ BREAKS = {
 KNOWN_BEFORE = [name for name in BREAKS if name.startswith(("no right", "row security"))]
 
 
+pytestmark = pytest.mark.usefixtures("plain_role")
+
+
 def execute(statements: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statements)
+    """As the owner of the tables."""
+    owner = {"user": OWNER, "password": parse_dsn(os.environ["DATABASE_URL"])["password"]}
+    with closing(psycopg2.connect(**connection.get_connection_params() | owner | {"cursor_factory": None})) as opened:
+        opened.autocommit = True
+        with opened.cursor() as cursor:
+            cursor.execute(statements)
 
 
 @pytest.fixture

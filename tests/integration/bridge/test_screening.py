@@ -1,0 +1,231 @@
+"""What goes to workers first, and what never gets there."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+from celery import current_app
+from django.db import connection
+from pytest_django import Settings
+
+from balansity.sandbox.probe.apps import QUEUE
+from balansity.sandbox.probe.models import ProbeRun
+from bridge.drain import Drain
+from bridge.message import LastError
+from bridge.models import BridgeProcess
+from bridge.pgmq import PgmqQueue
+from bridge.publisher import Publisher
+from bridge.queues import Candidate, Refusal, Screen, registry
+from bridge.requeue import requeue_failed
+from bridge.status import read_status
+from tests.integration.bridge.conftest import archived
+from tests.integration.bridge.test_admin import FAILED, client_with
+from tests.integration.bridge.test_drain import body_of, tasks
+
+JUNK, FRIEND = "stranger@example.org", "mother@example.ru"
+
+both_carriers = pytest.mark.parametrize("pgmq_version", ["1.13", "1.4"], indirect=True)
+
+
+class Judge:
+    """Refuses strangers, as a package would in one query; remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.batches: list[Sequence[Candidate]] = []
+        self.noted: list[Refusal] = []
+
+    def judge(self, candidates: Sequence[Candidate]) -> Mapping[int, str]:
+        self.batches.append(candidates)
+        return {one.msg_id: "the address is no customer's" for one in candidates if one.fields["to"] == JUNK}
+
+    def note(self, refusals: Sequence[Refusal]) -> None:
+        self.noted.extend(refusals)
+
+    @property
+    def shown(self) -> list[int]:
+        return [one.msg_id for batch in self.batches for one in batch]
+
+
+@pytest.fixture
+def judge() -> Judge:
+    return Judge()
+
+
+@pytest.fixture
+def publisher(broker_url: str) -> Iterator[Publisher]:
+    with Publisher(current_app) as publisher:
+        yield publisher
+
+
+@pytest.fixture
+def drain(probe: PgmqQueue, publisher: Publisher) -> Drain:
+    return Drain(registry.get(QUEUE), publisher)
+
+
+@pytest.fixture
+def screened(probe: PgmqQueue, publisher: Publisher, judge: Judge) -> Drain:
+    screen = Screen(fields=("to",), judge=judge.judge, note=judge.note)
+    return Drain(replace(registry.get(QUEUE), screen=screen), publisher)
+
+
+def flood(count: int, *, to: str = JUNK, priority: int = 10) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pgmq.send_batch(%s, (SELECT array_agg(jsonb_build_object('to', %s::text, 'priority', %s::int,"
+            " 'subject', 'x', 'n', n)) FROM generate_series(1, %s) AS n))",
+            [QUEUE, to, priority, count],
+        )
+
+
+def published(broker_url: str, drain: Drain) -> list[int]:
+    """The ids that one look hands over, in their order."""
+    import redis  # noqa: PLC0415
+
+    with redis.Redis.from_url(broker_url, socket_timeout=5) as line:
+        line.delete("probe")
+        drain.flow._waiting.clear()
+        drain.flow._in_line = 0
+        drain.look()
+        return [body_of(task)[1] for task in tasks(line)]
+
+
+@both_carriers
+def test_ten_thousand_junk_messages_are_refused_in_seconds_and_a_real_one_goes_first(
+    screened: Drain, probe: PgmqQueue, broker_url: str, judge: Judge
+) -> None:
+    flood(10_000)
+    real = probe.send({"to": FRIEND})
+    started = time.monotonic()
+    handed: list[int] = []
+    while not handed:
+        handed = published(broker_url, screened)
+    assert handed == [real]
+    assert time.monotonic() - started < 10
+    assert len(judge.noted) == 10_000
+    assert probe.counts().total == 1
+    status = next(queue for queue in read_status().queues if queue.name == QUEUE)
+    assert (status.failed, status.refused) == (10_000, 10_000)
+    history = archived(probe, judge.noted[0].candidate.msg_id)
+    assert (history["outcome"], history["reason"]) == ("failed", "refused")
+    assert history["last_error"] == {"type": "Refused", "message": "the address is no customer's"}
+
+
+def test_among_thousands_that_are_due_priority_decides_and_then_time(
+    drain: Drain, probe: PgmqQueue, broker_url: str
+) -> None:
+    flood(3000, to=FRIEND, priority=0)
+    late = probe.send({"priority": -1})
+    soon, sooner = probe.send({"priority": 5}), probe.send({"priority": 9})
+    odd = [probe.send({"priority": value}) for value in ("99", None, [9], True)]
+    # The first look learns that more waits than it can take.
+    published(broker_url, drain)
+    ids = published(broker_url, drain)
+    assert ids[:2] == [sooner, soon]
+    assert ids[2:] == sorted(ids[2:])
+    assert not {late, *odd} & set(ids)
+
+
+def test_the_order_of_a_small_batch_is_that_of_priority_too(drain: Drain, probe: PgmqQueue, broker_url: str) -> None:
+    ids = [probe.send({"priority": priority}) for priority in (0, 7, 3)]
+    assert published(broker_url, drain) == [ids[1], ids[2], ids[0]]
+
+
+def test_what_cannot_be_a_message_delays_nothing_else(drain: Drain, probe: PgmqQueue, broker_url: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pgmq.send_batch(%s, array_fill('[]'::jsonb, ARRAY[500]))", [QUEUE])
+    real = probe.send({"x": 1})
+    published(broker_url, drain)
+    assert published(broker_url, drain) == [real]
+
+
+def test_absurd_priorities_are_only_large_ones(drain: Drain, probe: PgmqQueue, broker_url: str) -> None:
+    with connection.cursor() as cursor:
+        for value in ("1e131071", "-1e131071", "1.5", "99999999999999999999"):
+            cursor.execute("SELECT pgmq.send(%s, jsonb_build_object('priority', %s::jsonb))", [QUEUE, value])
+    assert len(published(broker_url, drain)) == 4
+
+
+def test_a_screen_sees_each_message_once_and_only_texts_that_it_asked_for(
+    screened: Drain, probe: PgmqQueue, broker_url: str, judge: Judge
+) -> None:
+    ids = [probe.send(body) for body in ({"to": "x" * 5000}, {"to": {"a": 1}}, {}, {"to": FRIEND, "secret": "y"})]
+    probe.send([1])
+    published(broker_url, screened)
+    published(broker_url, screened)
+    assert judge.shown[:4] == ids
+    assert set(judge.shown) <= {*ids, ids[-1] + 1}
+    assert [one.fields["to"] for one in judge.batches[0][:4]] == ["x" * 400, None, None, FRIEND]
+
+
+def test_a_message_that_was_tried_before_is_not_judged_again(
+    screened: Drain, probe: PgmqQueue, broker_url: str, judge: Judge
+) -> None:
+    msg_id = probe.send({"to": JUNK})
+    (delivery,) = probe.read(limit=1, lease=60)
+    claimed = probe.claim(delivery.token, lease=60, attempts=1, trace_id="x")
+    assert claimed is not None
+    probe.retry(claimed.token, delay=0, error=LastError("X", "y"))
+    assert published(broker_url, screened) == [msg_id]
+    assert judge.shown == []
+
+
+def test_a_screen_that_fails_lets_everything_pass(
+    probe: PgmqQueue, publisher: Publisher, broker_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(candidates: Sequence[Candidate]) -> Mapping[int, str]:
+        raise ZeroDivisionError
+
+    drain = Drain(replace(registry.get(QUEUE), screen=Screen(fields=("to",), judge=broken)), publisher)
+    msg_id = probe.send({"to": JUNK})
+    assert published(broker_url, drain) == [msg_id]
+    assert "the screen failed, so its messages pass" in caplog.text
+
+
+def test_refusals_that_cannot_be_archived_are_left_to_the_handler(
+    screened: Drain, probe: PgmqQueue, broker_url: str, judge: Judge, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"REVOKE INSERT ON pgmq.a_{QUEUE} FROM current_user")
+    msg_id = probe.send({"to": JUNK})
+    assert published(broker_url, screened) == [msg_id]
+    assert judge.noted == []
+    assert "not screened: permission denied" in caplog.text
+
+
+def test_the_rows_of_a_screen_and_the_refusal_are_one_transaction(
+    probe: PgmqQueue, publisher: Publisher, broker_url: str, judge: Judge
+) -> None:
+    def note(refusals: Sequence[Refusal]) -> None:
+        BridgeProcess.objects.create(name="x", started_at=refusals[0].candidate.enqueued_at, seen_at="nonsense")
+
+    screen = Screen(fields=("to",), judge=judge.judge, note=note)
+    drain = Drain(replace(registry.get(QUEUE), screen=screen), publisher)
+    msg_id = probe.send({"to": JUNK})
+    assert published(broker_url, drain) == [msg_id]
+    assert probe.archived_history(msg_id) is None
+
+
+def test_one_that_somebody_reads_meanwhile_is_his(probe: PgmqQueue, publisher: Publisher, broker_url: str) -> None:
+    def judge(candidates: Sequence[Candidate]) -> Mapping[int, str]:
+        probe.read(limit=1, lease=60)
+        return {one.msg_id: "no" for one in candidates}
+
+    drain = Drain(replace(registry.get(QUEUE), screen=Screen(fields=("to",), judge=judge)), publisher)
+    msg_id = probe.send({"to": JUNK})
+    assert published(broker_url, drain) == []
+    assert probe.is_queued(msg_id)
+    assert not ProbeRun.objects.exists()
+
+
+def test_refused_messages_have_a_page_of_their_own_and_are_put_back_when_asked_for(
+    screened: Drain, probe: PgmqQueue, broker_url: str, settings: Settings
+) -> None:
+    msg_id = probe.send({"to": JUNK})
+    published(broker_url, screened)
+    client = client_with("view_queueoverview")
+    assert f">{msg_id}<" not in client.get(FAILED).content.decode()
+    page = client.get(f"{FAILED}?reason=refused").content.decode()
+    assert f">{msg_id}<" in page
+    assert "запрещено правилами" in page
+    assert requeue_failed(queue=QUEUE) == 0
