@@ -6,23 +6,20 @@ else owns the message by now.
 """
 
 import json
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
-from django.db import DatabaseError, ProgrammingError, connection, transaction
-from django.db.backends.utils import CursorWrapper
-from psycopg2.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
+from django.db import DatabaseError, connection, transaction
 
+from bridge.archive import Archive
 from bridge.errors import BridgeError
 from bridge.message import Delivery, History, LastError, Message, Outcome, Reason, Token, Unreadable
 from bridge.postgres import POSTGRES_AWAY, first_line, is_outage
+from bridge.querying import QueueMissing, loaded
 from bridge.rows import Counts, Due, FailedMessage
-from bridge.statements import MOST_OCTETS, compose, plain, writes
+from bridge.statements import MOST_OCTETS
 
 __all__ = [
     "POSTGRES_AWAY",
@@ -36,11 +33,6 @@ __all__ = [
 ]
 
 TOO_LARGE = f"it is larger than {MOST_OCTETS // 1024} KiB"
-_NAME = re.compile(r"[a-z_][a-z0-9_]{0,46}")
-
-
-class QueueMissing(BridgeError):
-    """Postgres has no such queue: create it with `select pgmq.create('name')`."""
 
 
 class NotArchivable(BridgeError):
@@ -54,42 +46,8 @@ class _Rehearsed(Exception):
 _REHEARSAL = dict.fromkeys(("outcome", "reason", "last_error", "original", "trace_id"))
 
 
-class PgmqQueue:
-    """One pgmq queue, reached through Django's connection. Get it from `pgmq_queue`, which keeps what it learns.
-
-    What it keeps may turn wrong at any time, as pgmq is upgraded under running processes. No statement relies on it:
-    reading finds the history wherever it stands, and a write to a carrier that is no longer the current one changes
-    nothing and is done again.
-    """
-
-    def __init__(self, name: str) -> None:
-        if not _NAME.fullmatch(name):
-            raise QueueMissing(f"{name!r} cannot be the name of a pgmq queue")
-        self.name = name
-        self._statements: dict[str, str] = {}
-        self._has_headers: bool | None = None
-
-    @property
-    def has_headers(self) -> bool:
-        """Whether new history goes into the column `headers` (pgmq 1.5 and newer). Older history may still not."""
-        return self.look() if self._has_headers is None else self._has_headers
-
-    def look(self) -> bool:
-        """Look at the tables anew. Raises `QueueMissing`."""
-        with connection.cursor() as cursor:
-            cursor.execute(plain("has_headers"), {"queue": f"pgmq.q_{self.name}", "name": self.name})
-            exists, has_headers = cursor.fetchone()
-        if not exists:
-            self._forget()
-            raise QueueMissing(f"there is no queue {self.name}: create it with select pgmq.create('{self.name}')")
-        if has_headers != self._has_headers:
-            self._forget()
-        self._has_headers = bool(has_headers)
-        return self._has_headers
-
-    def _forget(self) -> None:
-        self._statements.clear()
-        self._has_headers = None
+class PgmqQueue(Archive):
+    """One pgmq queue, reached through Django's connection. Get it from `pgmq_queue`, which keeps what it learns."""
 
     def read(self, *, limit: int, lease: int, ids: list[int] | None = None) -> list[Delivery]:
         """Lease up to `limit` visible messages for `lease` seconds, of those named by `ids` if given.
@@ -98,7 +56,7 @@ class PgmqQueue:
         """
         rows = self._all("read", limit=limit, lease=lease, ids=ids)
         return [
-            Delivery(self.name, Token(msg_id, vt), read_ct, kind, History.parse(_loaded(history)), kept)
+            Delivery(self.name, Token(msg_id, vt), read_ct, kind, History.parse(loaded(history)), kept)
             for msg_id, vt, read_ct, kind, history, priority, kept in sorted(rows, key=lambda row: (-row[5], row[0]))
         ]
 
@@ -228,65 +186,8 @@ class PgmqQueue:
     def counts(self) -> Counts:
         return Counts(*self._all("counts")[0])
 
-    def archived_since(self, *, hours: int) -> dict[str | None, int]:
-        """How many messages were archived within the last `hours`, by outcome; `None`: by somebody else."""
-        counts: Counter[str | None] = Counter()
-        for outcome, _, count in self._all("archived_since", hours=hours):
-            counts[outcome] += count
-        return dict(counts)
-
-    def refused_since(self, *, hours: int) -> int:
-        """How many of the failed ones are what our rules refused."""
-        return sum(count for _, reason, count in self._all("archived_since", hours=hours) if reason)
-
-    def failed(
-        self,
-        *,
-        after: int = 0,
-        limit: int = 100,
-        reason: Reason | None = None,
-        characters: int = 0,
-        until: datetime | None = None,
-    ) -> list[FailedMessage]:
-        """A page of failed messages that were not put back yet, by id, with ids greater than `after`.
-
-        Those that our rules refuse are left out, unless `reason` asks for them. `characters` is how much of each body
-        is wanted; `until` leaves out what was archived later.
-        """
-        asked = {"after": after, "limit": limit, "characters": characters, "until": until}
-        rows = self._all("failed", **asked, reason=reason.value if reason else None)
-        return [
-            FailedMessage(msg_id, archived_at, History.parse(_loaded(raw)), why or "", text)
-            for msg_id, archived_at, raw, why, text in rows
-        ]
-
-    def lock_archived(self, msg_id: int) -> dict[str, Any] | None:
-        """Lock an archived message; returns our history on it."""
-        rows = self._all("lock_archived", msg_id=msg_id)
-        return _as_history(rows[0][0]) if rows else None
-
-    def copy_archived(self, msg_id: int) -> int:
-        """Send an archived message again, with a link to the old one; returns the id of the new one."""
-        for has_headers in (self.has_headers, self.look()):
-            rows = self._all("copy_with_headers" if has_headers else "copy_without_headers", msg_id=msg_id)
-            if rows:
-                return int(rows[0][0])
-        raise QueueMissing(f"{self.name} {msg_id} is no longer in the archive")
-
-    def mark_requeued(self, msg_id: int, *, new_id: int) -> None:
-        self._all("mark_requeued", msg_id=msg_id, new_id=new_id)
-
-    def archived_history(self, msg_id: int) -> dict[str, Any] | None:
-        """What the bridge wrote on an archived message; `None` when it is not in the archive."""
-        rows = self._all("archived_history", msg_id=msg_id)
-        return _as_history(rows[0][0]) if rows else None
-
     def is_queued(self, msg_id: int) -> bool:
         return bool(self._all("is_queued", msg_id=msg_id)[0][0])
-
-    def prune(self, *, days: int, limit: int) -> int:
-        """Delete up to `limit` archived messages older than `days`; returns how many."""
-        return self._execute("prune", days=days, limit=limit)
 
     def send(self, body: Any, *, headers: dict[str, Any] | None = None) -> int:
         """Put a message into the queue and return its id; headers need pgmq 1.5."""
@@ -302,52 +203,9 @@ class PgmqQueue:
             token=Token(msg_id, vt),
             read_ct=read_ct,
             enqueued_at=enqueued_at,
-            body=Unreadable(TOO_LARGE) if body is None else _loaded(body),
-            history=History.parse(_loaded(history)),
+            body=Unreadable(TOO_LARGE) if body is None else loaded(body),
+            history=History.parse(loaded(history)),
         )
-
-    def _one(self, query: str, token: Token, **values: Any) -> tuple[Any, ...] | None:
-        rows = self._all(query, msg_id=token.msg_id, vt=token.vt, **values)
-        return rows[0] if rows else None
-
-    def _all(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
-        try:
-            with self._executed(query, values) as cursor:
-                rows: list[tuple[Any, ...]] = cursor.fetchall()
-        except ProgrammingError as error:
-            # The column is gone. In a transaction nothing can follow; what began it does it all again.
-            if connection.in_atomic_block or not isinstance(error.__cause__, (UndefinedColumn, UndefinedFunction)):
-                raise
-            with self._executed(query, values) as cursor:
-                return list(cursor.fetchall())
-        if rows or self._has_headers is not False or not writes(query) or not self.look():
-            return rows
-        # The column has come since the last look. Nothing was changed, and now it goes to the right place.
-        return self._all(query, **values)
-
-    def _execute(self, query: str, **values: Any) -> int:
-        with self._executed(query, values) as cursor:
-            return int(cursor.rowcount)
-
-    @contextmanager
-    def _executed(self, query: str, values: dict[str, Any]) -> Iterator[CursorWrapper]:
-        with connection.cursor() as cursor:
-            try:
-                cursor.execute(self._statement(query), {"name": self.name, **values})
-            except ProgrammingError as error:
-                # A column or the table is gone: pgmq was changed, or the queue dropped, under a running process. The
-                # next statement looks at the table anew.
-                self._forget()
-                if isinstance(error.__cause__, UndefinedTable):
-                    raise QueueMissing(f"the queue {self.name} was dropped, or its archive was") from error
-                raise
-            yield cursor
-
-    def _statement(self, query: str) -> str:
-        statement = self._statements.get(query)
-        if statement is None:
-            statement = self._statements[query] = compose(query, queue=self.name, has_headers=self.has_headers)
-        return statement
 
 
 def pgmq_queue(name: str) -> PgmqQueue:
@@ -370,20 +228,5 @@ def queue_names() -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
-def _as_history(value: str | None) -> dict[str, Any]:
-    history = _loaded(value)
-    return history if isinstance(history, dict) else {}
-
-
 def _error_json(error: LastError) -> str:
     return json.dumps({"type": error.type, "message": error.message})
-
-
-def _loaded(value: str | None) -> Any:
-    """Parse jsonb, which Django hands out as text. What Python cannot hold (nesting, giant numbers) is `Unreadable`."""
-    if value is None:
-        return None
-    try:
-        return json.loads(value)
-    except (RecursionError, ValueError) as error:
-        return Unreadable(str(error))

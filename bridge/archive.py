@@ -1,0 +1,70 @@
+"""The archive of a queue: what ended how, what failed, and its way back into the queue."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+from bridge.message import History, Reason
+from bridge.querying import Querying, QueueMissing, as_history, loaded
+from bridge.rows import FailedMessage
+
+
+class Archive(Querying):
+    """What stands on archived messages."""
+
+    def archived_since(self, *, hours: int) -> dict[str | None, int]:
+        """How many messages were archived within the last `hours`, by outcome; `None`: by somebody else."""
+        counts: Counter[str | None] = Counter()
+        for outcome, _, count in self._all("archived_since", hours=hours):
+            counts[outcome] += count
+        return dict(counts)
+
+    def refused_since(self, *, hours: int) -> int:
+        """How many of the failed ones are what our rules refused."""
+        return sum(count for _, reason, count in self._all("archived_since", hours=hours) if reason)
+
+    def failed(
+        self,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        reason: Reason | None = None,
+        characters: int = 0,
+        until: datetime | None = None,
+    ) -> list[FailedMessage]:
+        """A page of failed messages that were not put back yet, by id, with ids greater than `after`.
+
+        Those that our rules refuse are left out, unless `reason` asks for them. `characters` is how much of each body
+        is wanted; `until` leaves out what was archived later.
+        """
+        asked = {"after": after, "limit": limit, "characters": characters, "until": until}
+        rows = self._all("failed", **asked, reason=reason.value if reason else None)
+        return [
+            FailedMessage(msg_id, archived_at, History.parse(loaded(raw)), why or "", text)
+            for msg_id, archived_at, raw, why, text in rows
+        ]
+
+    def lock_archived(self, msg_id: int) -> dict[str, Any] | None:
+        """Lock an archived message; returns our history on it."""
+        rows = self._all("lock_archived", msg_id=msg_id)
+        return as_history(rows[0][0]) if rows else None
+
+    def copy_archived(self, msg_id: int) -> int:
+        """Send an archived message again, with a link to the old one; returns the id of the new one."""
+        for has_headers in (self.has_headers, self.look()):
+            rows = self._all("copy_with_headers" if has_headers else "copy_without_headers", msg_id=msg_id)
+            if rows:
+                return int(rows[0][0])
+        raise QueueMissing(f"{self.name} {msg_id} is no longer in the archive")
+
+    def mark_requeued(self, msg_id: int, *, new_id: int) -> None:
+        self._all("mark_requeued", msg_id=msg_id, new_id=new_id)
+
+    def archived_history(self, msg_id: int) -> dict[str, Any] | None:
+        """What the bridge wrote on an archived message; `None` when it is not in the archive."""
+        rows = self._all("archived_history", msg_id=msg_id)
+        return as_history(rows[0][0]) if rows else None
+
+    def prune(self, *, days: int, limit: int) -> int:
+        """Delete up to `limit` archived messages older than `days`; returns how many."""
+        return self._execute("prune", days=days, limit=limit)

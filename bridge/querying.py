@@ -1,0 +1,117 @@
+"""Runs the statements about one queue, whatever becomes of its tables in between."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import ProgrammingError, connection
+from django.db.backends.utils import CursorWrapper
+from psycopg2.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
+
+from bridge.errors import BridgeError
+from bridge.message import Token, Unreadable
+from bridge.statements import compose, plain, writes
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,46}")
+
+
+class QueueMissing(BridgeError):
+    """Postgres has no such queue: create it with `select pgmq.create('name')`."""
+
+
+class Querying:
+    """One queue's name, and what is known of its tables.
+
+    That may turn wrong at any time, as pgmq is upgraded under running processes. No statement relies on it: reading
+    finds the history wherever it stands, and a write to a carrier that is no longer the current one changes nothing
+    and is done again.
+    """
+
+    def __init__(self, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise QueueMissing(f"{name!r} cannot be the name of a pgmq queue")
+        self.name = name
+        self._statements: dict[str, str] = {}
+        self._has_headers: bool | None = None
+
+    @property
+    def has_headers(self) -> bool:
+        """Whether new history goes into the column `headers` (pgmq 1.5 and newer). Older history may still not."""
+        return self.look() if self._has_headers is None else self._has_headers
+
+    def look(self) -> bool:
+        """Look at the tables anew. Raises `QueueMissing`."""
+        with connection.cursor() as cursor:
+            cursor.execute(plain("has_headers"), {"queue": f"pgmq.q_{self.name}", "name": self.name})
+            exists, has_headers = cursor.fetchone()
+        if not exists:
+            self._forget()
+            raise QueueMissing(f"there is no queue {self.name}: create it with select pgmq.create('{self.name}')")
+        if has_headers != self._has_headers:
+            self._forget()
+        self._has_headers = bool(has_headers)
+        return self._has_headers
+
+    def _forget(self) -> None:
+        self._statements.clear()
+        self._has_headers = None
+
+    def _one(self, query: str, token: Token, **values: Any) -> tuple[Any, ...] | None:
+        rows = self._all(query, msg_id=token.msg_id, vt=token.vt, **values)
+        return rows[0] if rows else None
+
+    def _all(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        try:
+            with self._executed(query, values) as cursor:
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+        except ProgrammingError as error:
+            # The column is gone. In a transaction nothing can follow; what began it does it all again.
+            if connection.in_atomic_block or not isinstance(error.__cause__, (UndefinedColumn, UndefinedFunction)):
+                raise
+            with self._executed(query, values) as cursor:
+                return list(cursor.fetchall())
+        if rows or self._has_headers is not False or not writes(query) or not self.look():
+            return rows
+        # The column has come since the last look. Nothing was changed, and now it goes to the right place.
+        return self._all(query, **values)
+
+    def _execute(self, query: str, **values: Any) -> int:
+        with self._executed(query, values) as cursor:
+            return int(cursor.rowcount)
+
+    @contextmanager
+    def _executed(self, query: str, values: dict[str, Any]) -> Iterator[CursorWrapper]:
+        with connection.cursor() as cursor:
+            try:
+                cursor.execute(self._statement(query), {"name": self.name, **values})
+            except ProgrammingError as error:
+                # A column or the table is gone: pgmq was changed, or the queue dropped, under a running process. The
+                # next statement looks at the table anew.
+                self._forget()
+                if isinstance(error.__cause__, UndefinedTable):
+                    raise QueueMissing(f"the queue {self.name} was dropped, or its archive was") from error
+                raise
+            yield cursor
+
+    def _statement(self, query: str) -> str:
+        statement = self._statements.get(query)
+        if statement is None:
+            statement = self._statements[query] = compose(query, queue=self.name, has_headers=self.has_headers)
+        return statement
+
+
+def loaded(value: str | None) -> Any:
+    """Parse jsonb, which Django hands out as text. What Python cannot hold (nesting, giant numbers) is `Unreadable`."""
+    if value is None:
+        return None
+    try:
+        return json.loads(value)
+    except (RecursionError, ValueError) as error:
+        return Unreadable(str(error))
+
+
+def as_history(value: str | None) -> dict[str, Any]:
+    history = loaded(value)
+    return history if isinstance(history, dict) else {}
