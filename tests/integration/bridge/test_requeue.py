@@ -110,6 +110,18 @@ def test_the_number_put_back_can_be_bounded(probe: PgmqQueue) -> None:
     assert len(probe.failed()) == 1
 
 
+def test_what_fails_again_meanwhile_is_left_alone(probe: PgmqQueue) -> None:
+    for _ in range(3):
+        fail_one(probe, [1])
+
+    def fail_again(old: int, new: int) -> None:
+        (delivery,) = probe.read(limit=1, lease=60)
+        probe.finish(delivery, Outcome.FAILED, reason=Reason.INVALID_MESSAGE, error=LastError("X", "y"))
+
+    assert requeue_failed(queue=QUEUE, tell=fail_again, most=50) == 3
+    assert len(probe.failed()) == 3
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 from celery import current_app
-from django.db import connection
+from django.db import Error, connection, transaction
 from pytest_django import Settings
 
 from balansity.sandbox.probe.apps import QUEUE
 from bridge.models import BridgeProcess
 from bridge.pgmq import PgmqQueue
+from bridge.postgres import is_outage
 from bridge.publisher import Publisher
 from bridge.queues import registry
 from bridge.runner import Runner
@@ -54,6 +55,45 @@ def test_a_queue_that_postgres_refuses_does_not_stop_the_others(
     assert runner.totals.published == 1
     assert "email_queue: left alone for 30 s" in caplog.text
     assert caplog.text.count("email_queue: left alone") == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "outage"),
+    [
+        ("DO $$ BEGIN RAISE 'a trigger of somebody' USING ERRCODE = 'P0001'; END $$", False),
+        ("SET LOCAL statement_timeout TO '1ms'; SELECT pg_sleep(1)", False),
+        ("SELECT ('[' || repeat('1,', 10) || 'x')::jsonb", False),
+        ("DO $$ BEGIN RAISE 'too much' USING ERRCODE = '54000'; END $$", False),
+        ("DO $$ BEGIN RAISE 'no room' USING ERRCODE = '53100'; END $$", True),
+        ("DO $$ BEGIN RAISE 'going down' USING ERRCODE = '57P01'; END $$", True),
+        ("DO $$ BEGIN RAISE 'again, please' USING ERRCODE = '40P01'; END $$", True),
+        ("SET TRANSACTION READ ONLY; CREATE TABLE x ()", True),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", True),
+    ],
+)
+def test_an_error_of_one_statement_is_no_outage(probe: PgmqQueue, trouble: str, outage: bool) -> None:
+    with pytest.raises(Error) as caught, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(trouble)
+    assert is_outage(caught.value) is outage
+    connection.close()
+
+
+def test_a_trigger_that_raises_stops_one_queue_and_not_all(
+    probe: PgmqQueue, publisher: Publisher, caplog: pytest.LogCaptureFixture, settings: Settings
+) -> None:
+    settings.WORKER_INTERVAL_MS = 50
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION pgmq.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not here'; END $$;"
+            "CREATE TRIGGER refuse BEFORE UPDATE ON pgmq.q_email_queue FOR EACH ROW EXECUTE FUNCTION pgmq.refuse();"
+            "SELECT pgmq.send('email_queue', '{}')"
+        )
+    probe.send({})
+    runner = Runner([registry.get("email_queue"), registry.get(QUEUE)], publisher)
+    run_until(runner, 0.5)
+    assert runner.totals.published == 1
+    assert "email_queue: left alone for 30 s, Postgres says: not here" in caplog.text
+    assert "does not answer" not in caplog.text
 
 
 def test_it_says_in_the_table_that_it_stopped_in_order(probe: PgmqQueue, publisher: Publisher) -> None:
