@@ -18,7 +18,6 @@ from bridge.trace import new_trace_id, traced
 
 logger = logging.getLogger(__name__)
 
-
 # How often the bridge itself may set to work on a message before it does so without looking at it.
 MOST_OWN_TRIES = 3
 
@@ -105,11 +104,8 @@ class Drain:
         return 1
 
     def _loaded(self, delivery: Delivery, *, unread: str) -> Message:
-        if unread:
-            message = self.pgmq.load_unread(delivery.token)
-        else:
-            self.pgmq.note_own_try(delivery.token, tries=delivery.history.own_tries + 1)
-            message = self.pgmq.load(delivery.token)
+        self.pgmq.note_own_try(delivery.token, tries=delivery.history.own_tries + 1)
+        message = self.pgmq.load_unread(delivery.token) if unread else self.pgmq.load(delivery.token)
         if message is None:
             raise TokenLost(f"{delivery.queue} {delivery.msg_id} belongs to somebody else by now")
         message = message.with_history(delivery.history)

@@ -47,7 +47,7 @@ def keep(
     """
     try:
         _keep(queue, message, ending, first_line(why), then)
-    except DatabaseError as error:
+    except (DatabaseError, QueueMissing) as error:
         if is_outage(error):
             raise
         raise NotKept(f"{queue} {message.msg_id}: {first_line(why)}; and not kept: {first_line(error)}") from error

@@ -90,7 +90,7 @@ def schedule_retry(queue: Queue, message: Message, error: LastError, *, delay: f
             if due is None:
                 raise TokenLost(f"{queue.name} {message.msg_id} belongs to somebody else by now")
             _tell(queue, partial(queue.journal.retry_scheduled, message, error, due))
-    except DatabaseError as refusal:
+    except (DatabaseError, QueueMissing) as refusal:
         if is_outage(refusal):
             raise
         due = timezone.now() + timedelta(seconds=delay)

@@ -32,6 +32,7 @@ class Order:
         self._queue, self._pgmq = queue, pgmq
         self._next: deque[int] = deque()
         self._look_again_at = 0.0
+        self._goes_on = False
         self._passed: dict[int, datetime] = {}
 
     def next_ids(self, limit: int, *, crowded: bool) -> list[int] | None:
@@ -43,7 +44,8 @@ class Order:
         if screen is None and not crowded:
             return None
         now = time.monotonic()
-        if now >= self._look_again_at or (screen is not None and not self._next):
+        used_up = len(self._next) < limit and (self._goes_on or screen is not None)
+        if now >= self._look_again_at or used_up:
             self._look_ahead(screen)
             self._look_again_at = time.monotonic() + max(LEAST_SECONDS, SHARE * (time.monotonic() - now))
         if screen is None and not self._next:
@@ -56,6 +58,7 @@ class Order:
             # Where all are equal, time alone decides, and reading knows that by itself.
             same = not due or due[0].priority == due[-1].priority
             self._next = deque([] if same else [one.token.msg_id for one in due])
+            self._goes_on = len(due) == PLANNED and not same
             return
         until = time.monotonic() + SCREENING_SECONDS
         refused = True

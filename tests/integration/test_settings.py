@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from celery import current_app
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PRODUCTION = {
@@ -135,3 +136,8 @@ def test_a_line_of_the_file_that_says_nothing_stops_the_start_with_its_number_al
     done = start_beside(OLD_FILE + "SMTP PASS=geheim\n", tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[1:] == [".env, line 10: neither NAME=value nor a comment (# …)"]
+
+
+def test_a_worker_replaces_children_that_have_grown() -> None:
+    assert current_app.conf.worker_max_memory_per_child == 400 * 1024
+    assert current_app.conf.beat_scheduler == "balansity.schedule_file:SturdyScheduler"

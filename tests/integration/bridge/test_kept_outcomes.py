@@ -275,6 +275,21 @@ def test_whoever_lost_the_message_keeps_nothing(
     assert not ProbeRun.objects.exists()
 
 
+@pytest.mark.parametrize("ends_with", [None, TimeoutError("no answer")])
+def test_a_queue_that_is_dropped_under_a_running_attempt_is_no_reason_to_repeat_it(
+    probe: PgmqQueue,
+    read_one: Read,
+    run_delivery: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    ends_with: Exception | None,
+) -> None:
+    effects = effect(monkeypatch, f"DROP TABLE {TABLE}", ends_with=ends_with)
+    msg_id = probe.send({"x": 1})
+    with pytest.raises(Ignore):
+        run_delivery(read_one())
+    assert effects == [msg_id]
+
+
 def test_the_status_shows_what_is_kept_and_why(
     probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch, broker_url: str
 ) -> None:
