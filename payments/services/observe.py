@@ -14,7 +14,7 @@ from payments.orders import InvalidOrder, Order, parse_order
 from payments.provider import provider
 from payments.states import HOLDING_MONEY, ProviderStatus, RefundStatus
 from payments.yookassa.client import YooKassaClient
-from payments.yookassa.errors import Rejected
+from payments.yookassa.errors import Rejected, Unavailable
 from payments.yookassa.objects import ProviderPayment, ProviderRefund
 
 # The provider remembers idempotence keys for 24 hours. Past that the same key would make a second refund.
@@ -105,6 +105,8 @@ def _check_only_claim(row: Payment, theirs: ProviderPayment) -> None:
     if row.created_at is None:
         raise ProviderMismatch(f"{theirs.id} was made at {theirs.created_at}, and the payment has no time")
     # The row was there first; the customer chose a way to pay in between.
+    if theirs.created_at is None:
+        raise ProviderMismatch(f"YooKassa does not say when it made {theirs.id}")
     if not -_CLOCKS_DIFFER <= theirs.created_at - row.created_at <= STARTED_WITHIN:
         raise ProviderMismatch(f"{theirs.id} was made at {theirs.created_at}, the payment at {row.created_at}")
 
@@ -150,6 +152,10 @@ def _find(client: YooKassaClient, checkout: Checkout) -> ProviderPayment | None:
         for payment in page.items:
             if payment.metadata.get("payment_id") == str(checkout.pk):
                 return payment
+        ours = next((one for one in page.unreadable if one.names == str(checkout.pk)), None)
+        if ours is not None:
+            # It was made: to give it up as unmade would be wrong.
+            raise Unavailable(f"it lists our payment as {ours}", False)
         cursor = page.next_cursor
         if cursor is None:
             break
@@ -204,6 +210,9 @@ def _was_made(client: YooKassaClient, checkout: Checkout, refund: Refund) -> boo
         page = client.list_refunds(payment_id=checkout.external_id, cursor=cursor)
         if any(str(refund.pk) in seen.description for seen in page.items):
             return True
+        if page.unreadable:
+            # It may be this one, and then the money would go back twice.
+            raise Unavailable(f"it lists a refund as {page.unreadable[0]}", False)
         cursor = page.next_cursor
         if cursor is None:
             break

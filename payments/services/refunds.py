@@ -138,7 +138,8 @@ def note_refund(payment: Payment, checkout: Checkout, seen: ProviderRefund, *, d
     refund.save()
     if changed:
         _tell(refund, checkout, door=door)
-        if status == RefundStatus.SUCCEEDED and seen.created_at >= checkout.created_at:
+        made_at = seen.created_at or timezone.now()
+        if status == RefundStatus.SUCCEEDED and made_at >= checkout.created_at:
             _mail(payment, refund)
     return refund
 

@@ -13,6 +13,7 @@ from payments.yookassa.errors import Rejected, Unavailable
 # The SDK's pause when YooKassa is still busy with a request and names no time of its own.
 _PROCESSING_SECONDS = 1.8
 _LONGEST_PAUSE = 3600.0
+_LONGEST_NUMBER = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def _reject(answer: Answer, body: dict[str, Any] | None, *, changes: bool) -> No
 
 def _json_object(content: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(content, parse_constant=_refuse_constant)
+        found = json.loads(content, parse_constant=_refuse_constant, parse_int=_whole)
     except (ValueError, RecursionError):
         # Not JSON, not UTF-8, or nested until Python gives up.
         return None
@@ -61,6 +62,11 @@ def _json_object(content: bytes) -> dict[str, Any] | None:
 def _refuse_constant(name: str) -> NoReturn:
     # Python's own addition to JSON: NaN and the infinities.
     raise ValueError(name)
+
+
+def _whole(digits: str) -> int | str:
+    # Python refuses to read such a number, and the whole answer with it.
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else digits
 
 
 def _text(body: dict[str, Any] | None, name: str) -> str:

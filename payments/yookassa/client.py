@@ -1,5 +1,6 @@
 """The calls of YooKassa's API that we make, one method each."""
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
@@ -10,12 +11,15 @@ from payments.yookassa.objects import Page, ProviderPayment, ProviderRefund
 from payments.yookassa.parsing import ID, Malformed, parse_page, parse_payment, parse_refund
 from payments.yookassa.transport import Transport
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 Named = TypeVar("Named", ProviderPayment, ProviderRefund)
 
 API_URL = "https://api.yookassa.ru/v3"
 LONGEST_KEY = 64
 MOST_ITEMS = 100
+_MOST_NAMED = 10
 
 
 class YooKassaClient:
@@ -77,7 +81,7 @@ class YooKassaClient:
         query = _query(
             created_at__gte=created_from, created_at__lte=created_to, status=status, cursor=cursor, limit=limit
         )
-        return _parsed(lambda raw: parse_page(raw, parse_payment), self._get("/payments", query))
+        return self._page("/payments", query, parse_payment)
 
     def create_refund(self, body: Mapping[str, Any], *, key: str) -> ProviderRefund:
         return _parsed(parse_refund, self._post("/refunds", body, key), changes=True)
@@ -95,7 +99,7 @@ class YooKassaClient:
     ) -> Page[ProviderRefund]:
         """`created_from` is inclusive and needs a time zone; `limit` is 1 to 100."""
         query = _query(payment_id=payment_id, created_at__gte=created_from, cursor=cursor, limit=limit)
-        return _parsed(lambda raw: parse_page(raw, parse_refund), self._get("/refunds", query))
+        return self._page("/refunds", query, parse_refund)
 
     def check_access(self) -> None:
         """Return when YooKassa knows the shop and its key; otherwise raise."""
@@ -104,6 +108,17 @@ class YooKassaClient:
     def close(self) -> None:
         """Close idle connections. The client stays usable."""
         self._transport.close()
+
+    def _page(self, path: str, query: Mapping[str, str], parse_item: Callable[[object], T]) -> Page[T]:
+        page = _parsed(lambda raw: parse_page(raw, parse_item), self._get(path, query))
+        if page.unreadable:
+            logger.error(
+                "%s items of YooKassa's list %s cannot be read and are left out, the others are not: %s",
+                len(page.unreadable),
+                path,
+                ", ".join(map(str, page.unreadable[:_MOST_NAMED])),
+            )
+        return page
 
     def _get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         return self._transport.request("GET", path, query)

@@ -41,10 +41,10 @@ class Rejected(YooKassaError):
         self.description = description
 
     def __str__(self) -> str:
-        about = f", parameter {_loggable(self.parameter)}" if self.parameter else ""
-        return f"YooKassa refused: {self.http_status} {_loggable(self.code)}{about}"
+        about = f", parameter {loggable(self.parameter)}" if self.parameter else ""
+        return f"YooKassa refused: {self.http_status} {loggable(self.code)}{about}"
 
 
-def _loggable(word: str) -> str:
-    # Words of a foreign server: no line breaks, no length to fill a disk with.
+def loggable(word: str) -> str:
+    """A word of a foreign server without line breaks, and without the length to fill a disk with."""
     return _UNLOGGABLE.sub("?", word[:64])

@@ -18,7 +18,7 @@ class ProviderPayment:
 
     `income_amount` is what reaches the shop after commission. `confirmation_token` is for the embedded form,
     `confirmation_url` for the page of YooKassa; at most one is set, and only while the payment waits for the payer.
-    `account_id` is the shop.
+    Times are `None` where YooKassa named none that can be read.
     """
 
     id: str
@@ -28,7 +28,7 @@ class ProviderPayment:
     paid: bool
     test: bool
     refundable: bool
-    created_at: datetime
+    created_at: datetime | None
     captured_at: datetime | None
     expires_at: datetime | None
     income_amount: Decimal | None
@@ -42,7 +42,6 @@ class ProviderPayment:
     cancellation_party: str
     cancellation_reason: str
     receipt_registration: str
-    account_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class ProviderRefund:
     status: str
     amount: Decimal
     currency: str
-    created_at: datetime
+    created_at: datetime | None
     description: str
     cancellation_party: str
     cancellation_reason: str
@@ -62,8 +61,27 @@ class ProviderRefund:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An item of a list without a usable `member`. `id` is safe to log, and empty where there is none.
+
+    `names` is the payment of ours that its metadata name, as they came.
+    """
+
+    id: str
+    member: str
+    names: str
+
+    def __str__(self) -> str:
+        return f"{self.id or 'an item without an id'} (no usable {self.member})"
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Part of a list, newest first. `next_cursor` asks for the part that follows; `None` at the end."""
+    """Part of a list, newest first. `next_cursor` asks for the part that follows; `None` at the end.
+
+    `unreadable` are the items that are odd in what decisions rest on: they are left out of `items`.
+    """
 
     items: tuple[T, ...]
     next_cursor: str | None
+    unreadable: tuple[Unreadable, ...] = ()

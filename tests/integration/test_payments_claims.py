@@ -49,6 +49,7 @@ def test_a_payment_of_the_system_before_us_that_names_no_row_is_taken_over_by_th
     made = create_at_yookassa({})
     yookassa.succeed(made.id)
     row = customer.inserts_row(catalogue.bundle(), external_payment_id=made.id)
+    assert made.created_at is not None
     Payment.objects.filter(pk=row.pk).update(created_at=made.created_at - timedelta(minutes=1))
     assert customer.verify(row.pk).body["status"] == "completed"
 
