@@ -125,8 +125,20 @@ _PARTIES: dict[str, Text] = {
 }
 
 ATTENTION: dict[str, Text] = {
+    Attention.ROW_DELETED: gettext_lazy(
+        "The money is there, and somebody deleted the payment from the site's table: nothing is given for it by "
+        "itself, and the client does not see it. Find out with the client what is wanted: refund it here, or give it "
+        "by hand; then clear the mark."
+    ),
+    Attention.PAID_TWICE: gettext_lazy(
+        "YooKassa took money twice for one order. The second payment is named below: refund it in YooKassa's office. "
+        "The mark goes away once it is refunded."
+    ),
     Attention.MISMATCH: gettext_lazy(
-        "Nothing of what YooKassa says was taken over. Compare with YooKassa and show the difference to the developers."
+        "What YooKassa says was not taken over: nothing is given for the payment, it cannot be refunded here and is in "
+        "no revenue. Compare with YooKassa. If another amount was taken, such as a part of a reserve, agree with the "
+        "client: give it by hand, or refund it in YooKassa's office; then clear the mark. Show any other difference to "
+        "the developers."
     ),
     Attention.SLOT_TAKEN: gettext_lazy(
         "The money is there and the time belongs to somebody else. Agree on another time with the client and book it, "
@@ -142,6 +154,18 @@ ATTENTION: dict[str, Text] = {
     ),
     Attention.WAITS_FOR_CAPTURE: gettext_lazy(
         "Capture or cancel the payment in YooKassa's office. The reserve ends by itself, and the money goes back."
+    ),
+    Attention.RECEIPT_FAILED: gettext_lazy(
+        "The tax office has no receipt of this payment. Write to YooKassa's support, or make a correction receipt by "
+        "hand; the mark goes away once the receipt is registered, or clear it."
+    ),
+    Attention.REFUND_RECEIPT_FAILED: gettext_lazy(
+        "The tax office has no receipt of a refund of this payment: see the table of refunds. Write to YooKassa's "
+        "support, or make the receipt by hand; the mark goes away once it is registered, or clear it."
+    ),
+    Attention.REFUND_RECEIPT_MISSING: gettext_lazy(
+        "A part of the payment was refunded without a fiscal receipt, as the client has neither an address nor a "
+        "telephone number. Make the receipt of the refund by hand; then clear the mark."
     ),
     Attention.NOT_CREATED: gettext_lazy(
         "The client could not pay. Check the shop's settings at YooKassa and show the error to the developers; "

@@ -40,8 +40,9 @@ def compare_recent(hours: int) -> None:
 
 @shared_task(name="payments.flag_unfulfilled")
 def flag_unfulfilled() -> None:
-    """Mark payments that are paid and brought their payer nothing."""
+    """Mark payments that are paid and brought their payer nothing, or whose row is gone."""
     due_checks.flag_unfulfilled()
+    due_checks.flag_deleted_rows()
 
 
 @shared_task(name="payments.forget_old_keys")

@@ -1,20 +1,23 @@
 """How the bridge keeps payments in step with messages that could not be handled."""
 
+import uuid
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from bridge.errors import InvalidMessage
 from bridge.message import LastError, Message, Reason
-from payments.errors import PaymentMissing
+from payments.errors import PaymentMissing, ProviderMismatch, UnclearClaim
+from payments.models import Payment
 from payments.processing import ProcessingRequest
-from payments.services.attention import flag
+from payments.services.attention import flag, flag_uncharted
 from payments.services.locks import lock_payment
 from payments.services.notifications import fail_notification
 from payments.states import Attention, Door
 
 # The provider was away for longer than the repeats last: the reconciliation takes over.
 LOOK_AGAIN = timedelta(minutes=5)
+_ANOTHER = frozenset({ProviderMismatch.__name__, UnclearClaim.__name__})
 
 
 class PaymentJournal:
@@ -33,7 +36,19 @@ class PaymentJournal:
         try:
             _, checkout = lock_payment(request.payment_id)
         except PaymentMissing:
+            if error.type == UnclearClaim.__name__:
+                _mark_claim(request.payment_id, said)
             return
-        flag(checkout, Attention.CHECK_FAILED, said, door=Door.QUEUE)
+        why = Attention.MISMATCH if error.type in _ANOTHER else Attention.CHECK_FAILED
+        flag(checkout, why, said, door=Door.QUEUE)
         checkout.next_check_at = min(filter(None, (checkout.next_check_at, timezone.now() + LOOK_AGAIN)))
-        checkout.save(update_fields=["attention", "attention_note", "attention_since", "next_check_at", "updated_at"])
+        checkout.save(update_fields=["next_check_at", "updated_at"])
+
+
+def _mark_claim(payment_id: uuid.UUID, said: str) -> None:
+    """Mark the oldest of the rows that claim this money: anybody may add to them, and one mark finds all."""
+    claimed = Payment.objects.filter(pk=payment_id).values("external_payment_id")
+    claims = Payment.objects.filter(external_payment_id__in=claimed, checkout__isnull=True)
+    oldest = claims.order_by("created_at", "pk").values_list("pk", flat=True).first()
+    if oldest is not None:
+        flag_uncharted(oldest, Attention.MISMATCH, said, door=Door.QUEUE)

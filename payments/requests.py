@@ -15,7 +15,9 @@ from django.core.validators import validate_email
 from payments.states import OrderKind
 
 # What stands on the fiscal receipt. A name from the catalogue would tell a bank more than it needs to know.
-_ITEMS = {OrderKind.APPOINTMENT: "Консультация", OrderKind.PACKAGE: "Пакет консультаций"}
+_ITEMS: dict[str, str] = {OrderKind.APPOINTMENT: "Консультация", OrderKind.PACKAGE: "Пакет консультаций"}
+# For what the system before us sold: a row may not say which of the two it was.
+_SOME_ITEM = "Консультация"
 # 54-FZ: paid in full before the service is given. The shop's cash desk issues the receipt of the settlement later.
 _PAYMENT_MODE = "full_prepayment"
 _PAYMENT_SUBJECT = "service"
@@ -67,25 +69,30 @@ def payment_request(
 ) -> dict[str, Any]:
     """Return the JSON body: captured at once, paid in a form on the front end's own page, with a receipt (54-FZ)."""
     price = {"value": f"{amount:.2f}", "currency": currency}
-    item = {
-        "description": _ITEMS[kind],
-        "quantity": "1.00",
-        "amount": price,
-        "vat_code": taxes.vat_code,
-        "payment_mode": _PAYMENT_MODE,
-        "payment_subject": _PAYMENT_SUBJECT,
-    }
-    receipt: dict[str, Any] = {"customer": contact.to_json(), "items": [item]}
-    if taxes.tax_system_code is not None:
-        receipt["tax_system_code"] = taxes.tax_system_code
     return {
         "amount": price,
         "capture": True,
         "confirmation": {"type": "embedded"},
         "description": f"Заказ № {str(payment_id)[:8]}",
         "metadata": {"payment_id": str(payment_id), "user_id": str(user_id)},
-        "receipt": receipt,
+        "receipt": receipt(kind=kind, amount=amount, currency=currency, contact=contact, taxes=taxes),
     }
+
+
+def receipt(*, kind: str, amount: Decimal, currency: str, contact: ReceiptContact, taxes: TaxRules) -> dict[str, Any]:
+    """Return the receipt of a payment, or of the part of one that goes back: one item (54-FZ)."""
+    item = {
+        "description": _ITEMS.get(kind, _SOME_ITEM),
+        "quantity": "1.00",
+        "amount": {"value": f"{amount:.2f}", "currency": currency},
+        "vat_code": taxes.vat_code,
+        "payment_mode": _PAYMENT_MODE,
+        "payment_subject": _PAYMENT_SUBJECT,
+    }
+    made: dict[str, Any] = {"customer": contact.to_json(), "items": [item]}
+    if taxes.tax_system_code is not None:
+        made["tax_system_code"] = taxes.tax_system_code
+    return made
 
 
 def _is_email(text: str) -> bool:

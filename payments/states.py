@@ -116,16 +116,37 @@ class NotificationStatus(models.TextChoices):
 
 
 class Attention(models.TextChoices):
-    """Why a person must look at a payment."""
+    """Why a person must look at a payment, the gravest first: money that may be nobody's before papers."""
 
+    ROW_DELETED = "row_deleted", _("paid, and its row was deleted")
+    PAID_TWICE = "paid_twice", _("paid twice for one order")
     MISMATCH = "mismatch", _("the provider's payment differs from ours")
+    REFUND_FAILED = "refund_failed", _("a refund did not go through")
     SLOT_TAKEN = "slot_taken", _("paid, but the time was taken")
     SLOT_PASSED = "slot_passed", _("paid, but the time had passed")
     NOT_FULFILLED = "not_fulfilled", _("paid, but nothing was given for it")
     WAITS_FOR_CAPTURE = "waits_for_capture", _("the money is reserved and not captured")
+    RECEIPT_FAILED = "receipt_failed", _("the fiscal receipt was not registered")
+    REFUND_RECEIPT_FAILED = "refund_receipt_failed", _("the fiscal receipt of a refund was not registered")
+    REFUND_RECEIPT_MISSING = "refund_receipt_missing", _("a refund went out without its fiscal receipt")
     NOT_CREATED = "not_created", _("the provider refused to create the payment")
-    REFUND_FAILED = "refund_failed", _("a refund did not go through")
     CHECK_FAILED = "check_failed", _("the check at the provider failed for good")
+
+
+GRAVITY = {reason.value: place for place, reason in enumerate(Attention)}
+# Three answers to one question, why nothing was given: the newest is the true one, and what a person did about one of
+# them they did about all.
+NOTHING_GIVEN = frozenset({Attention.SLOT_TAKEN, Attention.SLOT_PASSED, Attention.NOT_FULFILLED})
+# How things stand, seen anew at each check. What a person has dealt with does not come back by that. The others are
+# things that happen: a second refund that fails is news.
+STANDING = NOTHING_GIVEN | {
+    Attention.ROW_DELETED,
+    Attention.PAID_TWICE,
+    Attention.MISMATCH,
+    Attention.WAITS_FOR_CAPTURE,
+    Attention.RECEIPT_FAILED,
+    Attention.REFUND_RECEIPT_FAILED,
+}
 
 
 class Door(models.TextChoices):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from bridge.pgmq import pgmq_queue
 from payments.apps import QUEUE
-from payments.models import Checkout, Payment, User
+from payments.models import Checkout, Payment, PaymentAttention, User
 from payments.states import PaymentStatus, ProviderStatus, payment_status
 
 
@@ -41,7 +41,7 @@ def make_checkout(
     values: dict[str, Any] = {"request_body": {}, "captured_at": None}
     if status == ProviderStatus.SUCCEEDED:
         values["captured_at"] = timezone.now()
-    return Checkout.objects.create(
+    checkout = Checkout.objects.create(
         payment=payment,
         user_id=payment.user_id,
         amount=payment.amount,
@@ -49,6 +49,20 @@ def make_checkout(
         provider_status=ProviderStatus.UNKNOWN if external_id is None else status,
         **(values | fields),
     )
+    if checkout.attention:
+        PaymentAttention.objects.create(
+            payment=payment,
+            reason=checkout.attention,
+            note=checkout.attention_note,
+            since=checkout.attention_since or timezone.now(),
+        )
+    return checkout
+
+
+def delete_row(checkout: Checkout) -> None:
+    """As somebody with rights on Supabase's table does it."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM public.payments WHERE id = %s", [checkout.pk])
 
 
 def queued_checks() -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from payments.states import OrderKind
 
 
 class PaymentColumns:
-    """One row needs the payment with its checkout and customer and what `with_order` adds, and no query."""
+    """One row needs the payment with its checkout and customer and what `with_order` and `with_marks` add, no query."""
 
     @admin.display(description=gettext_lazy("status"))
     def status_badge(self, payment: Payment) -> SafeString:
@@ -25,7 +25,7 @@ class PaymentColumns:
             badges = [badge("unproven", status.label), badge("unconfirmed", _("not confirmed"))]
         else:
             badges = [badge(status.value, status.label)]
-        if checkout is not None and checkout.attention:
+        if getattr(payment, "is_marked", False):
             badges.append(badge("attention", _("attention")))
         if checkout is not None and checkout.test:
             badges.append(badge("test", _("TEST")))

@@ -101,11 +101,13 @@ class PaymentFields:
 
     @admin.display(description=gettext_lazy("status in the site's table"))
     def row_status(self, payment: Payment) -> str:
+        if payment.was_deleted:
+            return _("there is no row: it was deleted")
         return f"{payment.get_status_display()} ({payment.status})"
 
     @admin.display(description=gettext_lazy("updated"))
     def updated(self, payment: Payment) -> str:
-        return moment(payment.updated_at)
+        return "—" if payment.was_deleted else moment(payment.updated_at)
 
     @admin.display(description=gettext_lazy("metadata from the site"))
     def metadata_text(self, payment: Payment) -> str:

@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.admin.shown_status import having_status, stuck
-from payments.models import Payment
+from payments.models import Payment, PaymentAttention
 from payments.states import Attention, OrderKind, PaymentStatus
 
 ANY = "any"
@@ -37,10 +37,11 @@ class AttentionFilter(admin.SimpleListFilter):
         return [(ANY, _("any reason")), *((reason.value, str(reason.label)) for reason in Attention)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:
+        marks = PaymentAttention.objects.filter(payment_id=OuterRef("pk"), settled_at__isnull=True)
         if self.value() == ANY:
-            return queryset.filter(checkout__attention__gt="")
+            return queryset.filter(Exists(marks))
         if self.value() in Attention.values:
-            return queryset.filter(checkout__attention=self.value())
+            return queryset.filter(Exists(marks.filter(reason=self.value())))
         return queryset
 
 

@@ -17,8 +17,9 @@ from payments.admin.fields import pretty_json
 from payments.admin.formats import SECOND_LINE, badge, breakable, moment
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.reasons import reason_text
-from payments.admin.search import search_payments
+from payments.admin.search import search_checkouts, search_payments
 from payments.admin.staff import actor_id
+from payments.deleted_rows import without_row
 from payments.errors import PaymentError
 from payments.models import Payment, ProviderNotification
 from payments.services.notifications import NotReplayable, UnknownPayment, replay_notification
@@ -79,8 +80,10 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
         if not text:
             return queryset, False
         payments = search_payments(Payment.objects.all(), text)
+        deleted = search_checkouts(without_row(), text)
         own = Q(object_id=text) | Q(trace_id=text)
-        return queryset.filter(own | Q(payment_id__in=payments.values("pk"))), False
+        of_payments = Q(payment_id__in=payments.values("pk")) | Q(payment_id__in=deleted.values("pk"))
+        return queryset.filter(own | of_payments), False
 
     def get_urls(self) -> list[URLPattern]:
         replay = require_POST(self.admin_site.admin_view(self.replay_view))

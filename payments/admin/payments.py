@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from payments.admin import fields
 from payments.admin.columns import PaymentColumns
 from payments.admin.comparison_page import comparison_page
+from payments.admin.deleted_rows import deleted_for_list, deleted_page, get_stand_in
 from payments.admin.failures import ASKING, explain
 from payments.admin.fields import PaymentFields
 from payments.admin.filters import AttentionFilter, KindFilter, StatusFilter, StuckFilter, TestFilter
@@ -25,7 +26,7 @@ from payments.admin.refund_page import refund_page
 from payments.admin.related import notifications_of, refunds_of
 from payments.admin.revenue_page import revenue_page
 from payments.admin.search import search_payments
-from payments.admin.shown_status import checkout_of, is_at_provider
+from payments.admin.shown_status import checkout_of, is_at_provider, with_marks
 from payments.admin.staff import actor_id
 from payments.admin.timeline import timeline_of
 from payments.admin.troubles import troubles_of
@@ -42,6 +43,7 @@ class ClearForm(forms.Form):
     """What staff did about a mark. It ends up in the timeline."""
 
     note = forms.CharField(label=gettext_lazy("What was done"), max_length=250)
+    mark = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
 
 @admin.register(Payment)
@@ -76,7 +78,17 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
         rows = with_order(super().get_queryset(request).select_related("user", "checkout", "fulfilment"))
+        rows = with_marks(rows)
         return rows.defer("checkout__request_body") if self.is_list(request) else rows
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Payment | None:
+        """The row, or what stands in for one that was deleted: its money is looked after on the same page."""
+        found: Payment | None = super().get_object(request, object_id, from_field)
+        return found or get_stand_in(object_id)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        shown = {"deleted": deleted_for_list(request)} if self.has_view_permission(request) else {}
+        return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Payment], search_term: str
@@ -90,6 +102,7 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
 
         return [
             address("revenue/", "revenue", require_safe, self.revenue_view),
+            address("deleted/", "deleted", require_safe, self.deleted_view),
             address("<uuid:pk>/check/", "check", require_POST, self.check_view),
             address("<uuid:pk>/refund/", "refund", require_http_methods(["GET", "POST"]), self.refund_view),
             address("<uuid:pk>/compare/", "compare", require_safe, self.compare_view),
@@ -106,6 +119,9 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
 
     def revenue_view(self, request: HttpRequest) -> HttpResponse:
         return revenue_page(self, request) if self.has_view_permission(request) else HttpResponse(status=403)
+
+    def deleted_view(self, request: HttpRequest) -> HttpResponse:
+        return deleted_page(self, request) if self.has_view_permission(request) else HttpResponse(status=403)
 
     def check_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         payment = self._visible(request, pk)
@@ -142,7 +158,12 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
             self.message_user(request, _("Write down what was done: the mark stays until then."), messages.ERROR)
             return self._back(pk)
         try:
-            clear_attention(payment_id=pk, actor_id=actor_id(request), note=form.cleaned_data["note"])
+            clear_attention(
+                payment_id=pk,
+                actor_id=actor_id(request),
+                note=form.cleaned_data["note"],
+                mark_id=form.cleaned_data["mark"],
+            )
         except PaymentMissing as error:
             self.message_user(request, explain(error), messages.ERROR)
         else:
@@ -175,6 +196,7 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
             "timeline": timeline_of(payment),
             "notifications": notifications_of(payment),
             "clear_form": ClearForm(),
+            "may_clear": self.has_check_permission(request),
             "may_check": self.has_check_permission(request) and is_at_provider(payment),
             "may_refund": self.has_refund_permission(request)
             and checkout is not None

@@ -17,8 +17,9 @@ from django.utils.translation import gettext_lazy
 from payments.admin.formats import money
 from payments.admin.orders import given_text, order_text
 from payments.admin.staff import actor_id
-from payments.errors import RefundRefused
+from payments.errors import ReceiptImpossible, RefundRefused
 from payments.models import Checkout, Payment, Refund
+from payments.services.receipts import can_send_receipt
 from payments.services.refunds import CENT, remaining_amount, request_refund
 from payments.states import Door
 
@@ -46,6 +47,12 @@ class RefundForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "cols": 60}),
     )
     once = forms.UUIDField(widget=forms.HiddenInput)
+    by_hand = forms.BooleanField(label=gettext_lazy("I make the fiscal receipt of this refund by hand"), required=False)
+
+    def __init__(self, *args: Any, can_send_receipt: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if can_send_receipt:
+            del self.fields["by_hand"]
 
 
 def refund_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest, payment: Payment) -> HttpResponse:
@@ -53,12 +60,13 @@ def refund_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest, paymen
     checkout = Checkout.objects.filter(pk=payment.pk).first()
     page = HttpResponseRedirect(reverse("admin:payments_payment_change", args=[payment.pk]))
     remaining = Decimal(0) if checkout is None else remaining_amount(checkout)
+    receipts = {"can_send_receipt": checkout is None or can_send_receipt(checkout)}
     if request.method == "POST":
-        form = RefundForm(request.POST)
+        form = RefundForm(request.POST, **receipts)
         if form.is_valid() and _request(model_admin, request, payment, form):
             return page
     elif remaining > 0:
-        form = RefundForm(initial={"amount": localize_input(remaining), "once": uuid.uuid4()})
+        form = RefundForm(initial={"amount": localize_input(remaining), "once": uuid.uuid4()}, **receipts)
     else:
         model_admin.message_user(request, _("Nothing is left to refund on this payment."), messages.ERROR)
         return page
@@ -74,6 +82,7 @@ def refund_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest, paymen
         "remaining": money(remaining, payment.currency),
         "order": order_text(payment),
         "given": given_text(payment),
+        **receipts,
     }
     return TemplateResponse(request, "admin/payments/refund.html", context)
 
@@ -94,7 +103,11 @@ def _request(model_admin: "ModelAdmin[Payment]", request: HttpRequest, payment: 
             actor_id=actor_id(request),
             door=Door.STAFF,
             refund_id=once,
+            without_receipt=form.cleaned_data.get("by_hand", False),
         )
+    except ReceiptImpossible:
+        form.add_error("by_hand", _("A part is refunded with a fiscal receipt, and nobody is known to send it to."))
+        return False
     except RefundRefused:
         left = remaining_amount(Checkout.objects.get(pk=payment.pk))
         form.add_error("amount", _("At most %(amount)s can be refunded now.") % {"amount": money(left)})

@@ -10,11 +10,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
+from payments.admin.deleted_rows import get_stand_in
 from payments.admin.fields import pretty_json
 from payments.admin.formats import SECOND_LINE, address, moment, money
 from payments.admin.read_only import ReadOnlyAdmin
-from payments.admin.related import refund_badge, refund_problem
-from payments.admin.search import search_payments
+from payments.admin.related import refund_badge, refund_problem, refund_receipt_text
+from payments.admin.search import search_checkouts, search_payments
+from payments.deleted_rows import without_row
 from payments.models import Payment, Refund
 from payments.states import RefundStatus
 
@@ -24,7 +26,7 @@ class RefundAdmin(ReadOnlyAdmin):
     list_display = ("status_badge", "amount_text", "customer", "reason", "requested")
     list_display_links = ("status_badge", "amount_text")
     list_filter = ("status", "created_at")
-    list_select_related = ("payment__user", "requested_by")
+    list_select_related = ("requested_by",)
     date_hierarchy = "created_at"
     # What is searched is up to `get_search_results`; without a field there is no search box.
     search_fields = ("id",)
@@ -32,11 +34,13 @@ class RefundAdmin(ReadOnlyAdmin):
     ordering = ("-created_at", "-id")
     fields = (
         *("status_badge", "problem", "error", "amount_text", "payment_link", "customer", "reason", "requested"),
-        *("finished", "number", "external_id", "request_text"),
+        *("finished", "receipt", "number", "external_id", "request_text"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Refund]:
-        rows: QuerySet[Refund] = super().get_queryset(request).select_related("payment__user", "requested_by")
+        rows: QuerySet[Refund] = super().get_queryset(request).select_related("requested_by")
+        # No join with Supabase's row: a refund of a payment whose row was deleted is a refund as well.
+        rows = rows.prefetch_related("payment__user")
         return rows.defer("request_body") if self.is_list(request) else rows
 
     def get_fields(self, request: HttpRequest, obj: Refund | None = None) -> Any:
@@ -44,6 +48,8 @@ class RefundAdmin(ReadOnlyAdmin):
         fine = {"error"} if obj is None or not obj.error else set()
         if obj is None or obj.status != RefundStatus.CANCELED:
             fine.add("problem")
+        if obj is None or not refund_receipt_text(obj):
+            fine.add("receipt")
         return [field for field in self.fields if field not in fine]
 
     def get_search_results(
@@ -52,8 +58,9 @@ class RefundAdmin(ReadOnlyAdmin):
         if not search_term.strip():
             return queryset, False
         payments = search_payments(Payment.objects.all(), search_term)
-        own = Q(external_id=search_term.strip())
-        return queryset.filter(own | Q(payment_id__in=payments.values("pk"))), False
+        deleted = search_checkouts(without_row(), search_term)
+        of_payments = Q(payment_id__in=payments.values("pk")) | Q(payment_id__in=deleted.values("pk"))
+        return queryset.filter(Q(external_id=search_term.strip()) | of_payments), False
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_badge(self, refund: Refund) -> SafeString:
@@ -65,7 +72,12 @@ class RefundAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("customer"))
     def customer(self, refund: Refund) -> str:
-        return address(refund.payment.user.email, refund.payment.user_id)
+        try:
+            payment = refund.payment
+        except Payment.DoesNotExist:
+            found = get_stand_in(str(refund.payment_id))
+            return "—" if found is None else address(found.user.email, found.user_id)
+        return address(payment.user.email, payment.user_id)
 
     @admin.display(description=gettext_lazy("requested"), ordering="created_at")
     def requested(self, refund: Refund) -> str:
@@ -75,6 +87,10 @@ class RefundAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("finished"), ordering="finished_at")
     def finished(self, refund: Refund) -> str:
         return moment(refund.finished_at)
+
+    @admin.display(description=gettext_lazy("fiscal receipt"))
+    def receipt(self, refund: Refund) -> str:
+        return refund_receipt_text(refund)
 
     @admin.display(description=gettext_lazy("number of the refund"))
     def number(self, refund: Refund) -> str:

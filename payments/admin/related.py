@@ -6,7 +6,7 @@ from django.utils.safestring import SafeString
 
 from payments.admin.formats import badge, moment, money
 from payments.admin.reasons import reason_text
-from payments.advice import refund_advice, told_with_party
+from payments.advice import RECEIPTS, refund_advice, told_with_party
 from payments.models import Payment, ProviderNotification, Refund
 from payments.states import RefundStatus
 
@@ -26,6 +26,7 @@ class RefundLine:
     finished: str
     problem: str
     error: str
+    receipt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,19 @@ def _refund(row: Refund) -> RefundLine:
         finished=moment(row.finished_at),
         problem=refund_problem(row) if row.status == RefundStatus.CANCELED else "",
         error=row.error,
+        receipt=refund_receipt_text(row),
     )
 
 
 def refund_badge(row: Refund) -> SafeString:
     return badge(f"refund-{row.status}", row.get_status_display())
+
+
+def refund_receipt_text(row: Refund) -> str:
+    """How the receipt of a refund stands; empty where there is none."""
+    if row.status != RefundStatus.SUCCEEDED or not row.receipt_registration:
+        return ""
+    return str(RECEIPTS.get(row.receipt_registration, row.receipt_registration))
 
 
 def refund_problem(row: Refund) -> str:

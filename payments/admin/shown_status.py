@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import LessThan
 from django.utils import timezone
 
-from payments.models import Checkout, Payment
+from payments.models import Checkout, Payment, PaymentAttention
 from payments.states import OPEN, PaymentStatus, ProviderStatus, payment_status
 
 STUCK_AFTER = timedelta(minutes=15)
@@ -35,6 +35,12 @@ def is_unproven(payment: Payment) -> bool:
 def is_at_provider(payment: Payment) -> bool:
     """Whether there is anything to ask the provider about: a row that nobody started there names nothing."""
     return checkout_of(payment) is not None or bool(payment.external_payment_id)
+
+
+def with_marks(payments: QuerySet[Payment]) -> QuerySet[Payment]:
+    """Adds `is_marked`: whether a person must look at it."""
+    marks = PaymentAttention.objects.filter(payment_id=OuterRef("pk"), settled_at__isnull=True)
+    return payments.annotate(is_marked=Exists(marks))
 
 
 def having_status(status: PaymentStatus) -> Q:

@@ -8,47 +8,59 @@ from django.utils.translation import gettext_lazy
 from payments.admin.formats import moment
 from payments.admin.shown_status import checkout_of, is_at_provider, is_stuck, is_unproven, shown_status
 from payments.advice import ATTENTION, RECEIPT_AGAIN, Text, decline_advice, told_with_party
-from payments.models import Checkout, Payment
+from payments.models import Checkout, Payment, PaymentAttention
+from payments.services.attention import open_marks
+from payments.services.lost_money import is_marked
+from payments.services.receipts import CANCELED
 from payments.states import Attention, ProviderStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`note` is for the developers: English, with ids. `is_mark` says that staff can clear it."""
+    """`note` is for the developers: English, with ids. With a `mark_id` staff can clear it."""
 
     title: Text
     next_step: Text = ""
     note: str = ""
-    is_mark: bool = False
+    mark_id: int | None = None
 
 
 def troubles_of(payment: Payment) -> list[Trouble]:
     """The most pressing first."""
     checkout = checkout_of(payment)
-    found = []
+    found = [_of_mark(mark) for mark in open_marks(payment.pk)]
     if checkout is not None:
         found.extend(_of_checkout(checkout))
-    found.extend(_of_row(payment))
+    found.extend(_deleted(checkout) if payment.was_deleted else _of_row(payment))
     if is_stuck(payment):
         found.append(_stuck(checkout))
     return found
 
 
+def _of_mark(mark: PaymentAttention) -> Trouble:
+    title = _("Needs attention since %(time)s: %(why)s") % {
+        "time": moment(mark.since),
+        "why": mark.get_reason_display(),
+    }
+    return Trouble(title, ATTENTION[mark.reason], mark.note, mark_id=mark.pk)
+
+
+def _deleted(checkout: Checkout | None) -> list[Trouble]:
+    marked = checkout is not None and is_marked(checkout.pk, Attention.ROW_DELETED)
+    title = gettext_lazy("The site's row of this payment was deleted: the client does not see it any more.")
+    return [] if marked else [Trouble(title)]
+
+
 def _of_checkout(checkout: Checkout) -> list[Trouble]:
     found = []
-    if checkout.attention:
-        mark = Attention(checkout.attention)
-        title = _("Needs attention since %(time)s: %(why)s") % {
-            "time": moment(checkout.attention_since),
-            "why": mark.label,
-        }
-        found.append(Trouble(title, ATTENTION[mark], checkout.attention_note, is_mark=True))
     if checkout.provider_status == ProviderStatus.CANCELED:
         advice = decline_advice(checkout.cancellation_reason)
         what = told_with_party(advice.what, checkout.cancellation_party)
         found.append(Trouble(what, advice.next_step, checkout.cancellation_reason))
     # The registration of a payment that was never made is "canceled" as well.
-    if checkout.provider_status == ProviderStatus.SUCCEEDED and checkout.receipt_registration == "canceled":
+    unregistered = checkout.provider_status == ProviderStatus.SUCCEEDED and checkout.receipt_registration == CANCELED
+    if unregistered and not is_marked(checkout.pk, Attention.RECEIPT_FAILED):
+        # From before there was a mark for it, or dealt with by a person.
         found.append(Trouble(gettext_lazy("The fiscal receipt was not registered."), RECEIPT_AGAIN))
     return found
 

@@ -1,5 +1,6 @@
 """Supabase's tables that a payment touches, unmanaged, and our own rows about it."""
 
+from payments.models.attention import PaymentAttention
 from payments.models.checkout import Checkout
 from payments.models.fulfilment import Fulfilment
 from payments.models.idempotency import IdempotencyKey
@@ -25,6 +26,7 @@ __all__ = [
     "Package",
     "PackagePurchase",
     "Payment",
+    "PaymentAttention",
     "PaymentEvent",
     "Profile",
     "ProviderNotification",

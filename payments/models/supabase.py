@@ -125,6 +125,11 @@ class Payment(Stamped):
     def __str__(self) -> str:
         return str(self.id)
 
+    @property
+    def was_deleted(self) -> bool:
+        """Whether there is no such row any more, and this only says what it would (`payments.deleted_rows`)."""
+        return bool(self._state.adding)
+
 
 class Appointment(Stamped):
     user = models.ForeignKey(User, models.DO_NOTHING, db_constraint=False)

@@ -1,46 +1,102 @@
-"""Marks payments that a person must look at, and takes the mark away."""
+"""Marks payments that a person must look at, and takes the marks away.
+
+A payment may have several marks at once. Its checkout repeats the gravest of them, for lists.
+"""
 
 import uuid
 
 from django.db import transaction
 from django.utils import timezone
 
-from payments.models import Checkout
+from payments.models import Checkout, PaymentAttention
 from payments.services.locks import lock_payment
 from payments.services.timeline import record_event
-from payments.states import Attention, Door, EventKind
+from payments.states import GRAVITY, NOTHING_GIVEN, STANDING, Attention, Door, EventKind
 
 
-def flag(checkout: Checkout, reason: Attention, note: str, *, door: Door) -> None:
-    """Mark a locked checkout; saves nothing yet but the timeline's line. `note` says what is wrong, with ids only.
+def flag(checkout: Checkout, reason: Attention, note: str, *, door: Door) -> bool:
+    """Mark a locked payment, at once; `note` says what is wrong, with ids only. Returns whether that is news.
 
-    A payment that waits for a person already keeps its first reason: what went wrong first explains the rest.
+    What a person has settled is not marked anew by a check that sees the same thing again.
     """
-    if checkout.attention and checkout.attention != Attention.CHECK_FAILED:
-        return
-    if checkout.attention == reason and checkout.attention_note == note:
-        return
-    checkout.attention, checkout.attention_note = reason, note
-    checkout.attention_since = timezone.now()
-    record_event(checkout.payment_id, EventKind.ATTENTION, door=door, reason=reason.value, note=note)
+    if _was_settled_by_hand(checkout.pk, reason, note):
+        return False
+    if reason in NOTHING_GIVEN:
+        settle(checkout, *(NOTHING_GIVEN - {reason}), door=door)
+    mark, made = PaymentAttention.objects.get_or_create(
+        payment_id=checkout.pk,
+        reason=reason,
+        settled_at=None,
+        defaults={"note": note, "since": timezone.now()},
+    )
+    news = made or mark.note != note
+    if news:
+        mark.note = note
+        mark.save(update_fields=["note"])
+        record_event(checkout.pk, EventKind.ATTENTION, door=door, reason=reason.value, note=note)
+    _repeat_gravest(checkout)
+    return news
+
+
+def flag_uncharted(payment_id: uuid.UUID, reason: Attention, note: str, *, door: Door) -> bool:
+    """The same for a row that has no checkout, as nothing was ever started here for it."""
+    return flag(Checkout(payment_id=payment_id), reason, note, door=door)
 
 
 def settle(checkout: Checkout, *reasons: Attention, door: Door) -> None:
-    """Take the mark away if it is for one of `reasons`, which turned out well by itself."""
-    if checkout.attention in reasons:
-        _clear(checkout, door=door)
+    """Take away the marks for `reasons`, which turned out well by themselves."""
+    if not checkout.attention:
+        return
+    for mark in open_marks(checkout.pk):
+        if mark.reason in reasons:
+            _close(mark, door=door)
+    _repeat_gravest(checkout)
 
 
-def clear_attention(*, payment_id: uuid.UUID, actor_id: int, note: str) -> None:
-    """Take the mark away by hand. Raises `PaymentMissing`."""
+def open_marks(payment_id: uuid.UUID) -> list[PaymentAttention]:
+    """The gravest first."""
+    rows = PaymentAttention.objects.filter(payment_id=payment_id, settled_at__isnull=True)
+    return sorted(rows, key=lambda mark: (GRAVITY[mark.reason], mark.pk))
+
+
+def clear_attention(*, payment_id: uuid.UUID, actor_id: int, note: str, mark_id: int | None = None) -> None:
+    """Take a mark away by hand, or without `mark_id` all that are open. Raises `PaymentMissing`."""
     with transaction.atomic():
-        _, checkout = lock_payment(payment_id)
-        if checkout.attention:
-            _clear(checkout, door=Door.STAFF, actor_id=actor_id, note=note)
-            checkout.save(update_fields=["attention", "attention_note", "attention_since", "updated_at"])
+        checkout = _locked(payment_id)
+        for mark in open_marks(payment_id):
+            if mark_id in (None, mark.pk):
+                _close(mark, door=Door.STAFF, actor_id=actor_id, note=note)
+        _repeat_gravest(checkout)
 
 
-def _clear(checkout: Checkout, *, door: Door, actor_id: int | None = None, **data: str) -> None:
-    reason = checkout.attention
-    checkout.attention, checkout.attention_note, checkout.attention_since = "", "", None
-    record_event(checkout.payment_id, EventKind.ATTENTION_CLEARED, door=door, actor_id=actor_id, reason=reason, **data)
+def _locked(payment_id: uuid.UUID) -> Checkout:
+    marked = PaymentAttention.objects.filter(payment_id=payment_id).exists()
+    if marked and not Checkout.objects.filter(pk=payment_id).exists():
+        return Checkout(payment_id=payment_id)
+    return lock_payment(payment_id)[1]
+
+
+def _was_settled_by_hand(payment_id: uuid.UUID, reason: Attention, note: str) -> bool:
+    if reason not in STANDING:
+        return False
+    by_hand = PaymentAttention.objects.filter(payment_id=payment_id, settled_by__isnull=False)
+    if reason in NOTHING_GIVEN:
+        return by_hand.filter(reason__in=NOTHING_GIVEN).exists()
+    return by_hand.filter(reason=reason, note=note).exists()
+
+
+def _close(mark: PaymentAttention, *, door: Door, actor_id: int | None = None, **data: str) -> None:
+    mark.settled_at, mark.settled_by_id = timezone.now(), actor_id
+    mark.save(update_fields=["settled_at", "settled_by"])
+    kind = EventKind.ATTENTION_CLEARED
+    record_event(mark.payment_id, kind, door=door, actor_id=actor_id, reason=mark.reason, **data)
+
+
+def _repeat_gravest(checkout: Checkout) -> None:
+    gravest = next(iter(open_marks(checkout.pk)), None)
+    told = (gravest.reason, gravest.note, gravest.since) if gravest is not None else ("", "", None)
+    if told == (checkout.attention, checkout.attention_note, checkout.attention_since):
+        return
+    checkout.attention, checkout.attention_note, checkout.attention_since = told
+    names = ("attention", "attention_note", "attention_since")
+    Checkout.objects.filter(pk=checkout.pk).update(**dict(zip(names, told, strict=True)))

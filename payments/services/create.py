@@ -11,7 +11,6 @@ from django.db import Error as DatabaseError
 from django.db import transaction
 from django.utils import timezone
 
-from payments.errors import PaymentMissing
 from payments.models import Checkout, Payment, User
 from payments.orders import InvalidOrder, parse_order, storable_metadata
 from payments.problems import (
@@ -135,14 +134,6 @@ def _write(purchase: Purchase, row: Payment | None, parts: dict[str, Any], metad
 def _ask_for_token(client: YooKassaClient, checkout: Checkout) -> str:
     """Send the stored request. Sent twice, it is the same payment: the key is its id."""
     try:
-        return _create_there(client, checkout)
-    except PaymentMissing as error:
-        # The customer deleted Supabase's row meanwhile. Without the token nobody pays for what has no row.
-        raise PaymentFinished from error
-
-
-def _create_there(client: YooKassaClient, checkout: Checkout) -> str:
-    try:
         created = client.create_payment(checkout.request_body or {}, key=str(checkout.pk))
     except Rejected as error:
         record_refused(checkout.pk, error, door=Door.API)
@@ -150,7 +141,10 @@ def _create_there(client: YooKassaClient, checkout: Checkout) -> str:
     except Unavailable as error:
         _note_unanswered(checkout, error)
         raise ProviderUnavailable(retry_after=error.retry_after) from error
-    record_created(checkout.pk, created, door=Door.API)
+    row = record_created(checkout.pk, created, door=Door.API)
+    if row.was_deleted:
+        # Meanwhile. Without the token nobody pays for what has no row.
+        raise PaymentFinished
     checkout.refresh_from_db(fields=["external_id", "confirmation_token"])
     if checkout.external_id != created.id:
         raise PaymentMismatch

@@ -1,21 +1,25 @@
 """Queues the checks that nobody asks for: of open payments, of notifications that lost theirs, of unfulfilled money."""
 
 import logging
+import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from bridge.batches import one_by_one
 from bridge.pgmq import pgmq_queue
 from payments.apps import QUEUE
-from payments.models import Checkout, Fulfilment, Payment, PaymentEvent, ProviderNotification
+from payments.models import Checkout, Fulfilment, Payment, PaymentAttention, ProviderNotification
 from payments.schedule import repeat_check_after
 from payments.services.attention import flag
 from payments.services.locks import lock_payment
 from payments.services.notifications import queue_again
 from payments.services.refunds import queue_processing
-from payments.states import Attention, Door, EventKind, NotificationStatus, ProviderStatus
+from payments.services.sync import flag_deleted
+from payments.states import NOTHING_GIVEN, Attention, Door, NotificationStatus, ProviderStatus
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +29,8 @@ NOTIFICATION_PATIENCE = timedelta(minutes=15)
 # How far back a payment without its consultation or package is looked for, and how long one may take.
 FULFILMENT_WINDOW = timedelta(days=30)
 FULFILMENT_PATIENCE = timedelta(minutes=15)
-# What a person may have dealt with in another way than with a consultation or a package of ours.
-_BY_HAND = (Attention.NOT_FULFILLED, Attention.SLOT_TAKEN, Attention.SLOT_PASSED, Attention.MISMATCH)
+# Why nothing was given; a person may have dealt with it in another way than with a consultation or a package of ours.
+_EXPLAINED = NOTHING_GIVEN | {Attention.MISMATCH}
 NOT_GIVEN = "it is paid and nothing was given for it"
 
 
@@ -34,11 +38,8 @@ def queue_due_checks() -> int:
     """Queue a check of each payment whose time has come; returns how many."""
     with transaction.atomic():
         now = timezone.now()
-        # Rows that a check holds at this moment get their new time from it. A customer may delete Supabase's row, alone
-        # or with the account; the check of such a payment fails for ever.
-        due = Checkout.objects.select_for_update(skip_locked=True).filter(
-            Exists(Payment.objects.filter(pk=OuterRef("pk"))), next_check_at__lte=now
-        )
+        # Rows that a check holds at this moment get their new time from it.
+        due = Checkout.objects.select_for_update(skip_locked=True).filter(next_check_at__lte=now)
         rows = list(due.order_by("next_check_at")[:MOST_ROWS])
         for checkout in rows:
             queue_processing(checkout.pk, "update_status")
@@ -54,24 +55,29 @@ def queue_lost_notifications() -> int:
     A check that still stands in the queue is left alone, however old it is: a warning counts those.
     """
     old = ProviderNotification.objects.filter(
-        status=NotificationStatus.STORED, received_at__lt=timezone.now() - NOTIFICATION_PATIENCE
+        status=NotificationStatus.STORED,
+        payment_id__isnull=False,
+        received_at__lt=timezone.now() - NOTIFICATION_PATIENCE,
     )
-    queue, waiting, queued = pgmq_queue(QUEUE), 0, 0
-    for pk in list(old.order_by("received_at").values_list("pk", flat=True)[:MOST_ROWS]):
-        with transaction.atomic():
-            row = old.select_for_update(skip_locked=True).filter(pk=pk).first()
-            if row is None or row.payment_id is None:
-                continue
-            if row.msg_id is not None and queue.is_queued(row.msg_id):
-                waiting += 1
-            else:
-                queue_again(row)
-                queued += 1
-    if waiting:
+    rows = list(old.order_by("received_at").values_list("pk", "msg_id"))
+    queue = pgmq_queue(QUEUE)
+    # All of them are looked at: those that only wait must not keep the lost ones behind them from their turn.
+    lost = [pk for pk, msg_id in rows if msg_id is None or not queue.is_queued(msg_id)]
+    if waiting := len(rows) - len(lost):
         logger.warning("%s notifications wait for their check for more than %s", waiting, NOTIFICATION_PATIENCE)
+    queued = one_by_one(lost[:MOST_ROWS], _queue_lost, what="notification without its check")
     if queued:
         logger.warning("the checks of %s notifications were in no queue any more and were queued again", queued)
     return queued
+
+
+def _queue_lost(pk: int) -> bool:
+    rows = ProviderNotification.objects.select_for_update(skip_locked=True)
+    row = rows.filter(pk=pk, status=NotificationStatus.STORED, payment_id__isnull=False).first()
+    if row is None or (row.msg_id is not None and pgmq_queue(QUEUE).is_queued(row.msg_id)):
+        return False
+    queue_again(row)
+    return True
 
 
 def flag_unfulfilled() -> int:
@@ -79,34 +85,58 @@ def flag_unfulfilled() -> int:
 
     That cannot happen by our own doing, as both are written together. What a person settled by hand stays settled.
     """
-    now = timezone.now()
-    suspects = Checkout.objects.filter(
-        provider_status=ProviderStatus.SUCCEEDED,
-        captured_at__gt=now - FULFILMENT_WINDOW,
-        captured_at__lt=now - FULFILMENT_PATIENCE,
-        attention="",
-        payment__fulfilment__isnull=True,
+    suspects = _paid_within(FULFILMENT_WINDOW).filter(
+        ~Exists(Fulfilment.objects.filter(pk=OuterRef("pk"))),
+        Exists(Payment.objects.filter(pk=OuterRef("pk"))),
+        ~Exists(_known(_EXPLAINED)),
+        captured_at__lt=timezone.now() - FULFILMENT_PATIENCE,
     )
-    flagged = 0
-    for payment_id in list(suspects.order_by("captured_at").values_list("pk", flat=True)[:MOST_ROWS]):
-        with transaction.atomic():
-            _, checkout = lock_payment(payment_id)
-            if not _is_unfulfilled(checkout):
-                continue
-            flag(checkout, Attention.NOT_FULFILLED, NOT_GIVEN, door=Door.RECONCILIATION)
-            checkout.save(update_fields=["attention", "attention_note", "attention_since", "updated_at"])
-            queue_processing(payment_id, "update_status")
-            logger.error("payment %s: %s", payment_id, NOT_GIVEN)
-            flagged += 1
-    return flagged
+    return one_by_one(_keys(suspects), _flag_unfulfilled, what="payment without its consultation or package")
+
+
+def flag_deleted_rows() -> int:
+    """Mark paid payments whose row somebody deleted since, alone or with the account; returns how many."""
+    suspects = _paid_within(FULFILMENT_WINDOW).filter(
+        ~Exists(Payment.objects.filter(pk=OuterRef("pk"))), ~Exists(_known([Attention.ROW_DELETED]))
+    )
+    return one_by_one(_keys(suspects), _flag_deleted, what="payment without its row")
+
+
+def _paid_within(window: timedelta) -> QuerySet[Checkout]:
+    return Checkout.objects.filter(
+        provider_status=ProviderStatus.SUCCEEDED,
+        refunded_amount__lt=F("amount"),
+        captured_at__gt=timezone.now() - window,
+    )
+
+
+def _known(reasons: Iterable[Attention]) -> QuerySet[PaymentAttention]:
+    """The marks for one of `reasons` that staff see, or have settled themselves."""
+    marks = PaymentAttention.objects.filter(payment_id=OuterRef("pk"), reason__in=reasons)
+    return marks.filter(Q(settled_at__isnull=True) | Q(settled_by__isnull=False))
+
+
+def _keys(suspects: QuerySet[Checkout]) -> list[uuid.UUID]:
+    return list(suspects.order_by("captured_at").values_list("pk", flat=True)[:MOST_ROWS])
+
+
+def _flag_unfulfilled(payment_id: uuid.UUID) -> bool:
+    payment, checkout = lock_payment(payment_id)
+    if payment.was_deleted or not _is_unfulfilled(checkout):
+        return False
+    if not flag(checkout, Attention.NOT_FULFILLED, NOT_GIVEN, door=Door.RECONCILIATION):
+        return False
+    queue_processing(payment_id, "update_status")
+    logger.error("payment %s: %s", payment_id, NOT_GIVEN)
+    return True
+
+
+def _flag_deleted(payment_id: uuid.UUID) -> bool:
+    payment, checkout = lock_payment(payment_id)
+    return payment.was_deleted and flag_deleted(checkout, door=Door.RECONCILIATION)
 
 
 def _is_unfulfilled(checkout: Checkout) -> bool:
-    if checkout.attention or checkout.refunded_amount >= checkout.amount:
+    if checkout.refunded_amount >= checkout.amount:
         return False
-    if Fulfilment.objects.filter(pk=checkout.pk).exists():
-        return False
-    settled = PaymentEvent.objects.filter(
-        payment_id=checkout.pk, kind=EventKind.ATTENTION_CLEARED, actor__isnull=False, data__reason__in=_BY_HAND
-    )
-    return not settled.exists()
+    return not Fulfilment.objects.filter(pk=checkout.pk).exists()

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import connection
 
+from payments.deleted_rows import stand_in
 from payments.errors import PaymentMissing
 from payments.models import Checkout, Payment
 
@@ -12,13 +13,16 @@ _CUSTOMER, _SLOT = 7_262_021, 7_262_022
 
 
 def lock_payment(payment_id: uuid.UUID) -> tuple[Payment, Checkout]:
-    """Lock a payment, first Supabase's row, then ours, until the transaction ends. Raises `PaymentMissing`."""
-    try:
-        payment = Payment.objects.select_for_update().get(pk=payment_id)
-        checkout = Checkout.objects.select_for_update().get(pk=payment_id)
-    except (Payment.DoesNotExist, Checkout.DoesNotExist):
-        raise PaymentMissing(f"there is no payment {payment_id}, or it was never started") from None
-    return payment, checkout
+    """Lock a payment, first Supabase's row, then ours, until the transaction ends.
+
+    The row may have been deleted, the money may not: then the payment is a stand-in that `was_deleted`. Raises
+    `PaymentMissing` for what was never started here.
+    """
+    payment = Payment.objects.select_for_update().filter(pk=payment_id).first()
+    checkout = Checkout.objects.select_for_update().filter(pk=payment_id).first()
+    if checkout is None:
+        raise PaymentMissing(f"nothing was ever started at YooKassa for the payment {payment_id}")
+    return payment or stand_in(checkout), checkout
 
 
 def lock_customer(user_id: uuid.UUID) -> None:

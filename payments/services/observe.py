@@ -8,10 +8,11 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from payments.errors import PaymentMissing, ProviderMismatch
+from payments.errors import PaymentMissing, ProviderMismatch, UnclearClaim
 from payments.models import Checkout, Payment, Refund
 from payments.orders import InvalidOrder, Order, parse_order
 from payments.provider import provider
+from payments.services.receipts import has_unsettled_refund_receipt
 from payments.states import HOLDING_MONEY, ProviderStatus, RefundStatus
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable
@@ -29,6 +30,7 @@ _SENT_AGAIN_WITHIN = timedelta(hours=1)
 MOST_PAGES = 20
 # In place of NaN. Nobody pays a kopeck, so it differs from whatever was paid.
 _NO_AMOUNT = Decimal("0.01")
+_TAKEN = (ProviderStatus.WAITING_FOR_CAPTURE, ProviderStatus.SUCCEEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +102,17 @@ def _take_over(client: YooKassaClient, payment_id: uuid.UUID) -> Checkout:
 
 def _check_only_claim(row: Payment, theirs: ProviderPayment) -> None:
     """Whoever inserts a row chooses its `external_payment_id`: an old payment must not prove a new row."""
+    # What was paid is somebody's; without money there is nothing for a person to find out.
+    refuse = UnclearClaim if theirs.status in _TAKEN else ProviderMismatch
     if Payment.objects.filter(external_payment_id=theirs.id).exclude(pk=row.pk).exists():
-        raise ProviderMismatch(f"several payments carry the id {theirs.id}, and YooKassa names none of them")
+        raise refuse(f"several payments carry the id {theirs.id}, and YooKassa names none of them")
     if row.created_at is None:
-        raise ProviderMismatch(f"{theirs.id} was made at {theirs.created_at}, and the payment has no time")
+        raise refuse(f"{theirs.id} was made at {theirs.created_at}, and the payment has no time")
     # The row was there first; the customer chose a way to pay in between.
     if theirs.created_at is None:
-        raise ProviderMismatch(f"YooKassa does not say when it made {theirs.id}")
+        raise refuse(f"YooKassa does not say when it made {theirs.id}")
     if not -_CLOCKS_DIFFER <= theirs.created_at - row.created_at <= STARTED_WITHIN:
-        raise ProviderMismatch(f"{theirs.id} was made at {theirs.created_at}, the payment at {row.created_at}")
+        raise refuse(f"{theirs.id} was made at {theirs.created_at}, the payment at {row.created_at}")
 
 
 def _get(client: YooKassaClient, external_id: str) -> ProviderPayment:
@@ -164,6 +168,8 @@ def _find(client: YooKassaClient, checkout: Checkout) -> ProviderPayment | None:
 
 def _wants_refunds(checkout: Checkout, payment: ProviderPayment) -> bool:
     rows = Refund.objects.filter(payment_id=checkout.pk, status__in=HOLDING_MONEY).values_list("status", "amount")
+    if has_unsettled_refund_receipt(checkout):
+        return True
     known = sum((amount for status, amount in rows if status == RefundStatus.SUCCEEDED), Decimal(0))
     return payment.refunded_amount != known or any(status != RefundStatus.SUCCEEDED for status, _ in rows)
 

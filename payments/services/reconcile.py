@@ -1,6 +1,7 @@
 """Compares the provider's recent payments and refunds with ours, and queues a check of each that differs.
 
-For what no notification told us. Reading is all that happens here: the check decides, as for every other door.
+For what no notification told us. The check decides, as for every other door. What has no payment here to check gets a
+mark, so that a person sees it: money that names an order of ours must not end as a line in a log.
 """
 
 import logging
@@ -8,23 +9,28 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from bridge.batches import one_by_one
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
+from payments.services.lost_money import is_marked, note_second, take_in, was_dealt_with
 from payments.services.refunds import queue_processing
 from payments.states import (
     REFUND_TRANSITIONS,
+    Attention,
     ProviderStatus,
     RefundStatus,
     may_follow,
     payment_status,
 )
-from payments.yookassa.objects import Page, ProviderPayment, ProviderRefund
+from payments.yookassa.errors import loggable
+from payments.yookassa.objects import Page, ProviderPayment, ProviderRefund, Unreadable
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +41,28 @@ MOST_NAMED = 10
 _CONTRADICTION = {ProviderStatus.SUCCEEDED, ProviderStatus.CANCELED}
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Paid at the provider for an order of ours, and no row of the site's has it."""
+
+    id: str
+    amount: Decimal
+    currency: str
+    names: str
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.amount} {self.currency} for the payment {self.names})"
+
+
 @dataclass
 class Comparison:
     """What a comparison found: payments of ours to check, and money at the provider that has no payment here.
 
-    `lost` are ids of paid payments that say they are ours, `foreign` of what may belong to another system of the shop.
+    `foreign` are ids of what may belong to another system of the shop.
     """
 
     to_check: set[uuid.UUID] = field(default_factory=set)
-    lost: list[str] = field(default_factory=list)
+    lost: list[Lost] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
 
@@ -54,9 +73,9 @@ def compare_recent(*, hours: int) -> Comparison:
     """
     client, since = provider(), timezone.now() - timedelta(hours=hours)
     found = Comparison()
-    for payments in _pages(lambda cursor: client.list_payments(created_from=since, cursor=cursor)):
+    for payments in _pages(lambda cursor: client.list_payments(created_from=since, cursor=cursor), found):
         _compare_payments(payments, found)
-    for refunds in _pages(lambda cursor: client.list_refunds(created_from=since, cursor=cursor)):
+    for refunds in _pages(lambda cursor: client.list_refunds(created_from=since, cursor=cursor), found):
         _compare_refunds(refunds, found)
     with transaction.atomic():
         for payment_id in sorted(found.to_check):
@@ -65,15 +84,23 @@ def compare_recent(*, hours: int) -> Comparison:
     return found
 
 
-def _pages(ask: Callable[[str | None], Page[T]]) -> Iterator[tuple[T, ...]]:
+def _pages(ask: Callable[[str | None], Page[T]], found: Comparison) -> Iterator[tuple[T, ...]]:
     cursor: str | None = None
     for _ in range(MOST_PAGES):
         page = ask(cursor)
+        _check_unreadable(page.unreadable, found)
         yield page.items
         cursor = page.next_cursor
         if cursor is None:
             return
     logger.error("YooKassa's list has more than %s pages; the rest was not compared", MOST_PAGES)
+
+
+def _check_unreadable(items: Sequence[Unreadable], found: Comparison) -> None:
+    """One of ours that cannot be read has a check: that fails, and then a person sees it. Once is enough."""
+    ids = [item.id for item in items if item.id]
+    ours = Checkout.objects.filter(external_id__in=ids).values_list("pk", flat=True)
+    found.to_check.update(pk for pk in ours if not is_marked(pk, Attention.CHECK_FAILED))
 
 
 def _compare_payments(theirs: Sequence[ProviderPayment], found: Comparison) -> None:
@@ -82,20 +109,62 @@ def _compare_payments(theirs: Sequence[ProviderPayment], found: Comparison) -> N
     by_id = {checkout.pk: checkout for checkout in ours}
     by_external_id = {checkout.external_id: checkout for checkout in by_id.values() if checkout.external_id}
     older = _older_rows([payment.id for payment in theirs if payment.id not in by_external_id])
+    rows = set(Payment.objects.filter(pk__in=by_id).values_list("pk", flat=True))
     for payment in theirs:
         name = names[payment.id]
         named = by_id.get(name) if name else None
         if payment.id in by_external_id:
-            if _differs(payment, by_external_id[payment.id]):
-                found.to_check.add(by_external_id[payment.id].pk)
+            checkout = by_external_id[payment.id]
+            if _differs(payment, checkout):
+                found.to_check.add(checkout.pk)
+            if checkout.pk not in rows and _holds_money(payment):
+                _note_deleted(payment, checkout, found)
         elif named is not None and named.external_id is None:
             # The answer to its creation never reached us.
             found.to_check.add(named.pk)
         elif payment.id in older:
             if older[payment.id].status != _status_of_row(payment):
                 found.to_check.add(older[payment.id].pk)
-        elif payment.status == ProviderStatus.SUCCEEDED:
-            (found.lost if payment.metadata.get("payment_id") else found.foreign).append(payment.id)
+        elif named is not None:
+            _note_second(payment, named, found)
+        elif _holds_money(payment):
+            _note_without_payment(payment, name, found)
+
+
+def _holds_money(payment: ProviderPayment) -> bool:
+    return payment.status == ProviderStatus.SUCCEEDED and payment.refunded_amount < payment.amount
+
+
+def _note_deleted(theirs: ProviderPayment, ours: Checkout, found: Comparison) -> None:
+    """Its check marks it; what a person has seen or settled needs no check any more."""
+    if was_dealt_with(ours.pk, Attention.ROW_DELETED):
+        return
+    found.lost.append(_lost(theirs, ours.pk))
+    if not is_marked(ours.pk, Attention.ROW_DELETED):
+        found.to_check.add(ours.pk)
+
+
+def _note_second(theirs: ProviderPayment, ours: Checkout, found: Comparison) -> None:
+    """Another payment than the one we know, for the same order: the customer has paid twice, or nearly did."""
+    holds_money = _holds_money(theirs)
+    one_by_one([ours.pk], lambda pk: note_second(theirs, pk, holds_money=holds_money), what="payment")
+    if holds_money and not was_dealt_with(ours.pk, Attention.PAID_TWICE):
+        found.lost.append(_lost(theirs, ours.pk))
+
+
+def _note_without_payment(theirs: ProviderPayment, name: uuid.UUID | None, found: Comparison) -> None:
+    """Take in money that names a payment of ours which nobody here knows: then it is checked and shown like any."""
+    named = theirs.metadata.get("payment_id")
+    if not named:
+        found.foreign.append(theirs.id)
+        return
+    found.lost.append(_lost(theirs, named))
+    if name is not None and one_by_one([name], lambda pk: take_in(theirs, pk), what="payment"):
+        found.to_check.add(name)
+
+
+def _lost(theirs: ProviderPayment, names: object) -> Lost:
+    return Lost(theirs.id, theirs.amount, theirs.currency, loggable(str(names)))
 
 
 def _differs(theirs: ProviderPayment, ours: Checkout) -> bool:
@@ -154,9 +223,9 @@ def _tell(found: Comparison) -> None:
         logger.info("%s payments differ from YooKassa's and are checked", len(found.to_check))
     if found.lost:
         logger.error(
-            "%s paid payments at YooKassa name a payment that is not here: %s",
+            "%s paid payments at YooKassa are for an order that has no row of its own here: %s",
             len(found.lost),
-            ", ".join(found.lost[:MOST_NAMED]),
+            ", ".join(map(str, found.lost[:MOST_NAMED])),
         )
     if found.foreign:
         logger.warning(

@@ -1,6 +1,5 @@
 """Money back: asked for here under a lock, sent to the provider by a worker, seen through by the checks."""
 
-import copy
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -12,10 +11,11 @@ from django.utils import timezone
 from bridge.pgmq import pgmq_queue
 from notifications.outbox import queue_email
 from payments.apps import QUEUE
-from payments.errors import RefundRefused
+from payments.errors import ReceiptImpossible, RefundRefused
 from payments.models import Checkout, Payment, Refund, User
 from payments.services.attention import flag
 from payments.services.locks import lock_payment
+from payments.services.receipts import needs_receipt, refund_receipt
 from payments.services.timeline import record_event
 from payments.states import (
     HOLDING_MONEY,
@@ -51,11 +51,13 @@ def request_refund(
     actor_id: int | None,
     door: Door,
     refund_id: uuid.UUID | None = None,
+    without_receipt: bool = False,
 ) -> Refund:
     """Note a refund and queue it; `amount` None means all that remains. Nothing is sent to the provider here.
 
     With a `refund_id` it happens once: the same request again returns the refund that the first one made.
-    Raises `RefundRefused` for what cannot be refunded and `PaymentMissing`.
+    `without_receipt` says that a person is going to make the receipt, where we cannot. Raises `RefundRefused` for what
+    cannot be refunded, its `ReceiptImpossible` for what would go without a receipt, and `PaymentMissing`.
     """
     with transaction.atomic():
         _, checkout = lock_payment(payment_id)
@@ -85,6 +87,12 @@ def request_refund(
             requested_by_id=actor_id,
         )
         refund.request_body = _request_body(checkout, refund)
+        by_hand = needs_receipt(checkout, refund) and "receipt" not in refund.request_body
+        if by_hand and not without_receipt:
+            raise ReceiptImpossible(
+                "a refund of a part needs a fiscal receipt, and the customer's account has neither an e-mail address "
+                "nor a telephone number: refund the whole sum, or refund in the admin and make the receipt by hand"
+            )
         refund.save(force_insert=True)
         record_event(
             payment_id,
@@ -94,6 +102,9 @@ def request_refund(
             refund=str(refund.pk),
             amount=str(wanted),
         )
+        if by_hand:
+            note = f"the refund {refund.pk} of {wanted} goes out without a receipt"
+            flag(checkout, Attention.REFUND_RECEIPT_MISSING, note, door=door)
         queue_processing(payment_id, "refund")
         return refund
 
@@ -129,6 +140,10 @@ def note_refund(payment: Payment, checkout: Checkout, seen: ProviderRefund, *, d
     status = RefundStatus(seen.status) if seen.status in RefundStatus.values else RefundStatus.PENDING
     changed = status in REFUND_TRANSITIONS[RefundStatus(refund.status)]
     refund.external_id = seen.id
+    registration = seen.receipt_registration[:20]
+    registered = bool(registration) and registration != refund.receipt_registration
+    if registered:
+        refund.receipt_registration = registration
     if changed:
         refund.status, refund.error = status, ""
         # YooKassa's words, of any length.
@@ -136,6 +151,9 @@ def note_refund(payment: Payment, checkout: Checkout, seen: ProviderRefund, *, d
         refund.cancellation_reason = seen.cancellation_reason[:100]
         refund.finished_at = timezone.now() if status in (RefundStatus.SUCCEEDED, RefundStatus.CANCELED) else None
     refund.save()
+    if registered and refund.status == RefundStatus.SUCCEEDED:
+        kind = EventKind.RECEIPT_CHANGED
+        record_event(checkout.payment_id, kind, door=door, refund=str(refund.pk), state=registration)
     if changed:
         _tell(refund, checkout, door=door)
         made_at = seen.created_at or timezone.now()
@@ -168,7 +186,12 @@ def _tell(refund: Refund, checkout: Checkout, *, door: Door) -> None:
     )
     if refund.status in (RefundStatus.CANCELED, RefundStatus.REJECTED):
         why = refund.cancellation_reason or refund.error
-        flag(checkout, Attention.REFUND_FAILED, f"the refund of {refund.amount} did not go through: {why}", door=door)
+        flag(
+            checkout,
+            Attention.REFUND_FAILED,
+            f"the refund {refund.pk} of {refund.amount} did not go through: {why}",
+            door=door,
+        )
 
 
 def _mail(payment: Payment, refund: Refund) -> None:
@@ -183,19 +206,23 @@ def _mail(payment: Payment, refund: Refund) -> None:
 
 
 def _request_body(checkout: Checkout, refund: Refund) -> dict[str, Any]:
-    """What is sent, and stored first. The description carries our id: by it a lost answer is found again.
-
-    The receipt of the payment had one item; the refund's has the same with its own amount (54-FZ).
-    """
+    """What is sent, and stored first. The description carries our id: by it a lost answer is found again."""
     amount = {"value": str(refund.amount), "currency": refund.currency}
     body: dict[str, Any] = {
         "payment_id": checkout.external_id,
         "amount": amount,
         "description": f"{_DESCRIPTION}{refund.pk}",
     }
-    receipt = copy.deepcopy((checkout.request_body or {}).get("receipt"))
-    if receipt:
-        for item in receipt["items"]:
-            item["amount"], item["quantity"] = amount, "1.00"
-        body["receipt"] = receipt
-    return body
+    receipt = refund_receipt(checkout, refund) if needs_receipt(checkout, refund) else None
+    return body if receipt is None else body | {"receipt": receipt}
+
+
+def are_made_good(checkout: Checkout) -> bool:
+    """Whether after each refund that failed as much went back in another try."""
+    rows = list(Refund.objects.filter(payment_id=checkout.pk).order_by("created_at"))
+    for place, failed in enumerate(rows):
+        if failed.status in (RefundStatus.CANCELED, RefundStatus.REJECTED):
+            later = [one.amount for one in rows[place + 1 :] if one.status == RefundStatus.SUCCEEDED]
+            if sum(later, Decimal(0)) < failed.amount:
+                return False
+    return True

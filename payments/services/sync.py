@@ -13,15 +13,17 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from payments.models import Checkout, Payment, Refund
+from payments.models import Checkout, Fulfilment, Payment, Refund
 from payments.schedule import next_check_after
 from payments.services.attention import flag, settle
 from payments.services.fulfil import fulfil
 from payments.services.locks import lock_payment
 from payments.services.observe import GIVE_UP_AFTER, Observation, observe_payment
-from payments.services.refunds import note_refund, note_refused
+from payments.services.receipts import has_unsettled_receipt, judge_receipts
+from payments.services.refunds import are_made_good, note_refund, note_refused
 from payments.services.timeline import record_event
 from payments.states import (
+    NOTHING_GIVEN,
     Attention,
     Door,
     EventKind,
@@ -82,15 +84,18 @@ def apply_observation(observation: Observation, *, door: Door) -> Payment:
         payment, checkout = lock_payment(observation.payment_id)
         seen = observation.payment
         problem = _mismatch(payment, checkout, seen) if seen is not None else None
-        if problem is not None:
-            logger.error("payment %s is not what YooKassa has: %s", payment.pk, problem)
-            flag(checkout, Attention.MISMATCH, problem, door=door)
+        if seen is not None and problem is not None:
+            if flag(checkout, Attention.MISMATCH, problem, door=door):
+                logger.error("payment %s is not what YooKassa has: %s", payment.pk, problem)
+            if seen.status != ProviderStatus.WAITING_FOR_CAPTURE:
+                # Captured in part, for instance: to capture or cancel it is not the thing to do any more.
+                settle(checkout, Attention.WAITS_FOR_CAPTURE, door=door)
         elif seen is not None:
             _apply(payment, checkout, seen, observation, door=door)
+            settle(checkout, *_settled(payment, checkout), door=door)
         elif _is_given_up(checkout, observation):
             _move(payment, checkout, ProviderStatus.REJECTED, door=door)
-        if problem is None:
-            settle(checkout, Attention.CHECK_FAILED, door=door)
+        settle(checkout, Attention.CHECK_FAILED, door=door)
         checkout.checked_at, checkout.checks = observation.seen_at, checkout.checks + 1
         _keep(payment, checkout, door=door)
         return payment
@@ -113,7 +118,8 @@ def _mismatch(payment: Payment, checkout: Checkout, seen: ProviderPayment) -> st
         return f"the amount is {seen.amount} {seen.currency}, not {checkout.amount} {checkout.currency}"
     named = seen.metadata.get("payment_id")
     if named != str(checkout.pk) and (named is not None or checkout.request_body is not None):
-        return f"it was made for the payment {named or 'of nobody'}"
+        # YooKassa's text, of any length.
+        return f"it was made for the payment {(named or 'of nobody')[:64]}"
     if checkout.external_id is None and Checkout.objects.filter(external_id=seen.id).exists():
         return f"the payment {seen.id} belongs to another row"
     contradiction = {checkout.provider_status, seen.status} == {ProviderStatus.SUCCEEDED, ProviderStatus.CANCELED}
@@ -137,13 +143,45 @@ def _apply(
         _copy(checkout, seen, door=door)
     if checkout.provider_status == ProviderStatus.WAITING_FOR_CAPTURE:
         flag(checkout, Attention.WAITS_FOR_CAPTURE, "capture or cancel it in YooKassa's office", door=door)
-    else:
-        settle(checkout, Attention.WAITS_FOR_CAPTURE, door=door)
     if checkout.provider_status == ProviderStatus.SUCCEEDED:
         _refund(payment, checkout, seen, observation, door=door)
-        if checkout.refunded_amount < checkout.amount:
+        judge_receipts(checkout, now=observation.seen_at, door=door)
+        if checkout.refunded_amount >= checkout.amount:
+            return
+        if payment.was_deleted:
+            flag_deleted(checkout, door=door)
+        else:
             named = seen.metadata.get("payment_id") == str(payment.pk)
             fulfil(payment, checkout, vouched=named, door=door)
+
+
+def flag_deleted(checkout: Checkout, *, door: Door) -> bool:
+    """Mark a paid, locked payment whose row is gone; returns whether that is news."""
+    given = Fulfilment.objects.filter(pk=checkout.pk).first()
+    what = "nothing was given for it" if given is None else f"its {given.kind} had been given"
+    news = flag(checkout, Attention.ROW_DELETED, f"the row in public.payments is gone; {what}", door=door)
+    if news:
+        logger.error("payment %s (%s %s) is paid and its row is gone", checkout.pk, checkout.amount, checkout.currency)
+    return news
+
+
+def _settled(payment: Payment, checkout: Checkout) -> set[Attention]:
+    """What is not true any more, now that YooKassa's word was taken over."""
+    # It is neither another payment nor unknown there.
+    over = {Attention.MISMATCH}
+    status = checkout.provider_status
+    if status != ProviderStatus.WAITING_FOR_CAPTURE:
+        over.add(Attention.WAITS_FOR_CAPTURE)
+    if status not in (ProviderStatus.UNKNOWN, ProviderStatus.REJECTED):
+        over.add(Attention.NOT_CREATED)
+    fully_refunded = checkout.refunded_amount >= checkout.amount
+    if fully_refunded:
+        over |= NOTHING_GIVEN
+    if fully_refunded or not payment.was_deleted or status == ProviderStatus.CANCELED:
+        over.add(Attention.ROW_DELETED)
+    if fully_refunded or are_made_good(checkout):
+        over.add(Attention.REFUND_FAILED)
+    return over
 
 
 def _copy(checkout: Checkout, seen: ProviderPayment, *, door: Door) -> None:
@@ -159,6 +197,10 @@ def _copy(checkout: Checkout, seen: ProviderPayment, *, door: Door) -> None:
     checkout.income_amount = seen.income_amount
     checkout.provider_created_at, checkout.expires_at = seen.created_at, seen.expires_at
     checkout.captured_at = seen.captured_at or checkout.captured_at
+    if checkout.captured_at is None and checkout.provider_status == ProviderStatus.SUCCEEDED:
+        # Without a day the money would be in no revenue. What the system before us took over gets none: how old it is
+        # decides what a machine may give for it.
+        checkout.captured_at = None if checkout.request_body is None else timezone.now()
 
 
 def _refund(
@@ -189,7 +231,7 @@ def _keep(payment: Payment, checkout: Checkout, *, door: Door) -> None:
     wait = next_check_after(
         checkout.checks,
         ProviderStatus(checkout.provider_status),
-        unsettled=pending_refund or checkout.receipt_registration == "pending",
+        unsettled=pending_refund or has_unsettled_receipt(checkout),
         age=timezone.now() - checkout.created_at,
     )
     checkout.next_check_at = None if wait is None else timezone.now() + wait
@@ -203,9 +245,12 @@ def _keep(payment: Payment, checkout: Checkout, *, door: Door) -> None:
     differs = {name: value for name, value in truth.items() if getattr(payment, name) != value}
     if not differs:
         return
-    _note_corrections(payment, differs, door=door)
+    if not payment.was_deleted:
+        _note_corrections(payment, differs, door=door)
     for name, value in differs.items():
         setattr(payment, name, value)
+    if payment.was_deleted:
+        return
     payment.save(update_fields=[*differs, "updated_at"])
 
 

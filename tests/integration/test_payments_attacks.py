@@ -17,7 +17,7 @@ from payments.services.create import Caller, create_payment
 from payments.states import Attention, EventKind
 from tests.checkouts import make_checkout, make_payment, queued_checks
 from tests.payment_calls import PRICE, Catalogue, Customer, make_catalogue, tomorrow
-from tests.payment_deliveries import assert_left_to_staff, create_at_yookassa, paid
+from tests.payment_deliveries import assert_left_to_staff, create_at_yookassa, paid, work_off
 from tests.payment_pages import CHECK, LIST, LOOK, page_of, staff_with
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
@@ -133,39 +133,19 @@ def test_a_row_that_was_deleted_and_written_again_does_not_bring_a_second_packag
     assert PaymentEvent.objects.filter(payment_id=checkout.pk, kind=EventKind.FULFILLED).count() == 1
 
 
-def test_a_payment_whose_row_was_deleted_is_not_offered_for_payment_again(
-    customer: Customer, catalogue: Catalogue
+def test_a_payment_whose_row_was_deleted_is_checked_until_it_has_an_end(
+    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer
 ) -> None:
-    metadata = catalogue.booking()
-    first = customer.create(metadata)
-    write("DELETE FROM public.payments")
-    second = customer.create(metadata)
-    assert second.body["payment_id"] != first.body["payment_id"]
-    assert Payment.objects.filter(pk=second.body["payment_id"]).exists()
-
-
-def test_a_row_that_is_deleted_while_its_payment_is_created_gets_no_token(
-    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    create = yookassa.shop.create_payment
-
-    def delete_meanwhile(*args: Any, **options: Any) -> Any:
-        # The stand-in answers in a thread of its own, and the row is locked by nobody at that moment.
-        write("DELETE FROM public.payments")
-        connection.close()
-        return create(*args, **options)
-
-    monkeypatch.setattr(yookassa.shop, "create_payment", delete_meanwhile)
-    answer = customer.create(catalogue.booking())
-    assert (answer.status, answer.code) == (409, "payment_finished")
-
-
-def test_a_payment_whose_row_was_deleted_is_not_checked_for_ever(customer: Customer, catalogue: Catalogue) -> None:
-    customer.create(catalogue.booking())
+    started = customer.create(catalogue.booking())
     Checkout.objects.update(next_check_at=timezone.now())
     write("DELETE FROM public.payments")
-    assert due_checks.queue_due_checks() == 0
-    assert queued_checks() == []
+    yookassa.expire(str(Checkout.objects.get().external_id))
+    assert due_checks.queue_due_checks() == 1
+    work_off()
+    checkout = Checkout.objects.get(pk=started.body["payment_id"])
+    # Nobody has paid, so nobody need look.
+    assert (checkout.provider_status, checkout.attention, checkout.next_check_at) == ("canceled", "", None)
+    assert (due_checks.queue_due_checks(), queued_checks()) == (0, [])
 
 
 POISON = {

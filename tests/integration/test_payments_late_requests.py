@@ -12,7 +12,7 @@ from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
 from payments.services.refunds import remaining_amount, request_refund
 from payments.services.sync import sync_payment
-from payments.states import Attention, Door, OrderKind, PaymentStatus, RefundStatus
+from payments.states import Door, OrderKind, PaymentStatus, RefundStatus
 from tests.checkouts import purge_checks, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_calls import make_catalogue
@@ -55,8 +55,8 @@ def test_a_refund_that_was_refused_and_is_made_after_all_counts_as_made(shop: Yo
     assert (refund.status, refund.error) == (RefundStatus.SUCCEEDED, "")
     assert Payment.objects.get(pk=paid.pk).status == PaymentStatus.REFUNDED
     paid.refresh_from_db()
-    # Staff were told of a refusal, and may have acted on it: they find out for themselves.
-    assert (paid.attention, remaining_amount(paid)) == (Attention.REFUND_FAILED, Decimal(0))
+    # Nothing is left to do: all of it went back.
+    assert (paid.attention, remaining_amount(paid)) == ("", Decimal(0))
     assert Refund.objects.filter(payment_id=paid.pk, status=RefundStatus.SUCCEEDED).get() == refund
     beat.compare_recent(hours=3)
     assert queued_checks() == []

@@ -42,7 +42,9 @@ def test_an_embedded_payment_has_a_token_until_it_is_paid(server: YooKassaServer
     server.succeed(created.id, method="sbp")
     paid = client.get_payment(created.id)
     assert (paid.status, paid.paid, paid.refundable, paid.confirmation_token) == ("succeeded", True, True, None)
-    assert (paid.method_type, paid.method_title, paid.receipt_registration) == ("sbp", "СБП", "succeeded")
+    assert (paid.method_type, paid.method_title, paid.receipt_registration) == ("sbp", "СБП", "pending")
+    server.register_receipt(created.id)
+    assert client.get_payment(created.id).receipt_registration == "succeeded"
     assert paid.captured_at is not None
     assert paid.income_amount is not None
     assert paid.income_amount < paid.amount

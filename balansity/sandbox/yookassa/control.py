@@ -19,8 +19,10 @@ class Control:
 
     `POST payments/<id>/succeed|wait_for_capture|decline|expire`, options `method`, `reason`, `party`, `at` ·
     `POST refunds/<id>/succeed|cancel`, options `reason`, `party` · `POST refunds {"status": …}`: what becomes of new
-    ones · `POST faults` (members of `Fault`), `DELETE faults` · `GET requests` · `GET notifications`,
-    `POST notifications` (members of `Notifications.configure`), `POST notifications/release {"order": …}`
+    ones · `POST payments|refunds/<id>/register_receipt`, option `state` · `POST receipts {"after": seconds or null}`:
+    when receipts are registered · `POST faults` (members of `Fault`), `DELETE faults` · `GET requests` ·
+    `GET notifications`, `POST notifications` (members of `Notifications.configure`),
+    `POST notifications/release {"order": …}`
     """
 
     def __init__(
@@ -68,6 +70,10 @@ class Control:
             case ["refunds"]:
                 self._shop.refund_status = Status(options.get("status", ""))
                 return {}
+            case ["receipts"]:
+                after = options.get("after")
+                self._shop.register_after = None if after is None else float(after)
+                return {}
             case [kind, object_id, action]:
                 return self._act(kind, object_id, action, options)
         raise not_found("", "There is no such action")
@@ -83,6 +89,8 @@ class Control:
             ("payments", "expire"): shop.expire,
             ("refunds", "succeed"): shop.succeed_refund,
             ("refunds", "cancel"): shop.cancel_refund,
+            ("payments", "register_receipt"): shop.register_receipt,
+            ("refunds", "register_receipt"): shop.register_receipt,
         }
         if (kind, action) not in actions:
             raise not_found("", "There is no such action")

@@ -47,6 +47,14 @@ class Status(StrEnum):
     CANCELED = "canceled"
 
 
+class Registration(StrEnum):
+    """How the tax office stands to a receipt: it takes its time, and may refuse."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+
+
 @dataclass(slots=True)
 class Payment:
     """Changed only by `Shop`, under its lock. `held` is what refunds took or are about to take."""
@@ -73,6 +81,8 @@ class Payment:
     reason: str = ""
     held: Decimal = Decimal(0)
     refunded: Decimal = Decimal(0)
+    registration: Registration = Registration.PENDING
+    register_at: datetime | None = None
 
     @property
     def remaining(self) -> Decimal:
@@ -107,7 +117,7 @@ class Payment:
         if self.reason:
             shown["cancellation_details"] = {"party": self.party, "reason": self.reason}
         if self.receipt:
-            shown["receipt_registration"] = _receipt_state(self.status)
+            shown["receipt_registration"] = _receipt_state(self.status, self.registration)
         return {name: value for name, value in shown.items() if value is not None}
 
 
@@ -125,6 +135,8 @@ class Refund:
     status: Status = Status.PENDING
     party: str = ""
     reason: str = ""
+    registration: Registration = Registration.PENDING
+    register_at: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
         shown: dict[str, Any] = {
@@ -141,7 +153,7 @@ class Refund:
         if self.reason:
             shown["cancellation_details"] = {"party": self.party, "reason": self.reason}
         if self.receipt:
-            shown["receipt_registration"] = _receipt_state(self.status)
+            shown["receipt_registration"] = _receipt_state(self.status, self.registration)
         return shown
 
 
@@ -153,5 +165,8 @@ def moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _receipt_state(status: Status) -> str:
-    return status.value if status in (Status.SUCCEEDED, Status.CANCELED) else "pending"
+def _receipt_state(status: Status, registration: Registration) -> str:
+    if status is Status.CANCELED:
+        return Registration.CANCELED.value
+    # The money first: what was not taken, or has not gone back, has no receipt yet.
+    return registration.value if status is Status.SUCCEEDED else Registration.PENDING.value

@@ -98,6 +98,9 @@ class YooKassaServer:
     def cancel_refund(self, refund_id: str, *, reason: str = "insufficient_funds") -> Json:
         return self.shop.cancel_refund(refund_id, reason=reason)
 
+    def register_receipt(self, object_id: str, *, state: str = "succeeded") -> Json:
+        return self.shop.register_receipt(object_id, state=state)
+
     def start(self) -> None:
         """Listen. Raises `OSError` when the port is taken."""
         handler = type(

@@ -11,10 +11,12 @@ from typing import Any
 from balansity.sandbox.yookassa.errors import ApiError, invalid, not_found
 from balansity.sandbox.yookassa.listing import PAYMENTS, REFUNDS, list_objects
 from balansity.sandbox.yookassa.methods import METHODS
-from balansity.sandbox.yookassa.records import REASONS, Payment, Refund, Status
+from balansity.sandbox.yookassa.records import REASONS, Payment, Refund, Registration, Status
 from balansity.sandbox.yookassa.validation import read_capture_request, read_payment_request, read_refund_request
 
 Json = dict[str, Any]
+# Real ones take minutes.
+REGISTER_AFTER = 2.0
 OnEvent = Callable[[str, Json], None]
 
 
@@ -23,7 +25,8 @@ class Shop:
 
     `on_event` is told of each event with a picture of the object, in the order of the events; it must not call back.
     Unpaid payments end after `pay_within` seconds, reserved ones after `capture_within`. New refunds get
-    `refund_status` (`succeeded`, `pending`, or `canceled`). Raises `ApiError`.
+    `refund_status` (`succeeded`, `pending`, or `canceled`). A receipt is registered `register_after` seconds after the
+    money moved; with `None` only by `register_receipt`. Raises `ApiError`.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Shop:
         self.page_url = page_url
         self.pay_within, self.capture_within = pay_within, capture_within
         self.refund_status = Status.SUCCEEDED
+        self.register_after: float | None = REGISTER_AFTER
         self._on_event = on_event
         self._payments: dict[str, Payment] = {}
         self._refunds: dict[str, Refund] = {}
@@ -143,6 +147,10 @@ class Shop:
                 until = {Status.PENDING: payment.pay_until, Status.WAITING_FOR_CAPTURE: payment.capture_until}
                 if (end := until.get(payment.status)) and end <= now:
                     self._expire(payment)
+            registering: list[Payment | Refund] = [*self._payments.values(), *self._refunds.values()]
+            for one in registering:
+                if one.register_at is not None and one.register_at <= now:
+                    self._register(one, Registration.SUCCEEDED)
 
     def create_refund(self, body: Any) -> Json:
         wanted = read_refund_request(body)
@@ -150,13 +158,17 @@ class Shop:
             payment = self._to_refund(wanted.payment_id)
             if wanted.amount > payment.remaining:
                 raise invalid("amount", f"more than what can be refunded: {payment.remaining}")
+            whole = wanted.amount == payment.amount
+            if wanted.receipt and whole:
+                raise invalid("receipt", "with a refund of the whole payment it is made from the payment's own")
+            receipt = payment.receipt if whole else wanted.receipt
             refund = Refund(
                 id=str(uuid.uuid4()),
                 payment_id=payment.id,
                 amount=wanted.amount,
                 description=wanted.description,
                 metadata=wanted.metadata,
-                receipt=wanted.receipt,
+                receipt=receipt,
                 created_at=_now(),
             )
             payment.held += refund.amount
@@ -167,17 +179,19 @@ class Shop:
 
     def refund(self, refund_id: str) -> Json:
         with self._lock:
+            self.expire_due()
             return self._refund(refund_id).to_json()
 
     def list_refunds(self, query: Mapping[str, str]) -> Json:
         with self._lock:
+            self.expire_due()
             refunds = [one.to_json() for one in self._refunds.values()]
             return list_objects(refunds, query, REFUNDS)
 
     def succeed_refund(self, refund_id: str) -> Json:
         with self._lock:
             refund = self._pending_refund(refund_id)
-            refund.status = Status.SUCCEEDED
+            refund.status, refund.register_at = Status.SUCCEEDED, self._register_at()
             self._payments[refund.payment_id].refunded += refund.amount
             self._on_event("refund.succeeded", refund.to_json())
             return refund.to_json()
@@ -189,6 +203,21 @@ class Shop:
             refund.status, refund.reason, refund.party = Status.CANCELED, reason, party
             self._payments[refund.payment_id].held -= refund.amount
             return refund.to_json()
+
+    def register_receipt(self, object_id: str, *, state: str = Registration.SUCCEEDED) -> Json:
+        """The tax office takes the receipt of a payment or refund, or refuses it. There is no notification of that."""
+        with self._lock:
+            one = self._refunds.get(object_id) or self._payment(object_id)
+            if not one.receipt or one.status is not Status.SUCCEEDED:
+                raise invalid("receipt", f"there is none to register, and the status is {one.status}")
+            return self._register(one, Registration(state))
+
+    def _register(self, one: Payment | Refund, state: Registration) -> Json:
+        one.registration, one.register_at = state, None
+        return one.to_json()
+
+    def _register_at(self) -> datetime | None:
+        return None if self.register_after is None else _now() + timedelta(seconds=self.register_after)
 
     def _payment(self, payment_id: str) -> Payment:
         self.expire_due()
@@ -225,7 +254,7 @@ class Shop:
         payment.method, payment.method_used = method, True
 
     def _succeed(self, payment: Payment, at: datetime) -> Json:
-        payment.captured_at = at
+        payment.captured_at, payment.register_at = at, self._register_at()
         return self._move(payment, Status.SUCCEEDED)
 
     def _expire(self, payment: Payment) -> Json:

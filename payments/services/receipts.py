@@ -1,0 +1,104 @@
+"""Fiscal receipts (54-FZ): the one that a refund needs, and which receipts a person must look after.
+
+YooKassa's rules: with a refund of the whole sum it makes the receipt from what it has; with any other, the last part of
+a payment included, it wants one from us. A receipt that was not registered, or waits for three days, is a case for a
+person. https://yookassa.ru/developers/payment-acceptance/receipts/54fz/yoomoney/refunds
+"""
+
+import copy
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from payments.models import Checkout, PaymentAttention, Refund, User
+from payments.requests import TaxRules, receipt, receipt_contact
+from payments.services.attention import flag, settle
+from payments.states import Attention, Door, ProviderStatus, RefundStatus
+
+PATIENCE = timedelta(days=3)
+PENDING, CANCELED = "pending", "canceled"
+_BY_RECEIPTS = (Attention.RECEIPT_FAILED, Attention.REFUND_RECEIPT_FAILED)
+
+
+def needs_receipt(checkout: Checkout, refund: Refund) -> bool:
+    """Whether a refund must bring its own receipt: one of the whole sum must not."""
+    return refund.amount != checkout.amount
+
+
+def refund_receipt(checkout: Checkout, refund: Refund) -> dict[str, Any] | None:
+    """The receipt of a part that goes back, or `None` when nobody is known to send it to.
+
+    The receipt of the payment had one item: this one has the same, with its own amount. What the system before us sent
+    with a payment is not known here, so for its payments the receipt is made anew.
+    """
+    sent = copy.deepcopy((checkout.request_body or {}).get("receipt"))
+    if sent:
+        for item in sent["items"]:
+            item["amount"], item["quantity"] = {"value": str(refund.amount), "currency": refund.currency}, "1.00"
+        return dict(sent)
+    customer = User.objects.filter(pk=checkout.user_id).first()
+    contact = None if customer is None else receipt_contact(emails=(customer.email,), phone=customer.phone)
+    if contact is None:
+        return None
+    return receipt(
+        kind=checkout.kind,
+        amount=refund.amount,
+        currency=refund.currency,
+        contact=contact,
+        taxes=TaxRules(settings.YUKASSA_VAT_CODE, settings.YUKASSA_TAX_SYSTEM_CODE),
+    )
+
+
+def can_send_receipt(checkout: Checkout) -> bool:
+    """Whether a refund of a part could bring its receipt."""
+    return refund_receipt(checkout, Refund(amount=checkout.amount, currency=checkout.currency)) is not None
+
+
+def judge_receipts(checkout: Checkout, *, now: datetime, door: Door) -> None:
+    """Mark or settle a locked, paid payment by how its receipt and those of its refunds stand."""
+    own = _trouble(checkout.receipt_registration, checkout.captured_at, now)
+    refunds = _registered_refunds(checkout).order_by("created_at")
+    troubles = [(one, _trouble(one.receipt_registration, one.created_at, now)) for one in refunds]
+    notes = [f"the receipt of the refund {one.pk} {trouble}" for one, trouble in troubles if trouble]
+    _keep(checkout, Attention.RECEIPT_FAILED, f"the receipt {own}" if own else "", door=door)
+    _keep(checkout, Attention.REFUND_RECEIPT_FAILED, "; ".join(notes), door=door)
+
+
+def has_unsettled_receipt(checkout: Checkout) -> bool:
+    """Whether the provider is to be asked again: a receipt is on its way, or a person may be mending one."""
+    if checkout.provider_status != ProviderStatus.SUCCEEDED:
+        return False
+    if checkout.receipt_registration == PENDING or has_unsettled_refund_receipt(checkout):
+        return True
+    return _open_marks(checkout).exists()
+
+
+def has_unsettled_refund_receipt(checkout: Checkout) -> bool:
+    """The same for its refunds alone, which are asked for separately."""
+    if _registered_refunds(checkout).filter(receipt_registration=PENDING).exists():
+        return True
+    return _open_marks(checkout).filter(reason=Attention.REFUND_RECEIPT_FAILED).exists()
+
+
+def _registered_refunds(checkout: Checkout) -> QuerySet[Refund]:
+    return Refund.objects.filter(payment_id=checkout.pk, status=RefundStatus.SUCCEEDED)
+
+
+def _open_marks(checkout: Checkout) -> QuerySet[PaymentAttention]:
+    return PaymentAttention.objects.filter(payment_id=checkout.pk, reason__in=_BY_RECEIPTS, settled_at__isnull=True)
+
+
+def _trouble(registration: str, since: datetime | None, now: datetime) -> str:
+    if registration == CANCELED:
+        return "was not registered"
+    late = registration == PENDING and since is not None and now - since >= PATIENCE
+    return f"waits for its registration for more than {PATIENCE.days} days" if late else ""
+
+
+def _keep(checkout: Checkout, reason: Attention, note: str, *, door: Door) -> None:
+    if note:
+        flag(checkout, reason, note, door=door)
+    else:
+        settle(checkout, reason, door=door)
