@@ -10,7 +10,8 @@ from bridge import outcome
 from bridge.errors import TokenLost
 from bridge.flow import Flow
 from bridge.message import Delivery, LastError, Message, Reason, Unreadable
-from bridge.pgmq import TOO_LARGE, pgmq_queue
+from bridge.pgmq import TOO_LARGE, QueueMissing, pgmq_queue
+from bridge.postgres import is_outage
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import Queue
 from bridge.screening import Order
@@ -100,6 +101,13 @@ class Drain:
                     outcome.fail(self.queue, message, reason, error)
             except TokenLost as lost:
                 logger.warning("%s", lost)
+                return 0
+            except QueueMissing:
+                raise
+            except Exception as trouble:  # Whatever it is, it is about this message: the others have their turn.
+                if is_outage(trouble):
+                    raise
+                logger.exception("%s %s could not be archived", delivery.queue, delivery.msg_id)
                 return 0
         return 1
 

@@ -189,6 +189,10 @@ class PgmqQueue(Archive):
     def is_queued(self, msg_id: int) -> bool:
         return bool(self._all("is_queued", msg_id=msg_id)[0][0])
 
+    def queued_among(self, msg_ids: list[int]) -> set[int]:
+        """Which of these messages are in the queue."""
+        return {msg_id for (msg_id,) in self._all("queued_among", msg_ids=msg_ids)}
+
     def send(self, body: Any, *, headers: dict[str, Any] | None = None) -> int:
         """Put a message into the queue and return its id; headers need pgmq 1.5."""
         if headers is None:

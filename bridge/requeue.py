@@ -1,12 +1,16 @@
 """Puts a message that failed for good back into its queue: a new message with the same body and a link to the old."""
 
+import logging
 from collections.abc import Callable
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from bridge.errors import BridgeError
 from bridge.message import Outcome, Reason
 from bridge.pgmq import FailedMessage, pgmq_queue
+from bridge.postgres import is_outage
+
+logger = logging.getLogger(__name__)
 
 
 class NotRequeueable(BridgeError):
@@ -65,6 +69,11 @@ def requeue_failed(
                 new_id = requeue_message(queue=queue, msg_id=failed.msg_id)
             except NotRequeueable:
                 continue  # Somebody else put it back since the page was read.
+            except DatabaseError as error:
+                if is_outage(error):
+                    raise
+                logger.error("%s %s is left out, Postgres says: %s", queue, failed.msg_id, str(error).strip())
+                continue
             count += 1
             if tell is not None:
                 tell(failed.msg_id, new_id)

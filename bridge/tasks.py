@@ -5,12 +5,14 @@ from datetime import timedelta
 
 from celery import shared_task
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils import timezone
 
 from bridge.bundle import deliver_bundle
 from bridge.kept import forget_vanished
 from bridge.models import BridgeProcess
 from bridge.pgmq import QueueMissing, pgmq_queue
+from bridge.postgres import is_outage
 from bridge.queues import registry
 
 __all__ = ["deliver_bundle", "forget_dead_bridges", "prune_archives"]
@@ -35,6 +37,11 @@ def prune_archives() -> None:
                     break
         except QueueMissing as missing:
             logger.warning("%s", missing)
+        except DatabaseError as error:
+            if is_outage(error):
+                raise
+            # A right that we lack on one archive must not let the others grow.
+            logger.error("%s: its archive could not be pruned: %s", queue.name, str(error).strip())
         if deleted:
             logger.info(
                 "%s: %s archived messages older than %s days deleted", queue.name, deleted, settings.BRIDGE_ARCHIVE_DAYS

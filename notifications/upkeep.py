@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from bridge.batches import one_by_one, without_message
 from bridge.message import History, Outcome
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import registry
@@ -33,18 +34,20 @@ def settle_stuck_emails() -> int:
     limit = now - PATIENCE - timedelta(seconds=registry.get(QUEUE).run_lease)
     late = Q(next_retry_at__isnull=True) | Q(next_retry_at__lt=now - PATIENCE)
     stuck = EmailMessage.objects.filter(late, status__in=UNFINISHED, updated_at__lt=limit)
-    settled = waiting = 0
-    for row in stuck.order_by("updated_at")[:MOST_ROWS]:
-        change = _outcome_of(row)
-        if change is None:
-            waiting += 1
-        else:
-            settled += _settle(row, change)
-    if waiting:
+    rows = list(stuck.order_by("updated_at").values_list("pk", "queue", "msg_id"))
+    lost = without_message(rows)
+    settled = one_by_one(lost[:MOST_ROWS], _settle_stuck, what="email")
+    if waiting := len(rows) - len(lost):
         logger.warning("%s emails wait for a worker for more than %s", waiting, now - limit)
     if settled:
         logger.warning("%s emails had lost touch with their message and were settled", settled)
     return settled
+
+
+def _settle_stuck(pk: int) -> bool:
+    row = EmailMessage.objects.filter(pk=pk, status__in=UNFINISHED).first()
+    change = None if row is None else _outcome_of(row)
+    return row is not None and change is not None and _settle(row, change) > 0
 
 
 def forget_bodies() -> int:

@@ -286,6 +286,9 @@ RETURNING q.msg_id
 -- name: archived_history
 SELECT {history} FROM {archive} AS q, {absent} WHERE q.msg_id = %(msg_id)s
 
+-- name: queued_among
+SELECT msg_id FROM {queue} WHERE msg_id = ANY(%(msg_ids)s)
+
 -- name: is_queued
 SELECT EXISTS (SELECT FROM {queue} WHERE msg_id = %(msg_id)s)
 

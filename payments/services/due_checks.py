@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from bridge.batches import one_by_one
+from bridge.batches import one_by_one, without_message
 from bridge.pgmq import pgmq_queue
 from payments.apps import QUEUE
 from payments.models import Checkout, Fulfilment, Payment, PaymentAttention, ProviderNotification
@@ -59,10 +59,8 @@ def queue_lost_notifications() -> int:
         payment_id__isnull=False,
         received_at__lt=timezone.now() - NOTIFICATION_PATIENCE,
     )
-    rows = list(old.order_by("received_at").values_list("pk", "msg_id"))
-    queue = pgmq_queue(QUEUE)
-    # All of them are looked at: those that only wait must not keep the lost ones behind them from their turn.
-    lost = [pk for pk, msg_id in rows if msg_id is None or not queue.is_queued(msg_id)]
+    rows = [(pk, QUEUE, msg_id) for pk, msg_id in old.order_by("received_at").values_list("pk", "msg_id")]
+    lost = without_message(rows)
     if waiting := len(rows) - len(lost):
         logger.warning("%s notifications wait for their check for more than %s", waiting, NOTIFICATION_PATIENCE)
     queued = one_by_one(lost[:MOST_ROWS], _queue_lost, what="notification without its check")

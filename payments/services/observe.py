@@ -30,6 +30,8 @@ _SENT_AGAIN_WITHIN = timedelta(hours=1)
 MOST_PAGES = 20
 # In place of NaN. Nobody pays a kopeck, so it differs from whatever was paid.
 _NO_AMOUNT = Decimal("0.01")
+# A provider that is silent costs the length of its timeout each time.
+_MOST_UNANSWERED = 2
 _TAKEN = (ProviderStatus.WAITING_FOR_CAPTURE, ProviderStatus.SUCCEEDED)
 
 
@@ -37,13 +39,15 @@ _TAKEN = (ProviderStatus.WAITING_FOR_CAPTURE, ProviderStatus.SUCCEEDED)
 class Observation:
     """What the provider said about one payment. `payment` is `None` when it does not know of one.
 
-    `refunds` is `None` when nobody asked for them, and `refused` holds the refunds that it would not make.
+    `refunds` is `None` when nobody asked for them, and `refused` holds the refunds that it would not make. `unsent`
+    says that there are more, which it did not answer about.
     """
 
     payment_id: uuid.UUID
     payment: ProviderPayment | None
     refunds: tuple[ProviderRefund, ...] | None = None
     refused: dict[uuid.UUID, Rejected] = field(default_factory=dict)
+    unsent: bool = False
     seen_at: datetime = field(default_factory=timezone.now)
 
 
@@ -65,12 +69,12 @@ def observe_payment(payment_id: uuid.UUID) -> Observation:
     """
     client, seen_at = provider(), timezone.now()
     checkout = Checkout.objects.filter(pk=payment_id).first() or _take_over(client, payment_id)
-    sent, refused = _send_refunds(client, checkout)
+    sent = _send_refunds(client, checkout)
     if checkout.external_id is None:
         return Observation(payment_id, _find(client, checkout), seen_at=seen_at)
     payment = _get(client, checkout.external_id)
-    refunds = _refunds(client, checkout, payment) if sent or _wants_refunds(checkout, payment) else None
-    return Observation(payment_id, payment, refunds, refused, seen_at)
+    refunds = _refunds(client, checkout, payment) if sent.any or _wants_refunds(checkout, payment) else None
+    return Observation(payment_id, payment, refunds, sent.refused, bool(sent.unanswered), seen_at)
 
 
 def _take_over(client: YooKassaClient, payment_id: uuid.UUID) -> Checkout:
@@ -187,27 +191,58 @@ def _refunds(client: YooKassaClient, checkout: Checkout, payment: ProviderPaymen
     return tuple(found)
 
 
-def _send_refunds(client: YooKassaClient, checkout: Checkout) -> tuple[bool, dict[uuid.UUID, Rejected]]:
-    """Send what staff asked for. A lost answer is repeated with the same key, which gives the same refund."""
-    refused: dict[uuid.UUID, Rejected] = {}
+@dataclass
+class _Sent:
+    """What became of the refunds that waited: `answered` were made, called off or refused."""
+
+    answered: int = 0
+    refused: dict[uuid.UUID, Rejected] = field(default_factory=dict)
+    unanswered: list[Unavailable] = field(default_factory=list)
+
+    @property
+    def any(self) -> bool:
+        return bool(self.answered or self.unanswered)
+
+
+def _send_refunds(client: YooKassaClient, checkout: Checkout) -> _Sent:
+    """Send what staff asked for. A lost answer is repeated with the same key, which gives the same refund.
+
+    One that gets no answer must not keep those behind it from theirs. Raises `Unavailable` when there is none at all.
+    """
+    sent = _Sent()
     requested = Refund.objects.filter(payment_id=checkout.pk, status=RefundStatus.REQUESTED).order_by("created_at")
-    sent = False
     for refund in requested:
-        sent = True
-        if timezone.now() - refund.created_at > KEY_LIFETIME:
-            # It may have been made by an attempt whose answer was lost. The list of refunds tells.
-            if not _was_made(client, checkout, refund):
-                why = "it could not be sent for a day: ask for it again"
-                refused[refund.pk] = Rejected(http_status=0, code="too_late", parameter="", description=why)
-            continue
         try:
-            client.create_refund(refund.request_body or {}, key=str(refund.pk))
-        except Rejected as error:
-            if error.http_status in (401, 403):
-                # Our own set-up, not this refund: it is sent again when that is mended.
-                raise
-            refused[refund.pk] = error
-    return sent, refused
+            refused = _send(client, checkout, refund)
+        except Unavailable as error:
+            sent.unanswered.append(error)
+            if len(sent.unanswered) >= _MOST_UNANSWERED:
+                break
+            continue
+        sent.answered += 1
+        if refused is not None:
+            sent.refused[refund.pk] = refused
+    if sent.unanswered and not sent.answered:
+        raise sent.unanswered[0]
+    return sent
+
+
+def _send(client: YooKassaClient, checkout: Checkout, refund: Refund) -> Rejected | None:
+    """Why it was refused, if it was."""
+    if timezone.now() - refund.created_at > KEY_LIFETIME:
+        # It may have been made by an attempt whose answer was lost. The list of refunds tells.
+        if _was_made(client, checkout, refund):
+            return None
+        why = "it could not be sent for a day: ask for it again"
+        return Rejected(http_status=0, code="too_late", parameter="", description=why)
+    try:
+        client.create_refund(refund.request_body or {}, key=str(refund.pk))
+    except Rejected as error:
+        if error.http_status in (401, 403):
+            # Our own set-up, not this refund: it is sent again when that is mended.
+            raise
+        return error
+    return None
 
 
 def _was_made(client: YooKassaClient, checkout: Checkout, refund: Refund) -> bool:

@@ -8,11 +8,13 @@ any number of times; the transition table lets a payment only move forward, so t
 import logging
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from bridge.batches import one_by_one
 from payments.models import Checkout, Fulfilment, Payment, Refund
 from payments.schedule import next_check_after
 from payments.services.attention import flag, settle
@@ -20,7 +22,7 @@ from payments.services.fulfil import fulfil
 from payments.services.locks import lock_payment
 from payments.services.observe import GIVE_UP_AFTER, Observation, observe_payment
 from payments.services.receipts import has_unsettled_receipt, judge_receipts
-from payments.services.refunds import are_made_good, note_refund, note_refused
+from payments.services.refunds import are_made_good, note_refund, note_refused, queue_processing
 from payments.services.timeline import record_event
 from payments.states import (
     NOTHING_GIVEN,
@@ -34,7 +36,7 @@ from payments.states import (
     payment_status,
 )
 from payments.yookassa.errors import Rejected
-from payments.yookassa.objects import ProviderPayment
+from payments.yookassa.objects import ProviderPayment, ProviderRefund
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +93,10 @@ def apply_observation(observation: Observation, *, door: Door) -> Payment:
                 # Captured in part, for instance: to capture or cancel it is not the thing to do any more.
                 settle(checkout, Attention.WAITS_FOR_CAPTURE, door=door)
         elif seen is not None:
-            _apply(payment, checkout, seen, observation, door=door)
-            settle(checkout, *_settled(payment, checkout), door=door)
+            unnoted = _apply(payment, checkout, seen, observation, door=door)
+            settle(checkout, *(_settled(payment, checkout) - ({Attention.MISMATCH} if unnoted else set())), door=door)
+            if unnoted:
+                flag(checkout, Attention.MISMATCH, f"refunds that cannot be noted: {', '.join(unnoted)}", door=door)
         elif _is_given_up(checkout, observation):
             _move(payment, checkout, ProviderStatus.REJECTED, door=door)
         settle(checkout, Attention.CHECK_FAILED, door=door)
@@ -128,7 +132,9 @@ def _mismatch(payment: Payment, checkout: Checkout, seen: ProviderPayment) -> st
 
 def _apply(
     payment: Payment, checkout: Checkout, seen: ProviderPayment, observation: Observation, *, door: Door
-) -> None:
+) -> list[str]:
+    """Take over what the provider says; returns the ids of refunds that could not be noted."""
+    unnoted: list[str] = []
     if checkout.external_id is None:
         checkout.external_id = seen.id
         record_event(payment.pk, EventKind.PROVIDER_CREATED, door=door, external_id=seen.id)
@@ -144,15 +150,19 @@ def _apply(
     if checkout.provider_status == ProviderStatus.WAITING_FOR_CAPTURE:
         flag(checkout, Attention.WAITS_FOR_CAPTURE, "capture or cancel it in YooKassa's office", door=door)
     if checkout.provider_status == ProviderStatus.SUCCEEDED:
-        _refund(payment, checkout, seen, observation, door=door)
+        unnoted = _refund(payment, checkout, seen, observation, door=door)
         judge_receipts(checkout, now=observation.seen_at, door=door)
-        if checkout.refunded_amount >= checkout.amount:
-            return
-        if payment.was_deleted:
-            flag_deleted(checkout, door=door)
-        else:
-            named = seen.metadata.get("payment_id") == str(payment.pk)
-            fulfil(payment, checkout, vouched=named, door=door)
+        if checkout.refunded_amount < checkout.amount:
+            _give(payment, checkout, seen, door=door)
+    return unnoted
+
+
+def _give(payment: Payment, checkout: Checkout, seen: ProviderPayment, *, door: Door) -> None:
+    if payment.was_deleted:
+        flag_deleted(checkout, door=door)
+        return
+    named = seen.metadata.get("payment_id") == str(payment.pk)
+    fulfil(payment, checkout, vouched=named, door=door)
 
 
 def flag_deleted(checkout: Checkout, *, door: Door) -> bool:
@@ -205,15 +215,27 @@ def _copy(checkout: Checkout, seen: ProviderPayment, *, door: Door) -> None:
 
 def _refund(
     payment: Payment, checkout: Checkout, seen: ProviderPayment, observation: Observation, *, door: Door
-) -> None:
+) -> list[str]:
     for refund_id, error in observation.refused.items():
         refund = Refund.objects.select_for_update().filter(pk=refund_id, payment_id=payment.pk).first()
         if refund is not None:
             note_refused(refund, checkout, error, door=door)
+    unnoted = []
     for refund_seen in observation.refunds or ():
-        note_refund(payment, checkout, refund_seen, door=door)
+        note = partial(_note_refund, payment, checkout, door=door)
+        if not one_by_one([refund_seen], note, what="refund of YooKassa"):
+            unnoted.append(refund_seen.id)
     counted = max(checkout.refunded_amount, seen.refunded_amount)
     checkout.refunded_amount = min(counted, checkout.amount)
+    if observation.unsent:
+        # By a message of its own: what was answered is noted now.
+        queue_processing(payment.pk, "refund")
+    return unnoted
+
+
+def _note_refund(payment: Payment, checkout: Checkout, seen: ProviderRefund, *, door: Door) -> bool:
+    note_refund(payment, checkout, seen, door=door)
+    return True
 
 
 def _move(payment: Payment, checkout: Checkout, status: ProviderStatus, *, door: Door, why: str = "") -> None:

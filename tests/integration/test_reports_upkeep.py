@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -11,9 +11,11 @@ from django.utils import timezone
 from balansity.sandbox.storage import StorageServer
 from bridge.queues import registry
 from reports.apps import QUEUE
-from reports.models import FailureReason, Kind, Report, RequestedBy, Status
+from reports.models import FailureReason, Kind, Leftover, Report, RequestedBy, Status
 from reports.services import request_report
+from reports.storage import StorageError, delete_object
 from reports.upkeep import FAILURES_STAY, PATIENCE, forget_abandoned, remove_leftovers, settle_stuck_reports
+from tests.poison import poison
 from tests.report_deliveries import (
     ANNA,
     ARTYOM_CHECKUP,
@@ -40,6 +42,11 @@ DOCUMENT = {
 
 def asked() -> Report:
     return request_report(assessment_id=MARIA_CHECKUP, user_id=ANNA, kind=Kind.PDF, requested_by=RequestedBy.OWNER)
+
+
+def lost_report(number: int) -> dict[str, Any]:
+    """Whose message was never in the queue, about an assessment that nobody has."""
+    return {"assessment_id": UUID(int=number), "user_id": ANNA, "kind": Kind.PDF, "queue": QUEUE, "msg_id": 10**9}
 
 
 def age(report: Report) -> None:
@@ -132,3 +139,48 @@ def test_no_two_reports_share_an_object_or_a_place() -> None:
         Report.objects.create(assessment_id=uuid4(), **usual)
     with pytest.raises(IntegrityError, match="report_unique"), transaction.atomic():
         Report.objects.create(assessment_id=first.assessment_id, **{**usual, "storage_key": "other"})
+
+
+def test_a_report_that_cannot_be_settled_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.upkeep.MOST_ROWS", 2)
+    waiting = asked()
+    age(waiting)
+    lost = [Report.objects.create(**lost_report(number)) for number in range(2)]
+    for report in lost:
+        age(report)
+    poison("reports_report", "id", lost[0].pk)
+    assert settle_stuck_reports() == 1
+    lost[1].refresh_from_db()
+    assert lost[1].status == Status.FAILED
+
+
+def test_a_report_that_cannot_be_deleted_keeps_no_other_from_it() -> None:
+    gone = [
+        Report.objects.create(**lost_report(number), **DOCUMENT | {"storage_key": f"a/b/{number}.pdf"})
+        for number in range(2)
+    ]
+    poison("reports_report", "id", gone[0].pk)
+    assert forget_abandoned() == 1
+    assert list(Report.objects.values_list("pk", flat=True)) == [gone[0].pk]
+
+
+def test_an_object_that_the_storage_will_not_remove_keeps_no_other_from_it(
+    storage_server: StorageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    keys = [f"reports/{number}.pdf" for number in range(3)]
+    for place, key in enumerate(keys):
+        Leftover.objects.create(key=key, due_at=now - timedelta(hours=3 - place))
+    honest = delete_object
+
+    def refuse_first(key: str) -> None:
+        if key == keys[0]:
+            raise StorageError("403: this object is locked")
+        honest(key)
+
+    monkeypatch.setattr("reports.upkeep.delete_object", refuse_first)
+    assert remove_leftovers() == 2
+    left = Leftover.objects.get()
+    # Behind all that were due before.
+    assert left.key == keys[0]
+    assert left.due_at >= now

@@ -1,0 +1,61 @@
+"""One message, or one queue, that Postgres refuses keeps none of the others from their turn."""
+
+import logging
+from typing import Any
+
+import pytest
+from celery import current_app
+from pytest_django import Settings
+
+from balansity.sandbox.probe.apps import QUEUE as PROBE
+from bridge.drain import Drain
+from bridge.message import LastError, Outcome, Reason
+from bridge.pgmq import PgmqQueue
+from bridge.publisher import Publisher
+from bridge.queues import registry
+from bridge.requeue import requeue_failed
+from bridge.tasks import prune_archives
+from tests.poison import poison
+
+
+def test_a_message_that_cannot_be_archived_keeps_no_other_from_it(
+    probe: PgmqQueue, broker_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = probe.send([1]), probe.send([2])
+    poison(f"pgmq.q_{PROBE}", "message", "[1]", when="DELETE")
+    with Publisher(current_app) as publisher:
+        look = Drain(registry.get(PROBE), publisher).look()
+    assert look.archived == 1
+    assert (probe.is_queued(bad), probe.is_queued(good)) == (True, False)
+    assert f"{PROBE} {bad} could not be archived" in caplog.text
+
+
+def test_a_failed_message_that_cannot_be_put_back_keeps_no_other_from_it(probe: PgmqQueue) -> None:
+    for number in (1, 2):
+        probe.send({"n": number})
+        (delivery,) = probe.read(limit=1, lease=60)
+        probe.finish(delivery, Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=LastError("X", "y"))
+    poison(f"pgmq.a_{PROBE}", "message ->> 'n'", "1", when="UPDATE")
+    assert requeue_failed(queue=PROBE) == 1
+
+
+def test_an_archive_that_cannot_be_pruned_keeps_no_other_from_it(
+    probe: PgmqQueue, settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = next(iter(registry))
+    probe.send({})
+    (delivery,) = probe.read(limit=1, lease=60)
+    probe.finish(delivery, Outcome.SUCCEEDED)
+    settings.BRIDGE_ARCHIVE_DAYS = 0
+    real = PgmqQueue._execute
+
+    def refuse_first(self: PgmqQueue, query: str, **values: Any) -> int:
+        if self.name == first.name and query == "prune":
+            return real(self, "prune", **{**values, "days": "nonsense"})
+        return real(self, query, **values)
+
+    monkeypatch.setattr(PgmqQueue, "_execute", refuse_first)
+    prune_archives()
+    assert f"{first.name}: its archive could not be pruned" in caplog.text
+    assert probe.archived_history(delivery.msg_id) is None
+    assert not [record for record in caplog.records if record.levelno > logging.ERROR]
