@@ -44,7 +44,8 @@ class RefundPaymentView(IdempotentView):
             **problems(
                 _403="No session of staff, no permission to refund, or no CSRF token.",
                 _404="`payment_not_found`: there is no such payment, or it was never started.",
-                _409="`refund_refused`: not paid, or more than what remains. " + KEY_PROBLEMS,
+                _409="`refund_refused`: not paid, more than what remains, or a part that no fiscal receipt can be made "
+                "for. " + KEY_PROBLEMS,
                 _422=REUSED,
             ),
         },

@@ -12,6 +12,7 @@ from django.utils import timezone
 from bridge.batches import one_by_one, without_message
 from bridge.pgmq import pgmq_queue
 from payments.apps import QUEUE
+from payments.deleted_rows import without_row
 from payments.models import Checkout, Fulfilment, Payment, PaymentAttention, ProviderNotification
 from payments.schedule import repeat_check_after
 from payments.services.attention import flag
@@ -94,9 +95,8 @@ def flag_unfulfilled() -> int:
 
 def flag_deleted_rows() -> int:
     """Mark paid payments whose row somebody deleted since, alone or with the account; returns how many."""
-    suspects = _paid_within(FULFILMENT_WINDOW).filter(
-        ~Exists(Payment.objects.filter(pk=OuterRef("pk"))), ~Exists(_known([Attention.ROW_DELETED]))
-    )
+    paid = _paid_within(FULFILMENT_WINDOW).filter(~Exists(_known([Attention.ROW_DELETED])))
+    suspects = without_row().filter(pk__in=paid.values("pk"))
     return one_by_one(_keys(suspects), _flag_deleted, what="payment without its row")
 
 

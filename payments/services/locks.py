@@ -4,8 +4,8 @@ import uuid
 
 from django.db import connection
 
-from payments.deleted_rows import stand_in
-from payments.errors import PaymentMissing
+from payments.deleted_rows import rows_are_hidden, stand_in
+from payments.errors import PaymentMissing, RowsHidden
 from payments.models import Checkout, Payment
 
 # The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
@@ -16,12 +16,14 @@ def lock_payment(payment_id: uuid.UUID) -> tuple[Payment, Checkout]:
     """Lock a payment, first Supabase's row, then ours, until the transaction ends.
 
     The row may have been deleted, the money may not: then the payment is a stand-in that `was_deleted`. Raises
-    `PaymentMissing` for what was never started here.
+    `PaymentMissing` for what was never started here, and `RowsHidden` where nobody can tell a deleted row.
     """
     payment = Payment.objects.select_for_update().filter(pk=payment_id).first()
     checkout = Checkout.objects.select_for_update().filter(pk=payment_id).first()
     if checkout is None:
         raise PaymentMissing(f"nothing was ever started at YooKassa for the payment {payment_id}")
+    if payment is None and rows_are_hidden():
+        raise RowsHidden("row security hides public.payments: give the role of DATABASE_URL the attribute BYPASSRLS")
     return payment or stand_in(checkout), checkout
 
 

@@ -17,6 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from bridge.batches import one_by_one
+from payments.deleted_rows import without_row
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
 from payments.services.lost_money import is_marked, note_second, take_in, was_dealt_with
@@ -109,7 +110,7 @@ def _compare_payments(theirs: Sequence[ProviderPayment], found: Comparison) -> N
     by_id = {checkout.pk: checkout for checkout in ours}
     by_external_id = {checkout.external_id: checkout for checkout in by_id.values() if checkout.external_id}
     older = _older_rows([payment.id for payment in theirs if payment.id not in by_external_id])
-    rows = set(Payment.objects.filter(pk__in=by_id).values_list("pk", flat=True))
+    deleted = set(without_row().filter(pk__in=by_id).values_list("pk", flat=True))
     for payment in theirs:
         name = names[payment.id]
         named = by_id.get(name) if name else None
@@ -117,7 +118,7 @@ def _compare_payments(theirs: Sequence[ProviderPayment], found: Comparison) -> N
             checkout = by_external_id[payment.id]
             if _differs(payment, checkout):
                 found.to_check.add(checkout.pk)
-            if checkout.pk not in rows and _holds_money(payment):
+            if checkout.pk in deleted and _holds_money(payment):
                 _note_deleted(payment, checkout, found)
         elif named is not None and named.external_id is None:
             # The answer to its creation never reached us.

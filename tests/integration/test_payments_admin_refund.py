@@ -14,8 +14,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from balansity.sandbox.yookassa import YooKassaServer
-from payments.models import Checkout, Payment, PaymentEvent, Refund
-from payments.states import Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
+from payments.models import Checkout, Payment, PaymentEvent, Refund, User
+from payments.services.attention import open_marks
+from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from tests.checkouts import make_checkout, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import shop_at_yookassa, start_payment, work_off
@@ -189,3 +190,50 @@ def test_refunds_can_be_looked_through(cashier: Client) -> None:
     assert "Клиент заболел" in page
     assert str(checkout.pk) in page
     assert cashier.post(f"{REFUNDS}{refund.pk}/change/", {"amount": "1"}).status_code == 403
+
+
+def without_contact(checkout: Checkout) -> Checkout:
+    """A payment of the system before us, of a customer who has neither an address nor a telephone number."""
+    Checkout.objects.filter(pk=checkout.pk).update(request_body=None)
+    User.objects.filter(pk=checkout.user_id).update(email=None, phone=None)
+    return checkout
+
+
+def test_the_page_says_where_a_part_can_have_no_fiscal_receipt_and_asks_for_a_word(cashier: Client) -> None:
+    checkout = without_contact(make_checkout(ProviderStatus.SUCCEEDED))
+    address = page_of(checkout.pk, "refund")
+    assert "Часть суммы можно вернуть только без кассового чека" in text(cashier.get(address))
+    refused = text(cashier.post(address, form("1000,00")))
+    assert "нужен кассовый чек, а отправить его некому" in refused
+    assert amounts() == []
+    assert cashier.post(address, form("1000,00") | {"by_hand": "on"}).status_code == 302
+    assert amounts() == [Decimal("1000.00")]
+    assert [mark.reason for mark in open_marks(checkout.pk)] == [Attention.REFUND_RECEIPT_MISSING]
+    assert "Оформите чек возврата вручную" in text(cashier.get(page_of(checkout.pk)))
+
+
+def test_the_whole_sum_needs_no_word_about_the_receipt(cashier: Client) -> None:
+    checkout = without_contact(make_checkout(ProviderStatus.SUCCEEDED))
+    assert cashier.post(page_of(checkout.pk, "refund"), form()).status_code == 302
+    assert amounts() == [Decimal("4500.00")]
+    assert open_marks(checkout.pk) == []
+
+
+def test_who_can_get_a_receipt_is_not_asked_about_it(cashier: Client) -> None:
+    checkout = make_checkout(ProviderStatus.SUCCEEDED)
+    shown = cashier.get(page_of(checkout.pk, "refund")).content.decode()
+    assert "by_hand" not in shown
+    assert "без кассового чека" not in shown
+
+
+def test_the_state_of_a_refunds_receipt_is_shown(cashier: Client) -> None:
+    checkout = make_checkout(ProviderStatus.SUCCEEDED)
+    refund = Refund.objects.create(
+        payment_id=checkout.pk,
+        external_id="2f-refund",
+        amount=Decimal(1),
+        status=RefundStatus.SUCCEEDED,
+        receipt_registration="canceled",
+    )
+    assert "Кассовый чек: не зарегистрирован" in text(cashier.get(page_of(checkout.pk)))
+    assert "не зарегистрирован" in text(cashier.get(f"{REFUNDS}{refund.pk}/change/"))

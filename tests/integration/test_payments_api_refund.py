@@ -11,8 +11,9 @@ from django.test import Client
 
 from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Checkout, IdempotencyKey, PaymentEvent, Refund
+from payments.models import User as Customers
 from payments.states import Door, EventKind, ProviderStatus
-from tests.checkouts import make_checkout, queued_checks
+from tests.checkouts import delete_row, make_checkout, queued_checks
 from tests.payment_calls import Answer, Customer, read_answer
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
@@ -159,3 +160,17 @@ def test_a_process_that_died_before_it_kept_its_answer_does_not_make_a_second_re
     assert (again.status, again.body) == (202, first.body)
     assert "idempotency-replayed" not in again.headers
     assert Refund.objects.count() == len(queued_checks()) == 1
+
+
+def test_a_part_without_a_fiscal_receipt_is_left_to_the_admin(paid: Checkout) -> None:
+    Checkout.objects.filter(pk=paid.pk).update(request_body=None)
+    Customers.objects.filter(pk=paid.user_id).update(email=None, phone=None)
+    answer = refund(paid, {"amount": "500.50", "reason": "x"}, make_staff())
+    assert (answer.status, answer.code) == (409, "refund_refused")
+    assert "fiscal receipt" in answer.body["detail"]
+    assert_nothing_happened()
+
+
+def test_a_payment_whose_row_was_deleted_can_be_refunded(paid: Checkout) -> None:
+    delete_row(paid)
+    assert refund(paid, {"reason": "x"}, make_staff()).status == 202

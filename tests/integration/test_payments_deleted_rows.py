@@ -8,13 +8,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
 from balansity.sandbox.yookassa import YooKassaServer
 from payments import beat
+from payments.deleted_rows import rows_are_hidden
+from payments.errors import RowsHidden
 from payments.models import Appointment, Checkout, Fulfilment, Payment, PaymentEvent, Refund, User
 from payments.provider import provider
 from payments.revenue import MOSCOW, revenue_by_day, total
@@ -25,7 +27,7 @@ from payments.states import Attention, Door, EventKind, OrderKind, ProviderStatu
 from tests.checkouts import delete_row, make_checkout, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_calls import make_catalogue, tomorrow
-from tests.payment_deliveries import shop_at_yookassa, start_payment, work_off
+from tests.payment_deliveries import create_at_yookassa, shop_at_yookassa, start_payment, work_off
 from tests.payment_pages import (
     CHECK,
     LIST,
@@ -273,3 +275,37 @@ def test_who_may_not_look_sees_none_of_it(shop: YooKassaServer) -> None:
 def test_an_id_of_nothing_has_no_page(staff: Client) -> None:
     assert staff.get(page_of(uuid4(), "refund")).status_code == 404
     assert staff.get(f"{LIST}nonsense/change/").status_code == 302
+
+
+def test_row_security_is_seen_where_it_applies(database: ClonedDatabase) -> None:
+    assert not rows_are_hidden()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL ROLE authenticated")
+        assert rows_are_hidden()
+
+
+def test_a_row_that_is_only_hidden_is_not_taken_for_deleted(
+    shop: YooKassaServer, staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = make_hidden(shop)
+    for module in ("payments.deleted_rows", "payments.services.locks"):
+        monkeypatch.setattr(f"{module}.rows_are_hidden", lambda: True)
+    beat.flag_unfulfilled()
+    assert compare_recent(hours=3).lost == []
+    with pytest.raises(RowsHidden, match="BYPASSRLS"):
+        sync_payment(checkout.pk, door=Door.QUEUE)
+    assert open_marks(checkout.pk) == []
+    assert str(checkout.pk)[:8] not in text(staff.get(DELETED))
+
+
+def make_hidden(shop: YooKassaServer) -> Checkout:
+    created = create_at_yookassa({"payment_id": str(uuid4())})
+    shop.succeed(created.id)
+    return Checkout.objects.create(
+        pk=uuid4(),
+        user_id=uuid4(),
+        amount=Decimal(4500),
+        external_id=created.id,
+        provider_status=ProviderStatus.SUCCEEDED,
+        captured_at=timezone.now() - timedelta(hours=1),
+    )
