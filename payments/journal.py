@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from bridge.errors import InvalidMessage
 from bridge.message import LastError, Message, Reason
-from payments.errors import PaymentMissing, ProviderMismatch, UnclearClaim
-from payments.models import Payment
+from payments.errors import PaymentMissing, ProviderMismatch, RowsHidden, UnclearClaim
+from payments.models import Checkout, Payment
 from payments.processing import ProcessingRequest
 from payments.services.attention import flag, flag_uncharted
 from payments.services.locks import lock_payment
@@ -39,6 +39,8 @@ class PaymentJournal:
             if error.type == UnclearClaim.__name__:
                 _mark_claim(request.payment_id, said)
             return
+        except RowsHidden:
+            checkout = Checkout.objects.select_for_update().get(pk=request.payment_id)
         why = Attention.MISMATCH if error.type in _ANOTHER else Attention.CHECK_FAILED
         flag(checkout, why, said, door=Door.QUEUE)
         checkout.next_check_at = min(filter(None, (checkout.next_check_at, timezone.now() + LOOK_AGAIN)))

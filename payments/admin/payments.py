@@ -30,7 +30,7 @@ from payments.admin.shown_status import checkout_of, is_at_provider, with_marks
 from payments.admin.staff import actor_id
 from payments.admin.timeline import timeline_of
 from payments.admin.troubles import troubles_of
-from payments.errors import PaymentMissing
+from payments.errors import PaymentError
 from payments.models import Payment
 from payments.services.attention import clear_attention
 from payments.services.refunds import remaining_amount
@@ -164,7 +164,7 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
                 note=form.cleaned_data["note"],
                 mark_id=form.cleaned_data["mark"],
             )
-        except PaymentMissing as error:
+        except PaymentError as error:
             self.message_user(request, explain(error), messages.ERROR)
         else:
             self.log_change(request, payment, _("Attention cleared: %(note)s") % form.cleaned_data)

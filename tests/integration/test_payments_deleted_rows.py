@@ -22,6 +22,7 @@ from payments.provider import provider
 from payments.revenue import MOSCOW, revenue_by_day, total
 from payments.services.attention import clear_attention, open_marks
 from payments.services.reconcile import Lost, compare_recent
+from payments.services.refunds import queue_processing
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door, EventKind, OrderKind, ProviderStatus, RefundStatus
 from tests.checkouts import delete_row, make_checkout, queued_checks
@@ -296,6 +297,13 @@ def test_a_row_that_is_only_hidden_is_not_taken_for_deleted(
         sync_payment(checkout.pk, door=Door.QUEUE)
     assert open_marks(checkout.pk) == []
     assert str(checkout.pk)[:8] not in text(staff.get(DELETED))
+    queue_processing(checkout.pk, "update_status")
+    with pytest.raises(RowsHidden):
+        while work_off():
+            # Until no attempt is left.
+            continue
+    (mark,) = open_marks(checkout.pk)
+    assert (mark.reason, "BYPASSRLS" in mark.note) == (Attention.CHECK_FAILED, True)
 
 
 def make_hidden(shop: YooKassaServer) -> Checkout:
