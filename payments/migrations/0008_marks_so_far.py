@@ -1,6 +1,7 @@
 """The marks that stood in the checkouts become rows, and so does what staff have settled.
 
-A mark that a full refund has settled is not carried over: nobody would ever look at that payment again.
+A mark that a full refund has settled is not carried over: nobody would ever look at that payment again. Payments whose
+receipt was not registered are checked once more, which marks them.
 """
 
 from typing import ClassVar
@@ -32,6 +33,13 @@ LEFT JOIN LATERAL (
     ORDER BY created_at DESC, id DESC LIMIT 1
 ) AS marked ON true
 WHERE cleared.kind = 'attention_cleared' AND cleared.actor_id IS NOT NULL AND cleared.data ->> 'reason' IS NOT NULL;
+
+-- A check marks receipts that were not registered, and learns of those of refunds.
+UPDATE payments_checkout SET next_check_at = now()
+WHERE provider_status = 'succeeded' AND next_check_at IS NULL AND (
+    receipt_registration = 'canceled'
+    OR receipt_registration <> '' AND payment_id IN (SELECT payment_id FROM payments_refund WHERE status = 'succeeded')
+);
 """
 
 

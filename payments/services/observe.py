@@ -12,7 +12,7 @@ from payments.errors import PaymentMissing, ProviderMismatch, UnclearClaim
 from payments.models import Checkout, Payment, Refund
 from payments.orders import InvalidOrder, Order, parse_order
 from payments.provider import provider
-from payments.services.receipts import has_unsettled_refund_receipt
+from payments.services.receipts import wants_refund_receipts
 from payments.states import HOLDING_MONEY, ProviderStatus, RefundStatus
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable
@@ -172,7 +172,7 @@ def _find(client: YooKassaClient, checkout: Checkout) -> ProviderPayment | None:
 
 def _wants_refunds(checkout: Checkout, payment: ProviderPayment) -> bool:
     rows = Refund.objects.filter(payment_id=checkout.pk, status__in=HOLDING_MONEY).values_list("status", "amount")
-    if has_unsettled_refund_receipt(checkout):
+    if wants_refund_receipts(checkout):
         return True
     known = sum((amount for status, amount in rows if status == RefundStatus.SUCCEEDED), Decimal(0))
     return payment.refunded_amount != known or any(status != RefundStatus.SUCCEEDED for status, _ in rows)

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from payments.models import Checkout, PaymentAttention, Refund, User
 from payments.requests import TaxRules, receipt, receipt_contact
@@ -19,6 +20,7 @@ from payments.states import Attention, Door, ProviderStatus, RefundStatus
 
 PATIENCE = timedelta(days=3)
 PENDING, CANCELED = "pending", "canceled"
+_NONE = Refund.objects.none()
 _BY_RECEIPTS = (Attention.RECEIPT_FAILED, Attention.REFUND_RECEIPT_FAILED)
 
 
@@ -70,13 +72,24 @@ def has_unsettled_receipt(checkout: Checkout) -> bool:
     """Whether the provider is to be asked again: a receipt is on its way, or a person may be mending one."""
     if checkout.provider_status != ProviderStatus.SUCCEEDED:
         return False
-    if checkout.receipt_registration == PENDING or has_unsettled_refund_receipt(checkout):
+    if checkout.receipt_registration == PENDING or _has_unsettled_refund_receipt(checkout):
+        return True
+    if _untold(checkout).filter(created_at__gt=timezone.now() - PATIENCE).exists():
         return True
     return _open_marks(checkout).exists()
 
 
-def has_unsettled_refund_receipt(checkout: Checkout) -> bool:
-    """The same for its refunds alone, which are asked for separately."""
+def wants_refund_receipts(checkout: Checkout) -> bool:
+    """Whether refunds, which are asked for separately, may have news of their receipts."""
+    return _has_unsettled_refund_receipt(checkout) or _untold(checkout).exists()
+
+
+def _untold(checkout: Checkout) -> QuerySet[Refund]:
+    """Refunds that must have a receipt, of which nothing was said yet: not at once, or before we kept it."""
+    return _registered_refunds(checkout).filter(receipt_registration="") if checkout.receipt_registration else _NONE
+
+
+def _has_unsettled_refund_receipt(checkout: Checkout) -> bool:
     if _registered_refunds(checkout).filter(receipt_registration=PENDING).exists():
         return True
     return _open_marks(checkout).filter(reason=Attention.REFUND_RECEIPT_FAILED).exists()

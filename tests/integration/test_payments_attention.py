@@ -287,8 +287,11 @@ def test_the_marks_of_before_are_carried_over(database: ClonedDatabase) -> None:
             payment_id=by_hand.pk, kind=kind, actor_id=actor, door=Door.STAFF, data={"reason": "mismatch", **data}
         )
     PaymentAttention.objects.all().delete()
+    unregistered = make_checkout(ProviderStatus.SUCCEEDED, receipt_registration="canceled")
     with connection.cursor() as cursor:
         cursor.execute(import_module("payments.migrations.0008_marks_so_far").FORWARD)
+    due = Checkout.objects.filter(next_check_at__isnull=False)
+    assert list(due.values_list("pk", flat=True)) == [unregistered.pk]
     (mark,) = open_marks(kept.pk)
     assert (mark.reason, mark.note, mark.since) == (Attention.SLOT_TAKEN, "why", since)
     over.refresh_from_db()

@@ -213,6 +213,30 @@ def test_a_refund_whose_receipt_waits_for_three_days_needs_a_person(shop: YooKas
     assert reasons(paid) == [Attention.REFUND_RECEIPT_FAILED]
 
 
+def test_a_receipt_of_which_nothing_was_said_at_once_is_asked_for_again(
+    shop: YooKassaServer, paid: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.register_receipt(str(paid.external_id))
+    honest = shop.shop.list_refunds
+
+    def silent(query: Any) -> Any:
+        page = honest(query)
+        for item in page["items"]:
+            item.pop("receipt_registration")
+        return page
+
+    monkeypatch.setattr(shop.shop, "list_refunds", silent)
+    made = refund(paid, "1500.00")
+    work_off()
+    assert is_due(paid)
+    monkeypatch.setattr(shop.shop, "list_refunds", honest)
+    shop.register_receipt(shop.shop.list_refunds({})["items"][0]["id"])
+    sync_payment(paid.pk, door=Door.RECONCILIATION)
+    made.refresh_from_db()
+    assert made.receipt_registration == "succeeded"
+    assert not is_due(paid)
+
+
 def test_what_a_person_did_about_a_receipt_is_not_asked_for_again(shop: YooKassaServer, paid: Checkout) -> None:
     shop.register_receipt(str(paid.external_id), state="canceled")
     sync_payment(paid.pk, door=Door.RECONCILIATION)
