@@ -17,11 +17,12 @@ from bridge.pgmq import pgmq_queue
 from notifications.models import EmailMessage
 from notifications.upkeep import settle_stuck_emails
 from payments.models import Checkout, ProviderNotification, Refund
-from payments.services import due_checks, observe
+from payments.services import due_checks
 from payments.services.attention import open_marks
 from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door, NotificationStatus, ProviderStatus, RefundStatus
+from payments.yookassa.errors import Unavailable
 from tests.checkouts import delete_row, make_checkout, queued_checks
 from tests.databases import ClonedDatabase
 from tests.email_deliveries import enqueue
@@ -132,7 +133,7 @@ def test_a_refund_that_yookassa_never_answers_keeps_no_other_from_being_made(
     assert (stuck.status, fine.status) == (RefundStatus.REQUESTED, RefundStatus.SUCCEEDED)
     # It has a message of its own.
     assert [check["action"] for check in queued_checks()] == ["refund", "refund", "refund"]
-    with pytest.raises(observe.Unavailable):
+    with pytest.raises(Unavailable):
         sync_payment(checkout.pk, door=Door.QUEUE)
     monkeypatch.setattr(shop.shop, "create_refund", honest)
     work_off()
@@ -149,7 +150,7 @@ def test_a_refund_that_cannot_be_noted_hides_neither_the_payment_nor_the_other_r
     Refund.objects.create(payment_id=uuid4(), external_id=first, amount=1, status=RefundStatus.SUCCEEDED)
     sync_payment(checkout.pk, door=Door.QUEUE)
     checkout.refresh_from_db()
-    assert (checkout.refunded_amount, Refund.objects.filter(payment_id=checkout.pk).count()) == (30, 1)
+    assert (checkout.refunded_amount, Refund.objects.filter(payment_id=checkout.pk).count()) == (Decimal(30), 1)
     assert Attention.MISMATCH in [mark.reason for mark in open_marks(checkout.pk)]
     (mark,) = [mark for mark in open_marks(checkout.pk) if mark.reason == Attention.MISMATCH]
     assert first in mark.note
