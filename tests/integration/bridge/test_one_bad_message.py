@@ -8,11 +8,12 @@ from celery import current_app
 from pytest_django import Settings
 
 from balansity.sandbox.probe.apps import QUEUE as PROBE
+from bridge import outcome
 from bridge.drain import Drain
-from bridge.message import LastError, Outcome, Reason
+from bridge.message import LastError, Message, Outcome, Reason
 from bridge.pgmq import PgmqQueue
 from bridge.publisher import Publisher
-from bridge.queues import registry
+from bridge.queues import Queue, registry
 from bridge.requeue import requeue_failed
 from bridge.tasks import prune_archives
 from tests.poison import poison
@@ -23,6 +24,24 @@ def test_a_message_that_cannot_be_archived_keeps_no_other_from_it(
 ) -> None:
     bad, good = probe.send([1]), probe.send([2])
     poison(f"pgmq.q_{PROBE}", "message", "[1]", when="DELETE")
+    with Publisher(current_app) as publisher:
+        Drain(registry.get(PROBE), publisher).look()
+    assert (probe.is_queued(bad), probe.is_queued(good)) == (True, False)
+    assert f"{PROBE} {bad}: the outcome (failed) is kept until it can be written" in caplog.text
+
+
+def test_a_message_whose_outcome_cannot_even_be_kept_keeps_no_other_from_it(
+    probe: PgmqQueue, broker_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = probe.send([1]), probe.send([2])
+    real = outcome.fail
+
+    def refuse_one(queue: Queue, message: Message, *details: Any, **options: Any) -> None:
+        if message.msg_id == bad:
+            raise ValueError("nobody expected this")
+        real(queue, message, *details, **options)
+
+    monkeypatch.setattr(outcome, "fail", refuse_one)
     with Publisher(current_app) as publisher:
         look = Drain(registry.get(PROBE), publisher).look()
     assert look.archived == 1
