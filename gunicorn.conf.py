@@ -30,18 +30,29 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else Non
 forwarder_headers = ""
 # It would be put into the home folder, which a service's user does not have, and nothing here uses it.
 control_socket_disable = True
+# The code by which a worker tells gunicorn not to start another one.
+REFUSED = 3
 # No access log: the admin's searches are part of the address, and staff search for e-mail addresses.
 accesslog = None
 
 
 def post_worker_init(worker: Any) -> None:
-    """Limit what threads wait for; load what the first requests would, and keep it from the garbage collector.
+    """Look around, limit what threads wait for; load what the first requests would, and keep it from garbage collection.
 
     That goes over all that is loaded every few hundred requests and finds nothing: a tenth of a second in which this
     worker answers nobody.
     """
-    from django.conf import settings  # noqa: PLC0415 # The worker has made it by now, and gunicorn itself needs none.
+    # The worker has made them by now, and gunicorn itself needs none.
+    from django.conf import settings  # noqa: PLC0415
 
+    from balansity.start import look_around  # noqa: PLC0415
+    from bridge.errors import AddressRefused  # noqa: PLC0415
+
+    try:
+        look_around()
+    except AddressRefused as error:
+        worker.log.error("%s", error)
+        sys.exit(REFUSED)
     import_module(settings.ROOT_URLCONF)
     from bridge.bulkhead import limit_waiting  # noqa: PLC0415
 

@@ -8,7 +8,7 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import pre_migrate
 from django.utils.translation import gettext_lazy
 
-from balansity.database import end_with_client, keep_times_readable, prepare_schema, use_schema
+from balansity.database import end_with_client, keep_times_readable, prepare_schema
 
 
 class BalansityAdminConfig(SimpleAdminConfig):
@@ -27,7 +27,6 @@ class BalansityConfig(AppConfig):
 
         user_logged_in.connect(note_login, dispatch_uid="balansity.door")
         user_login_failed.connect(note_failure, dispatch_uid="balansity.door")
-        connection_created.connect(use_schema)
         connection_created.connect(end_with_client)
         connection_created.connect(keep_times_readable)
         # For whichever app comes first.

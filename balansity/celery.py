@@ -1,6 +1,7 @@
 """The Celery application. Its settings live in `balansity.settings` under `CELERY_`."""
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery, signals
@@ -28,3 +29,16 @@ def keep_worker_without_broker(**_: Any) -> None:
     from balansity.lost_broker import survive_lost_broker  # noqa: PLC0415
 
     survive_lost_broker()
+
+
+@signals.worker_init.connect
+def refuse_to_start(**_: Any) -> None:
+    """Look around before there are children, and end with one line when no work may be done here."""
+    # Only now there are applications; and web processes have no use for it.
+    from balansity.start import look_around  # noqa: PLC0415
+    from bridge.errors import AddressRefused  # noqa: PLC0415
+
+    try:
+        look_around()
+    except AddressRefused as error:
+        sys.exit(str(error))

@@ -1,55 +1,16 @@
-"""The connection to Supabase's Postgres, and the rule that our tables never land in `public`."""
+"""What each connection to Supabase's Postgres reads, and the schema that `migrate` writes into."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-import environ
 import psycopg2.extensions
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from balansity.env import EnvReader
+from balansity.postgres.schema import SCHEMA
 
-SCHEMA = "balansity"
-# What Node's drivers understand in an address and libpq refuses; people bring their old `.env`.
-FOREIGN_OPTIONS = ("pgbouncer", "connection_limit", "pool_timeout", "schema", "statement_cache_size")
 # A year from the ends of Python's calendar, so that every time zone can show them.
 EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
-
-
-def settings_from_url(env: EnvReader, name: str) -> dict[str, Any]:
-    """Return a `DATABASES` entry for the `postgres://` address in the variable `name`; no address, no entry."""
-    url = env.url(name, "", ("postgres", "postgresql"))
-    if not url:
-        return {}
-    try:
-        config: dict[str, Any] = dict(environ.Env.db_url_config(url))
-    except (ImproperlyConfigured, ValueError):
-        env.problem(f"{name} cannot be read: it looks like postgres://user:password@host:5432/database")
-        return {}
-    options = config.setdefault("OPTIONS", {})
-    for foreign in FOREIGN_OPTIONS:
-        options.pop(foreign, None)
-    options.setdefault("connect_timeout", 10)
-    options.setdefault("application_name", "balansity")
-    # A peer that vanished without a word is noticed within a minute and not after two hours.
-    options.update(keepalives=1, keepalives_idle=30, keepalives_interval=10, keepalives_count=3)
-    # No keepalive is sent while a statement is unacknowledged; without this the kernel would repeat it for 15 minutes.
-    options.setdefault("tcp_user_timeout", 60_000)
-    # A worker keeps its connection; one that broke is replaced by whoever notices (bridge.task, CONN_HEALTH_CHECKS).
-    config.update(CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=True)
-    return config
-
-
-def use_schema(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Put our schema first on every new connection.
-
-    A statement and not a start-up option: the poolers in front of Supabase refuse or drop unknown start-up options.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET search_path TO {SCHEMA}, public")
 
 
 def end_with_client(connection: BaseDatabaseWrapper, **_: Any) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from celery.schedules import crontab
 
-from balansity import database
 from balansity.api.configuration import API_APPS, API_MIDDLEWARE, api_settings
+from balansity.database_address import settings_from_url
 from balansity.dotenv import load_dotenv
 from balansity.env import ConfigurationError, EnvReader, is_bindable
 from balansity.logs import logging_settings
@@ -135,7 +135,7 @@ WHERE = "./dev starts one for development; production puts the address into .env
 DATABASE_URL = env.required("DATABASE_URL", WHERE)
 REDIS_URL = env.required("REDIS_URL", WHERE)
 REDIS_URL = redis_address(env, "REDIS_URL")
-DATABASES = {"default": database.settings_from_url(env, "DATABASE_URL")}
+DATABASES = {"default": settings_from_url(env, "DATABASE_URL", sandbox=SANDBOX)}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",

@@ -1,5 +1,7 @@
 """What a handler raises to say how a delivery ends, and what the bridge itself raises."""
 
+from django.db import OperationalError
+
 
 class BridgeError(Exception):
     """Base of everything this package raises."""
@@ -45,3 +47,10 @@ class QueueNotRegistered(BridgeError):
 
 class RegistrationError(BridgeError):
     """Two packages want the same queue, or one queue was described in a way that cannot work."""
+
+
+class AddressRefused(OperationalError):
+    """`DATABASE_URL` leads where no work may be done. A person has to change that; the text says to what.
+
+    For whoever waits for Postgres it is away: nothing was read, and nothing is lost.
+    """

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, ProgrammingError, connection
 
 from bridge.drain import Drain, Look
+from bridge.errors import AddressRefused
 from bridge.heartbeat import INTERVAL_SECONDS, Heartbeat
 from bridge.listener import Listener
 from bridge.pgmq import QueueMissing
@@ -105,7 +106,10 @@ class Runner:
                 signal.signal(number, handler)
 
     def run(self) -> None:
-        """Look and sleep until `stop`. Outages of Postgres and of the broker are waited out."""
+        """Look and sleep until `stop`. Outages of Postgres and of the broker are waited out.
+
+        Raises `AddressRefused`.
+        """
         logger.info(
             "draining %s, a look every %s ms at the latest", ", ".join(self._drains), settings.WORKER_INTERVAL_MS
         )
@@ -183,6 +187,8 @@ class Runner:
             if not self.outage.what:
                 self._beat_at = 0.0  # The heartbeat tells of it now, and not with its next turn.
             pause = self.outage.begins("The broker (REDIS_URL)", error)
+        except AddressRefused:
+            raise
         except (DatabaseError, InterfaceError) as error:
             if is_outage(error):
                 pause = self._postgres_is_away(error)

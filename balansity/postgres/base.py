@@ -1,0 +1,168 @@
+"""The backend that `DATABASES` names: Django's own, whose connections are proven before anybody uses them.
+
+What a session holds (the search path, the time zone, that hidden rows are an error) is set when it begins, and looked
+at again while it lives: poolers, and whoever shares one with us, may take it away.
+"""
+
+import logging
+import math
+import threading
+import time
+from typing import Any
+
+import psycopg2
+from django.db import OperationalError
+from django.db.backends.postgresql import base
+from psycopg2.extensions import connection as Connection
+
+from balansity.postgres.schema import SCHEMA, SchemaEditor
+from balansity.postgres.shared_session import LOOKS, SharedSession, prove_own_session
+
+logger = logging.getLogger(__name__)
+
+# A session may have had another client before, whose role and settings a pooler did not take away.
+# With `row_security` off, a statement fails that would not see all rows of a table, and says which table that is. Our
+# code takes a row that is not there for one that does not exist.
+# `DateStyle` as psycopg2 wants it, and has set it before the reset.
+_SET_UP = f"""
+SET SESSION AUTHORIZATION DEFAULT; RESET ALL;
+SET search_path TO {SCHEMA}, public; SET row_security TO off; SET DateStyle TO ISO
+"""
+_SESSION = """
+SELECT pg_backend_pid(), session_user = current_user, current_setting('search_path'), current_setting('row_security'),
+       current_setting('TimeZone')
+"""
+# How old the last look may be when something is about to be done in a session.
+LOOK_EVERY_SECONDS = 1.0
+
+# Keys of `DATABASES` beside Django's. What in the address speaks of a pooler in transaction mode: no proof, as an old
+# `.env` may have got another port and kept its options, but then nothing is taken on trust.
+HINT = "POOLER_HINT"
+# What to say when the connection turns out to have no TLS.
+WITHOUT_TLS = "WITHOUT_TLS"
+# What libpq says of a server that cannot do it.
+NO_TLS_THERE = "server does not support SSL, but SSL was required"
+TLS_REMEDY = (
+    "DATABASE_URL names a public host, where TLS is the rule. Turn it on in Postgres, reach it by a private address, "
+    "or end DATABASE_URL with ?sslmode=disable, which lets everybody on the way read customers' data"
+)
+
+# How long an address counts as proven when a second connection could not be had: waiting for that takes seconds.
+UNDECIDED_SECONDS = 60.0
+
+# Until when which address is proven, and what was said already. A child process takes over what its parent knew.
+_proven: dict[tuple[Any, ...], float] = {}
+_said: set[str] = set()
+_proving = threading.Lock()
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Raises `SharedSession` from whatever opens the first connection to a pooler in transaction mode."""
+
+    SchemaEditorClass = SchemaEditor
+    # Django's own, which its stubs leave out.
+    health_check_done: bool
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._session: tuple[Any, ...] | None = None
+        self._looked_at = 0.0
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        # Statements and not start-up options: the poolers in front of Supabase refuse or drop unknown ones.
+        self._session, self._looked_at = None, time.monotonic()
+        try:
+            opened = super().get_new_connection(conn_params)
+        except psycopg2.OperationalError as error:
+            if NO_TLS_THERE in str(error):
+                raise psycopg2.OperationalError(f"{str(error).strip()}: {TLS_REMEDY}") from error
+            raise
+        try:
+            opened.autocommit = True
+            with opened.cursor() as cursor:
+                cursor.execute(_SET_UP)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def connect(self) -> None:
+        super().connect()
+        try:
+            with self.wrap_database_errors:
+                self._prove()
+                self._session = self._look()
+            self._warn_without_tls()
+        except BaseException:
+            self.close()
+            raise
+
+    def is_usable(self) -> bool:
+        """Whether Postgres answers, and the session is as it was set up. Costs what Django's own check costs."""
+        if self.connection is None:
+            return False
+        try:
+            seen = self._look()
+        except psycopg2.Error:
+            return False
+        return self._is_as_set_up(seen)
+
+    def close_if_health_check_failed(self) -> None:
+        # Django looks as a request begins; bridge and workers have none, and a request may be long.
+        is_between = self.connection is not None and self.autocommit and not self.in_atomic_block
+        if self.health_check_done and is_between and time.monotonic() - self._looked_at > LOOK_EVERY_SECONDS:
+            self._look_between()
+        super().close_if_health_check_failed()
+
+    def _look_between(self) -> None:
+        """Raise `OperationalError` for a session that is not as it was: amid a piece of work it may have held locks."""
+        try:
+            seen = self._look()
+        except psycopg2.Error:
+            # So does whatever comes next, and says so.
+            return
+        if not self._is_as_set_up(seen):
+            self.close()
+            raise OperationalError("the session in Postgres was changed by somebody else; the next one is set up anew")
+
+    def _is_as_set_up(self, seen: tuple[Any, ...]) -> bool:
+        if self._session is None or seen == self._session:
+            return True
+        logger.warning("the session in Postgres is not as it was set up, and is given up: %s", seen[1:])
+        with _proving:
+            _proven.pop(self._address(), None)
+        return False
+
+    def _look(self) -> tuple[Any, ...]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(_SESSION)
+            seen: tuple[Any, ...] = cursor.fetchone()
+        self._looked_at = time.monotonic()
+        return seen
+
+    def _prove(self) -> None:
+        # One at a time: the second connection that this takes may be the last that is to be had.
+        with _proving:
+            address, hint = self._address(), self.settings_dict.get(HINT)
+            if time.monotonic() < _proven.get(address, 0.0):
+                return
+            if prove_own_session(self.connection, self._open_second, looks=LOOKS * (2 if hint else 1)):
+                _proven[address] = math.inf
+            elif hint:
+                raise SharedSession(f"so says {hint}, and no second connection could be had to see that it is none")
+            else:
+                _proven[address] = time.monotonic() + UNDECIDED_SECONDS
+
+    def _warn_without_tls(self) -> None:
+        warning = self.settings_dict.get(WITHOUT_TLS)
+        if warning and warning not in _said and not self.connection.info.ssl_in_use:
+            _said.add(warning)
+            logger.warning("%s", warning)
+
+    def _open_second(self) -> Connection:
+        parameters = self.get_connection_params() | {"cursor_factory": None, "async_": True}
+        opened: Connection = psycopg2.connect(**parameters)
+        return opened
+
+    def _address(self) -> tuple[Any, ...]:
+        return tuple(str(self.settings_dict[name]) for name in ("HOST", "PORT", "NAME", "USER", "OPTIONS"))
