@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import environ
 import psycopg2
@@ -45,6 +46,9 @@ def settings_from_url(env: EnvReader, name: str, *, sandbox: bool) -> dict[str, 
     except (ImproperlyConfigured, ValueError):
         env.problem(f"{name} cannot be read: it looks like postgres://user:password@host:5432/database")
         return {}
+    if str(config.get("HOST", "")).lower().startswith("%2f"):
+        # libpq's spelling of a socket. Whoever took the address apart made small letters of it.
+        config["HOST"] = unquote(urlsplit(url).netloc.rpartition("@")[2].partition(":")[0])
     given = {str(key): str(value) for key, value in config.get("OPTIONS", {}).items()}
     options = _known_options(env, name, given)
     config[HINT] = _hint(given, str(config.get("PORT") or ""))

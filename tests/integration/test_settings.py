@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from celery import current_app
 
+from tests.databases import ClonedDatabase
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 PRODUCTION = {
     "SECRET_KEY": "k" * 50,
@@ -65,6 +67,7 @@ def test_an_address_made_for_a_driver_of_node_is_understood(tmp_path: Path) -> N
         ({"EMAIL_PROVIDER": "console"}, "EMAIL_PROVIDER"),
         ({"EMAIL_PROVIDER": "resend"}, "RESEND_API_KEY is not set"),
         ({"SMTP_HOST": ""}, "SMTP_HOST is not set"),
+        ({"SUPABASE_URL": "http://supabase.example.com"}, "SUPABASE_URL must start with https://"),
         ({"API_PORT": "99999"}, "API_PORT must be between 1 and 65535"),
     ],
 )
@@ -141,3 +144,31 @@ def test_a_line_of_the_file_that_says_nothing_stops_the_start_with_its_number_al
 def test_a_worker_replaces_children_that_have_grown() -> None:
     assert current_app.conf.worker_max_memory_per_child == 400 * 1024
     assert current_app.conf.beat_scheduler == "balansity.schedule_file:SturdyScheduler"
+
+
+LOOK_AROUND = "from balansity.start import look_around; look_around(); look_around()"
+
+
+def test_a_way_without_tls_in_our_own_network_is_one_warning_at_the_start(
+    tmp_path: Path, database: ClonedDatabase
+) -> None:
+    done = start(
+        tmp_path, {**PRODUCTION, "DATABASE_URL": database.url, "SUPABASE_URL": "http://kong:8000"}, LOOK_AROUND
+    )
+    assert done.returncode == 0, done.stderr
+    text = done.stdout + done.stderr
+    assert text.count("the way to Postgres has no TLS") == 1
+    assert "SUPABASE_URL starts with http://" in text
+
+
+def test_a_way_without_tls_that_is_meant_is_none(tmp_path: Path, database: ClonedDatabase) -> None:
+    done = start(tmp_path, {**PRODUCTION, "DATABASE_URL": f"{database.url}?sslmode=disable"}, LOOK_AROUND)
+    assert done.returncode == 0, done.stderr
+    assert "way to Postgres" not in done.stdout + done.stderr
+
+
+def test_a_server_that_has_no_tls_is_named_with_the_way_out(tmp_path: Path, database: ClonedDatabase) -> None:
+    # As a public host has it by itself.
+    done = start(tmp_path, {**PRODUCTION, "DATABASE_URL": f"{database.url}?sslmode=require"}, LOOK_AROUND)
+    assert "end DATABASE_URL with ?sslmode=disable" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
