@@ -37,7 +37,7 @@ accesslog = None
 
 
 def post_worker_init(worker: Any) -> None:
-    """Look around, limit what threads wait for; load what the first requests would, and keep it from garbage collection.
+    """Look around, limit what threads wait for; load what first requests would, and keep it from the garbage collector.
 
     That goes over all that is loaded every few hundred requests and finds nothing: a tenth of a second in which this
     worker answers nobody.
@@ -46,6 +46,7 @@ def post_worker_init(worker: Any) -> None:
     from django.conf import settings  # noqa: PLC0415
 
     from balansity.start import look_around  # noqa: PLC0415
+    from bridge.bulkhead import limit_waiting  # noqa: PLC0415
     from bridge.errors import AddressRefused  # noqa: PLC0415
 
     try:
@@ -54,8 +55,6 @@ def post_worker_init(worker: Any) -> None:
         worker.log.error("%s", error)
         sys.exit(REFUSED)
     import_module(settings.ROOT_URLCONF)
-    from bridge.bulkhead import limit_waiting  # noqa: PLC0415
-
     # Of what gunicorn really has: its own variables and options may say something else than this file.
     limit_waiting(worker.cfg.threads)
     gc.collect()

@@ -5,9 +5,9 @@ import os
 import sys
 
 from django.core.management import execute_from_command_line
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 
-from bridge.errors import AddressRefused
+from bridge.errors import AddressRefused, is_closed
 
 # As `bridge_queues` ends when Postgres is away.
 UNREACHABLE = 3
@@ -17,12 +17,25 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "balansity.settings")
     try:
         execute_from_command_line(sys.argv)
-    except (OperationalError, InterfaceError) as error:
-        if "--traceback" in sys.argv:
+    except (AddressRefused, OperationalError, InterfaceError, ProgrammingError) as error:
+        if "--traceback" in sys.argv or not (line := _readable(error)):
             raise
-        what = "" if isinstance(error, AddressRefused) else "Postgres does not do its part: "
-        print(f"{what}{' '.join(str(error).split())}", file=sys.stderr)
+        print(line, file=sys.stderr)
         sys.exit(UNREACHABLE)
+
+
+def _readable(error: DatabaseError | InterfaceError) -> str:
+    """What Postgres says, in one line; empty for a mistake of our own, which needs its traceback."""
+    text = " ".join(str(error).split())
+    match error:
+        case AddressRefused():
+            return text
+        case OperationalError() | InterfaceError():
+            return f"Postgres does not do its part: {text}"
+        case _ if is_closed(error):
+            return f"the role of DATABASE_URL may not: {text}. manage.py queue_status names what mends it"
+        case _:
+            return ""
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 
 from bridge.errors import AddressRefused
+from bridge.rights import find_troubles
 
 logger = logging.getLogger(__name__)
 
 
 def look_around() -> None:
-    """Raise `AddressRefused` when `DATABASE_URL` leads where no work may be done.
+    """Log what is wrong around us; raises `AddressRefused` when `DATABASE_URL` must not be used.
 
     Leaves no connection open: the processes that fork next must not share one. What cannot be looked at because
     Postgres is away, each process looks at when it connects.
@@ -19,7 +20,8 @@ def look_around() -> None:
     for warning in settings.START_WARNINGS:
         logger.warning("%s", warning)
     try:
-        connections["default"].ensure_connection()
+        for trouble in find_troubles():
+            logger.error("%s", trouble)
     except AddressRefused:
         raise
     except (OperationalError, InterfaceError) as error:

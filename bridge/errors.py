@@ -1,6 +1,7 @@
 """What a handler raises to say how a delivery ends, and what the bridge itself raises."""
 
 from django.db import OperationalError
+from psycopg2.errors import InsufficientPrivilege
 
 
 class BridgeError(Exception):
@@ -54,3 +55,8 @@ class AddressRefused(OperationalError):
 
     For whoever waits for Postgres it is away: nothing was read, and nothing is lost.
     """
+
+
+def is_closed(error: BaseException) -> bool:
+    """Whether Postgres refused a statement as our role lacks a right, or must not see all rows of a table."""
+    return isinstance(error.__cause__, InsufficientPrivilege)

@@ -25,6 +25,7 @@ from bridge.pgmq import QueueMissing
 from bridge.postgres import is_outage
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import Queue
+from bridge.rights import Trouble, find_troubles, waiting_queues
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,9 @@ class Runner:
         self._look_at = dict.fromkeys(self._drains, 0.0)
         self._blocked: set[str] = set()
         self._missing: set[str] = set()
+        # What keeps a queue from being touched: rows that are hidden from us would be lost, or worked on without end.
+        self.left_alone: dict[str, list[Trouble]] = {}
+        self._looked_around_at = -float(INTERVAL_SECONDS)
         self._listener = Listener(list(self._drains))
         self._stopping = False
         self._wake_reader, self._wake_writer = os.pipe()
@@ -115,6 +119,7 @@ class Runner:
         )
         while not self._stopping:
             self._survive(self._beat)
+            self._survive(self._look_around)
             if not self.outage.what:
                 self._listener.connect()
             for name in self._due():
@@ -126,13 +131,19 @@ class Runner:
         logger.info("stopped; %s handed to workers, %s archived", self.totals.published, self.totals.archived)
 
     def run_once(self) -> None:
-        """Read each queue once. Raises what `Drain.look` raises."""
+        """Read each queue once, but for those `left_alone`. Raises what `Drain.look` raises."""
+        self._look_around()
         for name in self._drains:
-            self._look(name)
+            if name not in self.left_alone:
+                self._look(name)
 
     def run_until_empty(self, progress: Callable[[Totals], None]) -> None:
-        """Go on until no queue has a visible message; tells `progress` after each look. Raises as `Drain.look` does."""
-        busy = set(self._drains)
+        """Go on until no queue has a visible message, but for those `left_alone`; tells `progress` after each look.
+
+        Raises as `Drain.look` does.
+        """
+        self._look_around()
+        busy = self._drains.keys() - self.left_alone.keys()
         while busy and not self._stopping:
             for name in sorted(busy):
                 look = self._look(name)
@@ -144,7 +155,22 @@ class Runner:
 
     def _due(self) -> list[str]:
         now = time.monotonic()
-        return [name for name, at in self._look_at.items() if at <= now]
+        return [name for name, at in self._look_at.items() if at <= now and name not in self.left_alone]
+
+    def _look_around(self) -> None:
+        """See, as often as the heart beats, which queues must not be touched; the log says what changed."""
+        now = time.monotonic()
+        if now < self._looked_around_at + INTERVAL_SECONDS:
+            return
+        self._looked_around_at = now
+        found = {name: why for name, why in waiting_queues(find_troubles()).items() if name in self._drains}
+        for name, why in found.items():
+            if self.left_alone.get(name) != why:
+                logger.error("%s: left alone until this is mended: %s", name, "; ".join(map(str, why)))
+        for name in self.left_alone.keys() - found.keys():
+            logger.info("%s: taken up again", name)
+            self._look_at[name] = 0.0
+        self.left_alone = found
 
     def _look(self, name: str) -> Look:
         drain = self._drains[name]
@@ -196,9 +222,10 @@ class Runner:
                 self._leave_alone(queue, error)
                 return True
         else:
-            if self.outage.what and step != self._beat:
+            if self.outage.what and step not in (self._beat, self._look_around):
                 self.outage.ends()
                 self._beat_at = 0.0
+                self._looked_around_at = -float(INTERVAL_SECONDS)
             return True
         for name in self._look_at:
             self._put_off(name, pause)
@@ -233,11 +260,12 @@ class Runner:
         self._beat_at = now + INTERVAL_SECONDS
 
     def _sleep(self) -> None:
-        until = min([*self._look_at.values(), self._beat_at])
+        looks = [at for name, at in self._look_at.items() if name not in self.left_alone]
+        until = min([*looks, self._beat_at, self._looked_around_at + INTERVAL_SECONDS])
         self._wait_for_signals(until - time.monotonic())
         if self._listener.fileno() is None:
             return
-        for name in self._listener.heard() - self._blocked:
+        for name in self._listener.heard() - self._blocked - self.left_alone.keys():
             # A full line is looked at when it has emptied, however many messages arrive behind it meanwhile.
             if name in self._look_at and not self.outage.what:
                 self._look_at[name] = 0.0

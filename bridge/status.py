@@ -1,6 +1,6 @@
 """What the queues look like now: for `queue_status`, the admin and metrics."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from celery import current_app
@@ -11,6 +11,7 @@ from bridge.models import KeptOutcome
 from bridge.pgmq import Counts, QueueMissing, pgmq_queue, queue_names
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import registry
+from bridge.rights import RowsHidden, Trouble, find_troubles, queue_tables, require_sight
 from bridge.wakeup import Method, installed_method
 
 HOURS = 24
@@ -50,13 +51,21 @@ class Status:
     missing: list[str]
     bridges: list[str]
     broker_problem: str = ""
+    # What keeps us from tables that we need; queues whose rows nobody can count are in `unread` and in no other list.
+    troubles: list[Trouble] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
 
 def read_status() -> Status:
     """Ask Postgres and the broker. Raises Django's database errors; a broker that is away is part of the answer."""
-    names, problem, queues, missing = queue_names(), "", [], []
+    problem, queues, missing, unread = "", [], [], []
+    troubles = find_troubles()
+    names = _names(troubles)
     with Publisher(current_app) as publisher:
         for name in names:
+            if _is_unreadable(name):
+                unread.append(name)
+                continue
             line = None
             if name in registry and not problem:
                 try:
@@ -68,7 +77,23 @@ def read_status() -> Status:
             except QueueMissing:
                 missing.append(name)
     missing += [queue.name for queue in registry if queue.name not in names]
-    return Status(queues, missing, [process.name for process in living_bridges()], problem)
+    return Status(queues, missing, [process.name for process in living_bridges()], problem, troubles, unread)
+
+
+def _names(troubles: list[Trouble]) -> list[str]:
+    """All queues; where the list of them is closed to us, those that we handle."""
+    if {"pgmq.meta", "schema pgmq"} & {trouble.table for trouble in troubles}:
+        return [queue.name for queue in registry]
+    return queue_names()
+
+
+def _is_unreadable(name: str) -> bool:
+    """Also of queues that are none of ours, which are shown without a handler."""
+    try:
+        require_sight(*queue_tables(name))
+    except RowsHidden:
+        return True
+    return False
 
 
 def _read_queue(name: str, line: int | None) -> QueueStatus:

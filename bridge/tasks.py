@@ -14,6 +14,7 @@ from bridge.models import BridgeProcess
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.postgres import is_outage
 from bridge.queues import registry
+from bridge.rights import may_conclude, queue_tables
 
 __all__ = ["deliver_bundle", "forget_dead_bridges", "prune_archives"]
 
@@ -28,6 +29,8 @@ FORGET_AFTER = timedelta(days=1)
 def prune_archives() -> None:
     """Delete what is older than `BRIDGE_ARCHIVE_DAYS` from the archives of our queues, in short transactions."""
     for queue in registry:
+        if not may_conclude("nothing old is deleted", *queue_tables(queue.name)):
+            continue
         pgmq, deleted = pgmq_queue(queue.name), 0
         try:
             for _ in range(MOST_BATCHES):

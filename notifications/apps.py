@@ -3,6 +3,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from bridge.queues import Queue, registry
+from bridge.rights import register_need
 
 QUEUE = "email_queue"
 
@@ -25,3 +26,4 @@ class NotificationsConfig(AppConfig):
                 journal=EmailJournal(),
             )
         )
+        register_need("public.users", "SELECT", queue=QUEUE)

@@ -5,15 +5,16 @@ mails an hour to one mailbox. As strangers could use that up, the same number ag
 that is the customer's own, one of each kind about each thing: ids of those are no stranger's knowledge.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.utils import timezone
 
-from bridge.errors import Refused
+from bridge.errors import Refused, is_closed
 from notifications.catalogue import Thing
 from notifications.errors import CustomersHidden
 from notifications.mailboxes import ascii_host, same_address, spellings
@@ -56,7 +57,7 @@ def find_unwelcome(recipients: Collection[str]) -> dict[str, str]:
     asked = {recipient: spellings(recipient) for recipient in recipients if not is_extra_recipient(recipient)}
     if not asked:
         return {}
-    with connection.cursor() as cursor:
+    with _seeing("public.users"), connection.cursor() as cursor:
         cursor.execute(_CUSTOMERS, [_BLANK, _BLANK, sorted(set().union(*asked.values()))])
         is_hidden, found = cursor.fetchone()
     known = {same_address(email) for email in found}
@@ -108,7 +109,7 @@ def _belongs_to(thing: Thing, id_: str, address: str) -> bool:
 
 
 def _owner_has(query: str, key: UUID, address: str) -> bool:
-    with connection.cursor() as cursor:
+    with _seeing(", ".join(_TABLES)), connection.cursor() as cursor:
         cursor.execute(query, [key])
         found = cursor.fetchone()
         if found is not None:
@@ -118,6 +119,17 @@ def _owner_has(query: str, key: UUID, address: str) -> bool:
     if hidden:
         raise CustomersHidden(_hidden(", ".join(hidden)))
     return False
+
+
+@contextmanager
+def _seeing(tables: str) -> Iterator[None]:
+    """Our sessions make an error of hidden rows; it is told as what it is."""
+    try:
+        yield
+    except ProgrammingError as error:
+        if not is_closed(error):
+            raise
+        raise CustomersHidden(_hidden(tables)) from error
 
 
 def _hidden(tables: str) -> str:

@@ -13,6 +13,7 @@ from bridge.batches import one_by_one, without_message
 from bridge.message import History, Outcome
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import registry
+from bridge.rights import may_conclude, queue_tables
 from notifications.apps import QUEUE
 from notifications.models import UNFINISHED, EmailMessage, FailureReason, Status
 
@@ -30,6 +31,8 @@ def settle_stuck_emails() -> int:
     A message that is still queued keeps its row as it is: a warning counts those, as no worker takes them. One that is
     neither queued nor archived was deleted by somebody else, and its mail counts as failed.
     """
+    if not may_conclude("no mail is given up", *queue_tables(QUEUE)):
+        return 0
     now = timezone.now()
     limit = now - PATIENCE - timedelta(seconds=registry.get(QUEUE).run_lease)
     late = Q(next_retry_at__isnull=True) | Q(next_retry_at__lt=now - PATIENCE)

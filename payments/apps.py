@@ -3,6 +3,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from bridge.queues import Queue, registry
+from bridge.rights import register_need
 
 QUEUE = "payment_processing_queue"
 
@@ -25,3 +26,10 @@ class PaymentsConfig(AppConfig):
                 journal=PaymentJournal(),
             )
         )
+        register_need("public.payments", "SELECT", "INSERT", "UPDATE", queue=QUEUE)
+        register_need("public.appointments", "SELECT", "INSERT", "UPDATE", queue=QUEUE)
+        register_need("public.package_purchases", "SELECT", "INSERT", "UPDATE", queue=QUEUE)
+        register_need("public.users", "SELECT", queue=QUEUE)
+        register_need("public.profiles", "SELECT", queue=QUEUE)
+        register_need("public.appointment_types", "SELECT", queue=QUEUE)
+        register_need("public.packages", "SELECT", queue=QUEUE)

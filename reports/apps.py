@@ -4,6 +4,7 @@ from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
 from bridge.queues import Queue, registry
+from bridge.rights import register_need
 from notifications.links import register_report_links
 
 QUEUE = "report_generation_queue"
@@ -31,3 +32,6 @@ class ReportsConfig(AppConfig):
                 journal=ReportJournal(),
             )
         )
+        register_need("public.assessments", "SELECT", queue=QUEUE)
+        register_need("public.profiles", "SELECT", queue=QUEUE)
+        register_need("public.users", "SELECT", queue=QUEUE)

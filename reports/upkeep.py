@@ -10,6 +10,7 @@ from django.utils import timezone
 from bridge.batches import one_by_one, without_message
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import registry
+from bridge.rights import may_conclude, queue_tables, require_sight
 from reports.apps import QUEUE
 from reports.models import UNFINISHED, FailureReason, Leftover, Report, Status
 from reports.owners import find_abandoned, owns
@@ -22,6 +23,8 @@ PATIENCE = timedelta(minutes=10)
 MOST_ROWS = 500
 # After so many objects in a row that the storage would not remove it counts as unreachable.
 MOST_REFUSED = 3
+# Where it stands whose assessment is whose.
+_OWNERSHIP = ("public.assessments", "public.profiles")
 # For so long staff can see why a report that never came about failed.
 FAILURES_STAY = timedelta(days=30)
 
@@ -59,6 +62,8 @@ def forget_abandoned() -> int:
     Who deletes an account, or the assessment, expects the document to go as well. Also deletes what somebody else's
     message claimed and never got.
     """
+    if not may_conclude("no report is deleted", *_OWNERSHIP):
+        return 0
     abandoned = find_abandoned(idle_since=timezone.now() - FAILURES_STAY, most=MOST_ROWS)
     forgotten = one_by_one(abandoned, _forget, what="report")
     if forgotten:
@@ -67,6 +72,7 @@ def forget_abandoned() -> int:
 
 
 def _forget(report_id: UUID) -> bool:
+    require_sight(*_OWNERSHIP)
     report = Report.objects.select_for_update().filter(pk=report_id).first()
     if report is None or owns(report.user_id, report.assessment_id):
         return False
@@ -78,6 +84,8 @@ def _forget(report_id: UUID) -> bool:
 
 def settle_stuck_reports() -> int:
     """Fail reports that wait for a message which is not in the queue any more; returns how many."""
+    if not may_conclude("no report is given up", *queue_tables(QUEUE)):
+        return 0
     limit = timezone.now() - PATIENCE - timedelta(seconds=registry.get(QUEUE).run_lease)
     stuck = Report.objects.filter(status__in=UNFINISHED, updated_at__lt=limit).order_by("updated_at")
     rows = list(stuck.values_list("pk", "queue", "msg_id"))

@@ -20,6 +20,10 @@ class Caller:
     def get(self, path: str, **headers: str) -> Any:
         return Client().get(path, headers={**self._headers, **headers})
 
+    def verify(self, payment_id: UUID) -> Any:
+        body = {"payment_id": str(payment_id)}
+        return Client().post("/api/payments/verify", body, content_type="application/json", headers=self._headers)
+
     def ask(self, assessment_id: object = MARIA_CHECKUP, **members: object) -> Any:
         body = {"assessment_id": str(assessment_id), **members}
         return Client().post(REPORTS, body, content_type="application/json", headers=self._headers)

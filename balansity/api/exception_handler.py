@@ -12,7 +12,9 @@ from rest_framework import exceptions
 from balansity.api.exceptions import PayloadTooLarge, ServiceUnavailable
 from balansity.api.problems import FieldProblem, Problem, retry_after
 from balansity.api.throttles import caller_of, count_request, scope_of, take_back_request
+from bridge.errors import is_closed
 from bridge.pgmq import POSTGRES_AWAY, QueueMissing
+from bridge.rights import RowsHidden
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +54,8 @@ def problem_for(exc: Exception) -> Problem | None:
         case RequestDataTooBig():
             return _api_problem(PayloadTooLarge())
         # The connection was lost or refused, or the statement was: a deadlock, a timeout, no slot left, nothing but
-        # reads allowed; or the queue is missing that a message was meant for.
-        case _ if isinstance(exc, (*POSTGRES_AWAY, QueueMissing)):
+        # reads allowed; or the queue is missing that a message was meant for; or our role must not see all of a table.
+        case _ if isinstance(exc, (*POSTGRES_AWAY, QueueMissing, RowsHidden)) or is_closed(exc):
             cause = type(exc.__cause__ or exc).__name__
             logger.error("the database did not do its part (%s): %s", cause, str(exc).partition("\n")[0])
             return _api_problem(ServiceUnavailable())

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from bridge.batches import one_by_one, without_message
 from bridge.pgmq import pgmq_queue
+from bridge.rights import may_conclude, queue_tables
 from payments.apps import QUEUE
 from payments.deleted_rows import without_row
 from payments.models import Checkout, Fulfilment, Payment, PaymentAttention, ProviderNotification
@@ -55,6 +56,8 @@ def queue_lost_notifications() -> int:
 
     A check that still stands in the queue is left alone, however old it is: a warning counts those.
     """
+    if not may_conclude("no notification is queued again", *queue_tables(QUEUE)):
+        return 0
     old = ProviderNotification.objects.filter(
         status=NotificationStatus.STORED,
         payment_id__isnull=False,

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from django.db import DataError, IntegrityError, connection
+from django.db import DataError, IntegrityError, connection, transaction
 
 from balansity.sandbox.errors import SandboxError
 from balansity.sandbox.supabase import Prepared, prepare
@@ -66,10 +66,13 @@ def test_the_functions_send_what_the_contract_says(database: ClonedDatabase) -> 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated"])
 def test_holders_of_the_public_key_can_send_and_see_nothing(database: ClonedDatabase, role: str) -> None:
-    run(f"SET ROLE {role}")
-    run("SELECT public.queue_email_task(p_to => 'a@example.org', p_subject => 'x', p_template => 'x')")
-    with pytest.raises(Exception, match="permission denied"):
-        run("SELECT count(*) FROM pgmq.q_email_queue")
+    # In one transaction: between two, our backend takes back what is not as it was set up.
+    with transaction.atomic():
+        run(f"SET LOCAL ROLE {role}")
+        run("SELECT public.queue_email_task(p_to => 'a@example.org', p_subject => 'x', p_template => 'x')")
+        with pytest.raises(Exception, match="permission denied"):
+            run("SELECT count(*) FROM pgmq.q_email_queue")
+        transaction.set_rollback(True)
 
 
 def test_sample_data_leaves_no_message_behind(seeded_database: ClonedDatabase) -> None:

@@ -45,7 +45,9 @@ def acting_as(role: str, user_id: str = "") -> Iterator[None]:
     with transaction.atomic():
         claims = {"sub": user_id, "role": role} if user_id else {"role": role}
         rows(
-            f"SELECT set_config('request.jwt.claims', %s, true), set_config('role', '{role}', true)", json.dumps(claims)
+            f"SELECT set_config('request.jwt.claims', %s, true), set_config('role', '{role}', true),"
+            " set_config('row_security', 'on', true)",
+            json.dumps(claims),
         )
         yield
         transaction.set_rollback(True)

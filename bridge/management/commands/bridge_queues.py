@@ -20,9 +20,9 @@ UNREACHABLE = 3
 
 class Command(BaseCommand):
     help = (
-        "Drain the pgmq queues into Celery until SIGTERM or Ctrl-C. "
-        "Exit codes: 0 stopped in order or done, 1 bad arguments, 3 DATABASE_URL must not be used, or, with --once and "
-        "--drain, Postgres or the broker is away."
+        "Drain the pgmq queues into Celery until SIGTERM or Ctrl-C. Exit codes: 0 stopped in order or done; 1 bad "
+        "arguments, or a queue was left alone (--once, --drain); 3 DATABASE_URL must not be used, or Postgres or the "
+        "broker is away (--once, --drain)."
     )
     requires_system_checks: list[str] = []
 
@@ -48,7 +48,11 @@ class Command(BaseCommand):
                     raise CommandError(f"The broker does not answer: {error}", returncode=UNREACHABLE) from error
                 except POSTGRES_AWAY as error:
                     raise CommandError(f"Postgres does not answer: {error}", returncode=UNREACHABLE) from error
+        for name, why in runner.left_alone.items():
+            self.stderr.write(f"{name} was left alone: {'; '.join(map(str, why))}")
         self.stdout.write(f"{runner.totals.published} handed to workers, {runner.totals.archived} archived as failed")
+        if runner.left_alone:
+            raise CommandError("Not all queues could be touched.")
 
     def _drain(self, runner: Runner, queues: list[Queue]) -> None:
         with ExitStack() as stack:

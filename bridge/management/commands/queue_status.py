@@ -19,7 +19,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object for programs")
-        parser.add_argument("--check", action="store_true", help="exit 1 unless a bridge lives and the broker answers")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="exit 1 unless a bridge lives, the broker answers, and all tables that are needed can be seen",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         status = read_status()
@@ -42,6 +46,10 @@ class Command(BaseCommand):
                 console.print(kept, style="red", markup=False)
         for name in status.missing:
             console.print(f"{name}: registered, but there is no such queue: select pgmq.create('{name}')", style="red")
+        for name in status.unread:
+            console.print(f"{name}: its messages cannot be counted", style="red")
+        for trouble in status.troubles:
+            console.print(str(trouble), style="red", markup=False, soft_wrap=True)
         console.print(f"bridges alive: {', '.join(status.bridges) or 'none'}", style="" if status.bridges else "red")
         if status.broker_problem:
             console.print(f"the broker does not answer: {status.broker_problem}", style="red", markup=False)
@@ -77,6 +85,8 @@ def _as_json(status: Status) -> dict[str, Any]:
 
 
 def _problem(status: Status) -> str:
+    if status.troubles:
+        return f"The role of DATABASE_URL cannot reach all that is needed: {status.troubles[0]}"
     if status.broker_problem:
         return f"The broker does not answer: {status.broker_problem}"
     return "" if status.bridges else "No bridge process reported within the last seconds: start manage.py bridge_queues"
