@@ -8,6 +8,7 @@ from celery import current_app
 from bridge.heartbeat import living_bridges
 from bridge.message import Outcome
 from bridge.models import KeptOutcome
+from bridge.open_functions import OpenFunction, find_open_functions
 from bridge.pgmq import Counts, QueueMissing, pgmq_queue, queue_names
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import registry
@@ -54,6 +55,7 @@ class Status:
     # What keeps us from tables that we need; queues whose rows nobody can count are in `unread` and in no other list.
     troubles: list[Trouble] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    open_functions: list[OpenFunction] = field(default_factory=list)
 
 
 def read_status() -> Status:
@@ -77,7 +79,8 @@ def read_status() -> Status:
             except QueueMissing:
                 missing.append(name)
     missing += [queue.name for queue in registry if queue.name not in names]
-    return Status(queues, missing, [process.name for process in living_bridges()], problem, troubles, unread)
+    bridges = [process.name for process in living_bridges()]
+    return Status(queues, missing, bridges, problem, troubles, unread, find_open_functions())
 
 
 def _names(troubles: list[Trouble]) -> list[str]:

@@ -37,12 +37,12 @@ _SHAPE = f"""
 SELECT (SELECT md5(string_agg(format('%s %s %s %s %s', oid, relowner, relacl, relrowsecurity, relforcerowsecurity),
                               ',' ORDER BY oid))
         FROM pg_class WHERE relnamespace::regnamespace::text IN {_OURS}),
-       (SELECT (count(*), max(oid), md5(string_agg(prosrc, '' ORDER BY oid))) FROM pg_proc
+       (SELECT (count(*), max(oid), md5(string_agg(concat(prosrc, proacl), '' ORDER BY oid))) FROM pg_proc
         WHERE pronamespace::regnamespace::text IN {_OURS}),
        (SELECT (count(*), max(oid)) FROM pg_trigger),
        (SELECT (count(*), max(oid)) FROM pg_policy),
        (SELECT (count(*), max(oid)) FROM pg_constraint),
-       (SELECT (count(*), max(oid)) FROM pg_namespace),
+       (SELECT (count(*), max(oid), string_agg(nspacl::text, '' ORDER BY oid)) FROM pg_namespace),
        (SELECT md5(string_agg(format('%s %s %s %s %s', attrelid, attnum, attname, atttypid, attnotnull), ','
                               ORDER BY attrelid, attnum))
         FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace::regnamespace::text IN {_OURS}),

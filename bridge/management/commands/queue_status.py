@@ -51,6 +51,10 @@ class Command(BaseCommand):
         for trouble in status.troubles:
             console.print(str(trouble), style="red", markup=False, soft_wrap=True)
         console.print(f"bridges alive: {', '.join(status.bridges) or 'none'}", style="" if status.bridges else "red")
+        if status.open_functions:
+            console.print("whoever holds Supabase's public key may read or write messages. Their owner ends that with:")
+        for function in status.open_functions:
+            console.print(f"  {function.remedy}", markup=False, soft_wrap=True)
         if status.broker_problem:
             console.print(f"the broker does not answer: {status.broker_problem}", style="red", markup=False)
         self.stdout.write(text.getvalue(), ending="")
