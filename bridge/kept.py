@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from bridge.errors import NotKept, TokenLost
 from bridge.message import Delivery, LastError, Message, Outcome, Reason
@@ -59,7 +59,7 @@ def keep(
 
 def _keep(queue: str, message: Message, ending: Ending | Repeat, why: str, then: Callable[[], None] | None) -> None:
     with transaction.atomic():
-        if pgmq_queue(queue).holds(message.token) is None:
+        if not _is_held(queue, message):
             raise TokenLost(f"{queue} {message.msg_id} belongs to somebody else by now")
         if then is not None:
             then()
@@ -70,6 +70,23 @@ def _keep(queue: str, message: Message, ending: Ending | Repeat, why: str, then:
             why=why,
             **_columns(ending),
         )
+
+
+def _is_held(queue: str, message: Message) -> bool:
+    """Whether the message is still ours. Call it in a transaction.
+
+    Where its row cannot be looked at any more, row security having been switched on meanwhile, the lease tells: as long
+    as it lasts nobody else is given the message.
+    """
+    try:
+        with transaction.atomic():
+            return pgmq_queue(queue).holds(message.token) is not None
+    except DatabaseError as error:
+        if is_outage(error):
+            raise
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp() < %s", [message.token.vt])
+        return bool(cursor.fetchone()[0])
 
 
 def _columns(ending: Ending | Repeat) -> dict[str, Any]:

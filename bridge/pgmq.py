@@ -6,17 +6,17 @@ else owns the message by now.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import connection
 
 from bridge.archive import Archive
 from bridge.errors import BridgeError
 from bridge.message import Delivery, History, LastError, Message, Outcome, Reason, Token, Unreadable
-from bridge.postgres import POSTGRES_AWAY, first_line, is_outage
+from bridge.postgres import POSTGRES_AWAY
 from bridge.querying import QueueMissing, loaded
 from bridge.rows import Counts, Due, FailedMessage
 from bridge.statements import MOST_OCTETS
@@ -37,13 +37,6 @@ TOO_LARGE = f"it is larger than {MOST_OCTETS // 1024} KiB"
 
 class NotArchivable(BridgeError):
     """This role may not move messages of the queue to its archive, so none of them may be started."""
-
-
-class _Rehearsed(Exception):
-    """Takes back what was only tried."""
-
-
-_REHEARSAL = dict.fromkeys(("outcome", "reason", "last_error", "original", "trace_id"))
 
 
 class PgmqQueue(Archive):
@@ -105,34 +98,15 @@ class PgmqQueue(Archive):
 
         Raises `NotArchivable`, and nothing has happened, when this role could not write the outcome afterwards.
         """
-        claim = partial(self._one, "claim", token, lease=lease, attempts=attempts, trace_id=trace_id)
-        row = claim(proven=False)
+        row = self._one("claim", token, lease=lease, attempts=attempts, trace_id=trace_id)
         if row is None and not self._may_archive():
-            row = self._rehearsed(token, partial(claim, proven=True))
+            raise NotArchivable(f"{self.name}: no outcome could be written, as rights on its tables are lacking")
         return self._message(row) if row else None
 
     def _may_archive(self) -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT bridge_may_archive(%s)", [self.name])
             return bool(cursor.fetchone()[0])
-
-    def _rehearsed(self, token: Token, claim: Callable[[], tuple[Any, ...] | None]) -> tuple[Any, ...] | None:
-        """Claim after archiving the message and taking that back: under row security nothing else tells."""
-        with transaction.atomic():
-            try:
-                with transaction.atomic():
-                    if self._one("holds", token) is None:
-                        return None
-                    moved = self._one("finish", token, **_REHEARSAL)
-                    if moved is None or not moved[0]:
-                        raise NotArchivable(f"{self.name}: row security hides its messages from pgmq.archive")
-                    raise _Rehearsed
-            except _Rehearsed:
-                return claim()
-            except DatabaseError as error:
-                if is_outage(error):
-                    raise
-                raise NotArchivable(f"{self.name}: no outcome could be written: {first_line(error)}") from error
 
     def retry(self, token: Token, *, delay: float, error: LastError) -> datetime | None:
         """Hide the message for `delay` seconds; returns when it is due."""

@@ -124,7 +124,7 @@ WHERE q.msg_id = %(msg_id)s
   AND q.vt = %(vt)s
   AND q.vt <> statement_timestamp() + make_interval(secs => %(lease)s)
   AND {current}
-  AND (%(proven)s OR bridge_may_archive(%(name)s))
+  AND bridge_may_archive(%(name)s)
 RETURNING q.msg_id, q.vt, q.read_ct, q.enqueued_at,
     CASE WHEN NOT bridge_too_large(bridge_sent(q.message), {most}) THEN coalesce(bridge_sent(q.message), 'null') END,
     {history}
