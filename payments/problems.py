@@ -60,7 +60,7 @@ class PaymentFinished(Conflict):
     """The provider has nothing to pay any more under this order: it was paid or cancelled a moment ago."""
 
     default_code = "payment_finished"
-    default_detail = "This payment is finished; verify it to see how"
+    default_detail = "This payment is finished; verify it to see how, and send a new Idempotency-Key to pay once more"
 
 
 class PaymentMismatch(Conflict):
@@ -91,6 +91,15 @@ class ProviderUnavailable(APIException):
     def __init__(self, *, retry_after: float | None = None) -> None:
         super().__init__()
         self.retry_after = 5.0 if retry_after is None else retry_after
+
+
+class PaymentNotStored(APIException):
+    """A rule of Supabase's database refuses the row of a new payment; nothing was asked of the provider."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "payment_not_stored"
+    default_detail = "The payment could not be stored, try again later"
+    retry_after = 30
 
 
 class PaymentsNotConfigured(APIException):

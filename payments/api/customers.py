@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from payments.api.documentation import IDEMPOTENCY, KEY_PROBLEMS, REUSED, problems
-from payments.api.idempotent import IdempotentView
+from payments.api.idempotent import REPLAYED, IdempotentView
 from payments.api.serializers import (
     CreatePaymentSerializer,
     PaymentSerializer,
@@ -23,13 +23,14 @@ from payments.api.serializers import (
     VerifyPaymentSerializer,
 )
 from payments.models import Payment
-from payments.problems import PaymentNotFound
+from payments.problems import PaymentFinished, PaymentNotFound
 from payments.selectors import payments_of
-from payments.services.create import Caller, create_payment
+from payments.services.create import Caller, create_payment, is_over
 from payments.services.verify import verify_payment
 
 _PROVIDER = "`provider_rejected`: YooKassa refused the request, staff are told."
 _AWAY = "`provider_unavailable`: YooKassa does not answer; send the same request again. `payments_not_configured`."
+_STORED = "`payment_not_stored`: a rule of the database refuses the new row."
 
 
 class CreatePaymentView(IdempotentView):
@@ -44,7 +45,9 @@ class CreatePaymentView(IdempotentView):
         description=(
             "Answers the token for YooKassa's payment form. The amount must be the price of the catalogue. A pending "
             "row that the caller inserted for the same order a moment ago becomes the payment; a repeated call for the "
-            "same order gets the payment that waits already."
+            "same order gets the payment that waits already, and a new one once that was declined. Send a new "
+            "`Idempotency-Key` for each try of the payer: a key repeats the answer of its first request, and "
+            "`payment_finished` once that payment was declined or paid."
         ),
         parameters=IDEMPOTENCY,
         request=CreatePaymentSerializer,
@@ -59,12 +62,16 @@ class CreatePaymentView(IdempotentView):
                 + KEY_PROBLEMS,
                 _422=REUSED,
                 _502=_PROVIDER,
-                _503=_AWAY,
+                _503=f"{_AWAY} {_STORED}",
             ),
         },
     )
     def post(self, request: Request) -> HttpResponse:
-        return self.answer_once(request, caller_id(request), lambda: _create(request))
+        answer = self.answer_once(request, caller_id(request), lambda: _create(request))
+        if REPLAYED in answer.headers and isinstance(answer, Response) and is_over(answer.data["payment_id"]):
+            # The form of then takes no money any more.
+            raise PaymentFinished
+        return answer
 
 
 def _create(request: Request) -> Response:

@@ -3,6 +3,7 @@
 import logging
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,12 +12,14 @@ from django.db import Error as DatabaseError
 from django.db import transaction
 from django.utils import timezone
 
+from payments.errors import PaymentMissing, ProviderMismatch
 from payments.models import Checkout, Payment, User
 from payments.orders import InvalidOrder, parse_order, storable_metadata
 from payments.problems import (
     OrderRefused,
     PaymentFinished,
     PaymentMismatch,
+    PaymentNotStored,
     PaymentsNotConfigured,
     ProviderRejected,
     ProviderUnavailable,
@@ -26,17 +29,22 @@ from payments.provider import ProviderNotConfigured, provider
 from payments.requests import TaxRules, payment_request, receipt_contact
 from payments.schedule import STEPS
 from payments.services.adoption import Purchase, find_open_checkout, find_row
+from payments.services.foreign import ForeignRefusal, foreign_write
 from payments.services.locks import lock_customer
 from payments.services.order_checks import check_order, check_price
-from payments.services.sync import record_created, record_refused, record_unanswered
+from payments.services.sync import record_created, record_refused, record_unanswered, sync_payment
 from payments.services.timeline import record_event
-from payments.states import Door, EventKind
+from payments.states import Attention, Door, EventKind, ProviderStatus
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable
 
 logger = logging.getLogger(__name__)
 
 METHOD = "yookassa"
+# The second of two clicks. Payers need longer than that for a form.
+DOUBLE_CLICK = timedelta(seconds=5)
+STILL_PAYABLE = (ProviderStatus.UNKNOWN, ProviderStatus.PENDING)
+HOLDING_PAYERS_MONEY = (ProviderStatus.WAITING_FOR_CAPTURE, ProviderStatus.SUCCEEDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +76,48 @@ def create_payment(*, caller: Caller, amount: Decimal, currency: str, metadata: 
         client = provider()
     except ProviderNotConfigured as error:
         raise PaymentsNotConfigured from error
-    checkout = _begin(Purchase(caller.id, order, amount, currency), caller, stored)
-    return Started(checkout.pk, checkout.confirmation_token or _ask_for_token(client, checkout))
+    purchase = Purchase(caller.id, order, amount, currency)
+    while True:
+        checkout, is_new = _begin(purchase, caller, stored)
+        if is_new or not checkout.confirmation_token:
+            return Started(checkout.pk, _ask_for_token(client, checkout))
+        if not _is_dead(checkout):
+            return Started(checkout.pk, checkout.confirmation_token)
 
 
-def _begin(purchase: Purchase, caller: Caller, metadata: dict[str, Any]) -> Checkout:
+def is_over(payment_id: uuid.UUID) -> bool:
+    """Whether we know that the form of a payment takes no money any more."""
+    return Checkout.objects.filter(pk=payment_id).exclude(provider_status__in=STILL_PAYABLE).exists()
+
+
+def _is_dead(checkout: Checkout) -> bool:
+    """Whether the form of an open payment is over by now, asked at the provider: the browser learns that before we do.
+
+    Raises `PaymentFinished` for one that was paid, so that nobody pays twice. Where the provider does not answer, the
+    second click of a double click gets the form all the same.
+    """
+    try:
+        sync_payment(checkout.pk, door=Door.API)
+    except Unavailable as error:
+        if timezone.now() - checkout.created_at < DOUBLE_CLICK:
+            return False
+        raise ProviderUnavailable(retry_after=error.retry_after) from error
+    except PaymentMissing as error:
+        raise PaymentFinished from error
+    except ProviderMismatch as error:
+        raise PaymentMismatch from error
+    except Rejected as error:
+        raise ProviderRejected from error
+    checkout.refresh_from_db()
+    if checkout.attention == Attention.MISMATCH:
+        raise PaymentMismatch
+    if checkout.provider_status in HOLDING_PAYERS_MONEY:
+        raise PaymentFinished
+    return checkout.provider_status not in STILL_PAYABLE
+
+
+def _begin(purchase: Purchase, caller: Caller, metadata: dict[str, Any]) -> tuple[Checkout, bool]:
+    """Return the payment for a purchase, and whether it is a new one."""
     with transaction.atomic():
         # A double click is two requests at once: the second one finds what the first one began.
         lock_customer(caller.id)
@@ -83,7 +128,9 @@ def _begin(purchase: Purchase, caller: Caller, metadata: dict[str, Any]) -> Chec
         check_order(purchase.order, caller.id)
         row = find_row(purchase)
         existing = find_open_checkout(purchase) if row is None else None
-        return existing or _write(purchase, row, _request_parts(customer, caller), metadata)
+        if existing is not None:
+            return existing, False
+        return _write(purchase, row, _request_parts(customer, caller), metadata), True
 
 
 def _request_parts(customer: User, caller: Caller) -> dict[str, Any]:
@@ -96,17 +143,7 @@ def _request_parts(customer: User, caller: Caller) -> dict[str, Any]:
 
 def _write(purchase: Purchase, row: Payment | None, parts: dict[str, Any], metadata: dict[str, Any]) -> Checkout:
     adopted = row is not None
-    if row is None:
-        row = Payment.objects.create(
-            user_id=purchase.user_id,
-            amount=purchase.amount,
-            currency=purchase.currency,
-            payment_method=METHOD,
-            metadata=metadata,
-        )
-    elif row.payment_method is None:
-        row.payment_method = METHOD
-        row.save(update_fields=["payment_method", "updated_at"])
+    row = _insert(purchase, metadata) if row is None else _name_method(row)
     order = purchase.order
     checkout = Checkout.objects.create(
         payment=row,
@@ -129,6 +166,39 @@ def _write(purchase: Purchase, row: Payment | None, parts: dict[str, Any], metad
         row.pk, EventKind.CREATED, door=Door.API, amount=str(purchase.amount), order=order.kind.value, adopted=adopted
     )
     return checkout
+
+
+def _insert(purchase: Purchase, metadata: dict[str, Any]) -> Payment:
+    try:
+        with foreign_write():
+            row = Payment.objects.create(
+                user_id=purchase.user_id,
+                amount=purchase.amount,
+                currency=purchase.currency,
+                payment_method=METHOD,
+                metadata=metadata,
+            )
+    except ForeignRefusal as refusal:
+        logger.error("no payment can be started, the database refuses its row: %s", refusal)
+        raise PaymentNotStored from refusal
+    # A trigger may swallow a row without an error.
+    if not Payment.objects.filter(pk=row.pk).exists():
+        logger.error("no payment can be started, a trigger of Supabase's swallows its row")
+        raise PaymentNotStored
+    return row
+
+
+def _name_method(row: Payment) -> Payment:
+    """Complete an adopted row. Nothing depends on it, so a trigger that refuses it keeps nobody from paying."""
+    if row.payment_method is None:
+        try:
+            with foreign_write():
+                row.payment_method = METHOD
+                row.save(update_fields=["payment_method", "updated_at"])
+        except ForeignRefusal as refusal:
+            row.payment_method = None
+            logger.warning("payment %s: the database refuses its method: %s", row.pk, refusal)
+    return row
 
 
 def _ask_for_token(client: YooKassaClient, checkout: Checkout) -> str:
