@@ -50,6 +50,8 @@ def payment_settings(env: EnvReader, *, sandbox: bool) -> dict[str, Any]:
             env, "YUKASSA_NOTIFICATION_NETWORKS", (*YOOKASSA_ADDRESSES, *(("127.0.0.0/8", "::1") if sandbox else ()))
         ),
         "PAYMENT_TASK_TIME_LIMIT": env.integer("PAYMENT_TASK_TIME_LIMIT", 60, least=1, most=3600),
+        # How long a paid consultation waits for the row that the front end inserts itself; 0: not at all.
+        "APPOINTMENT_WAIT_SECONDS": env.integer("APPOINTMENT_WAIT_SECONDS", 90, most=900),
         # How many consultations of one kind may start at the same time.
         "APPOINTMENT_SLOT_CAPACITY": env.integer("APPOINTMENT_SLOT_CAPACITY", 1, least=1, most=1000),
     }

@@ -173,6 +173,7 @@ CELERY_BEAT_SCHEDULE = {
     "email-bodies": {"task": "notifications.forget_old_bodies", "schedule": 86400.0},
     "old-logins": {"task": "balansity.forget_old_logins", "schedule": 86400.0},
     "payment-checks": {"task": "payments.queue_due_checks", "schedule": 30.0},
+    "held-consultations": {"task": "payments.give_held", "schedule": 15.0},
     "lost-notifications": {"task": "payments.queue_lost_notifications", "schedule": 300.0},
     "recent-payments": {"task": "payments.compare_recent", "schedule": 900.0, "args": (3,)},
     # What a whole day of silence may have hidden.
@@ -233,6 +234,7 @@ YUKASSA_READ_TIMEOUT: float
 YUKASSA_NOTIFICATION_NETWORKS: tuple[IPv4Network | IPv6Network, ...]
 PAYMENT_TASK_TIME_LIMIT: int
 APPOINTMENT_SLOT_CAPACITY: int
+APPOINTMENT_WAIT_SECONDS: int
 EMAIL_PROVIDER: str
 EMAIL_LINK_HOSTS: tuple[str, ...]
 EMAIL_EXTRA_RECIPIENTS: tuple[str, ...]

@@ -167,8 +167,10 @@ class PgmqQueue(Archive):
         """Which of these messages are in the queue."""
         return {msg_id for (msg_id,) in self._all("queued_among", msg_ids=msg_ids)}
 
-    def send(self, body: Any, *, headers: dict[str, Any] | None = None) -> int:
-        """Put a message into the queue and return its id; headers need pgmq 1.5."""
+    def send(self, body: Any, *, headers: dict[str, Any] | None = None, delay: int = 0) -> int:
+        """Put a message into the queue, visible after `delay` seconds, and return its id; headers need pgmq 1.5."""
+        if delay:
+            return int(self._all("send_delayed", name=self.name, body=json.dumps(body), delay=delay)[0][0])
         if headers is None:
             return int(self._all("send", body=json.dumps(body))[0][0])
         rows = self._all("send_with_headers", body=json.dumps(body), headers=json.dumps(headers))

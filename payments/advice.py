@@ -174,6 +174,10 @@ ATTENTION: dict[str, Text] = {
     Attention.REFUND_FAILED: gettext_lazy(
         "The client still waits for the money. See the reason in the table of refunds, mend it, and refund again."
     ),
+    Attention.ROW_REFUSED: gettext_lazy(
+        "What is shown here is right, only the site does not show it: a rule of the site's database refused the "
+        "change. Show the error to the developers. It is tried again by itself, and the mark goes when it is through."
+    ),
     Attention.CHECK_FAILED: gettext_lazy(
         "YooKassa could not be asked about this payment. Check it now; if that fails, show the error to the developers."
     ),

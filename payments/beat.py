@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from payments.provider import ProviderNotConfigured
-from payments.services import due_checks, idempotency, reconcile
+from payments.services import due_checks, held, idempotency, reconcile
 from payments.yookassa.errors import Rejected, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -17,6 +17,12 @@ def queue_due_checks() -> None:
     queued = due_checks.queue_due_checks()
     if queued:
         logger.info("%s payments are due for a check", queued)
+
+
+@shared_task(name="payments.give_held")
+def give_held() -> None:
+    """Give what is paid and waits for its time or its row, and make one of double bookings."""
+    held.give_all_held()
 
 
 @shared_task(name="payments.queue_lost_notifications")

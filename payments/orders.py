@@ -4,11 +4,12 @@ import json
 import math
 import uuid
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from payments.errors import PaymentError
+from payments.minutes import minute_of
 from payments.states import OrderKind
 
 MOST_BYTES = 8 * 1024
@@ -31,7 +32,7 @@ class Order:
     """A consultation or a package. Two metadata that order the same thing give equal orders, whatever else they say.
 
     A consultation has its kind, and either `appointment_id` of one that is booked already or the time of a new one,
-    in UTC. A package has `package_id` and nothing else.
+    in UTC, to the minute. A package has `package_id` and nothing else.
     """
 
     kind: OrderKind
@@ -146,4 +147,4 @@ def _time(known: dict[str, Any], key: str) -> datetime | None:
         raise InvalidOrder(
             "invalid_metadata", f"metadata.{key} must be a time with its zone, like 2026-11-23T14:30:00Z"
         )
-    return parsed.astimezone(UTC)
+    return minute_of(parsed)

@@ -14,12 +14,14 @@ MOST_ID = 2**63 - 1
 class ProcessingRequest:
     """A payment to look at. All actions do the same: `refund` makes no refund that staff did not ask for.
 
-    `notification_id` names the row of the provider's notification that the check is for.
+    `notification_id` names the row of the provider's notification that the check is for. `give` asks for no check: what
+    was proven to be paid is given, when it is due.
     """
 
     payment_id: uuid.UUID
     action: str
     notification_id: int | None = None
+    give: bool = False
 
     @classmethod
     def parse(cls, body: object) -> Self:
@@ -38,4 +40,4 @@ class ProcessingRequest:
         notification = body.get("notification_id")
         if notification is not None and not (type(notification) is int and 0 < notification <= MOST_ID):
             raise InvalidMessage('the key "notification_id" must be a positive whole number')
-        return cls(payment_id, action, notification)
+        return cls(payment_id, action, notification, give=body.get("give") is True)

@@ -131,6 +131,7 @@ class Attention(models.TextChoices):
     REFUND_RECEIPT_MISSING = "refund_receipt_missing", _("a refund went out without its fiscal receipt")
     NOT_CREATED = "not_created", _("the provider refused to create the payment")
     CHECK_FAILED = "check_failed", _("the check at the provider failed for good")
+    ROW_REFUSED = "row_refused", _("the site's table does not take what YooKassa says")
 
 
 GRAVITY = {reason.value: place for place, reason in enumerate(Attention)}
@@ -168,7 +169,9 @@ class EventKind(models.TextChoices):
     CHECKED = "checked", _("checked at YooKassa")
     STATUS_CHANGED = "status_changed", _("status changed")
     STATUS_CORRECTED = "status_corrected", _("status written by somebody else, corrected")
+    HELD = "held", _("paid, the time is kept for the client")
     FULFILLED = "fulfilled", _("given to the customer")
+    MERGED = "merged", _("a second booking of the same consultation was removed")
     ATTENTION = "attention", _("needs attention")
     ATTENTION_CLEARED = "attention_cleared", _("attention cleared")
     REFUND_REQUESTED = "refund_requested", _("refund requested")

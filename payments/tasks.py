@@ -6,6 +6,7 @@ from bridge.message import Message
 from bridge.task import queue_task
 from payments.apps import QUEUE
 from payments.processing import ProcessingRequest
+from payments.services.held import give_held
 from payments.services.notifications import has_news, settle_notification
 from payments.services.observe import observe_payment, was_checked_since
 from payments.services.sync import apply_observation
@@ -17,6 +18,8 @@ def process(message: Message) -> Callable[[], None]:
     """Check the payment that a message names, and send the refunds that staff asked for."""
     request = ProcessingRequest.parse(message.body)
     payment_id, notification_id = request.payment_id, request.notification_id
+    if request.give:
+        return lambda: give_held(payment_id, door=Door.QUEUE)
     known = request.action == "verify" and not has_news(notification_id=notification_id, payment_id=payment_id)
     wanted = not (known or was_checked_since(message.enqueued_at, payment_id=payment_id))
     observation = observe_payment(payment_id) if wanted else None

@@ -305,5 +305,8 @@ WHERE msg_id IN (
 -- name: send
 SELECT pgmq.send(%(name)s, %(body)s::jsonb)
 
+-- name: send_delayed
+SELECT pgmq.send(%(name)s, %(body)s::jsonb, %(delay)s::integer)
+
 -- name: send_with_headers
 SELECT pgmq.send(%(name)s, %(body)s::jsonb, %(headers)s::jsonb)

@@ -60,6 +60,9 @@ def given_text(payment: Payment) -> str:
         return _appointment(fulfilment.appointment_id)
     if fulfilment is not None and fulfilment.purchase_id is not None:
         return _purchase(fulfilment.purchase_id)
+    checkout = checkout_of(payment)
+    if checkout is not None and checkout.give_at is not None:
+        return _("nothing yet: it is kept for the client and given at %(time)s") % {"time": moment(checkout.give_at)}
     return _("nothing")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -45,6 +46,9 @@ _LABELS: dict[str, str | Promise] = {
     "how": gettext_lazy("how"),
     "id": gettext_lazy("id"),
     "state": gettext_lazy("state"),
+    "until": gettext_lazy("until"),
+    "kept": gettext_lazy("stays"),
+    "removed": gettext_lazy("removed"),
 }
 _ORDER = {name: place for place, name in enumerate(_LABELS)}
 
@@ -116,6 +120,17 @@ def _choice(choices: Any, value: Any) -> str:
     return str(choices(value).label) if value in choices.values else str(value)
 
 
+def _short(pk: Any) -> str:
+    return f"{str(pk)[:8]}…"
+
+
+def _moment(value: Any) -> str:
+    try:
+        return moment(datetime.fromisoformat(str(value)))
+    except ValueError:
+        return str(value)
+
+
 def _amount(value: Any) -> str:
     try:
         return money(Decimal(str(value)))
@@ -126,8 +141,8 @@ def _amount(value: Any) -> str:
 _READERS: dict[tuple[str, str], Callable[[Any], str]] = {
     ("", "amount"): _amount,
     # The whole id is on the page of the refund and in the fields above.
-    ("", "refund"): lambda value: f"{str(value)[:8]}…",
-    ("", "id"): lambda value: f"{str(value)[:8]}…",
+    ("", "refund"): _short,
+    ("", "id"): _short,
     (EventKind.CREATED, "order"): lambda value: _choice(OrderKind, value),
     (EventKind.ATTENTION, "reason"): lambda value: _choice(Attention, value),
     (EventKind.ATTENTION_CLEARED, "reason"): lambda value: _choice(Attention, value),
@@ -136,6 +151,11 @@ _READERS: dict[tuple[str, str], Callable[[Any], str]] = {
     (EventKind.REFUND_CHANGED, "status"): lambda value: _choice(RefundStatus, value),
     (EventKind.CHECKED, "status"): lambda value: _choice(PaymentStatus, value),
     (EventKind.FULFILLED, "what"): lambda value: _choice(OrderKind, value),
+    (EventKind.HELD, "until"): _moment,
+    (EventKind.MERGED, "kept"): _short,
+    (EventKind.MERGED, "removed"): lambda value: (
+        ", ".join(map(_short, value)) if isinstance(value, list) else str(value)
+    ),
     ("", "how"): lambda value: _choice(Fulfilment.How, value),
     (EventKind.RECEIPT_CHANGED, "state"): lambda value: str(RECEIPTS.get(str(value), value)),
 }

@@ -63,6 +63,10 @@ class Checkout(models.Model):
     next_check_at = models.DateTimeField(_("next check"), null=True)
     checks = models.PositiveIntegerField(_("checks"), default=0)
 
+    # Paid and not given yet: since when the time is kept for the payer, and when a machine gives it at the latest.
+    held_at = models.DateTimeField(_("time kept since"), null=True)
+    give_at = models.DateTimeField(_("is given at the latest at"), null=True)
+
     attention = models.CharField(_("needs attention"), max_length=30, choices=Attention.choices, blank=True, default="")
     attention_note = models.TextField(_("what is wrong"), blank=True, default="")
     attention_since = models.DateTimeField(_("since"), null=True)
@@ -97,6 +101,11 @@ class Checkout(models.Model):
                 name="checkout_attention_has_time",
             ),
             models.CheckConstraint(
+                condition=Q(held_at__isnull=True, give_at__isnull=True)
+                | Q(held_at__isnull=False, give_at__isnull=False, provider_status="succeeded"),
+                name="checkout_only_paid_is_held",
+            ),
+            models.CheckConstraint(
                 condition=Q(kind="")
                 | Q(kind=OrderKind.APPOINTMENT, appointment_type_id__isnull=False, package_id__isnull=True)
                 | Q(kind=OrderKind.PACKAGE, package_id__isnull=False, appointment_type_id__isnull=True),
@@ -105,6 +114,7 @@ class Checkout(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["next_check_at"], condition=Q(next_check_at__isnull=False), name="checkout_due"),
+            models.Index(fields=["give_at"], condition=Q(give_at__isnull=False), name="checkout_held"),
             models.Index(fields=["user_id", "created_at"], name="checkout_user"),
             models.Index(fields=["attention_since"], condition=~Q(attention=""), name="checkout_attention"),
         ]

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -30,6 +32,8 @@ class Fulfilment(models.Model):
     how = models.CharField(_("how"), max_length=10, choices=How.choices)
     appointment_id = models.UUIDField(_("consultation"), null=True, unique=True)
     purchase_id = models.UUIDField(_("bought package"), null=True, unique=True)
+    # Rows of the same booking that were removed: mails about them are mails about this one.
+    merged = ArrayField(models.UUIDField(), verbose_name=_("removed bookings"), null=True, editable=False)
     created_at = models.DateTimeField(_("given"), auto_now_add=True)
 
     objects: ClassVar[models.Manager["Fulfilment"]] = models.Manager()
@@ -44,6 +48,7 @@ class Fulfilment(models.Model):
                 name="fulfilment_is_one_thing",
             ),
         ]
+        indexes: ClassVar = [GinIndex(fields=["merged"], name="fulfilment_merged")]
 
     def __str__(self) -> str:
         return str(self.payment_id)

@@ -63,9 +63,13 @@ def clear_attention(*, payment_id: uuid.UUID, actor_id: int, note: str, mark_id:
     """Take a mark away by hand, or without `mark_id` all that are open. Raises `PaymentMissing`."""
     with transaction.atomic():
         checkout = _locked(payment_id)
-        for mark in open_marks(payment_id):
-            if mark_id in (None, mark.pk):
-                _close(mark, door=Door.STAFF, actor_id=actor_id, note=note)
+        closed = [mark for mark in open_marks(payment_id) if mark_id in (None, mark.pk)]
+        for mark in closed:
+            _close(mark, door=Door.STAFF, actor_id=actor_id, note=note)
+        if any(mark.reason in NOTHING_GIVEN for mark in closed):
+            # A person has given it, or something else for it: a machine is not to try it again.
+            checkout.held_at = checkout.give_at = None
+            Checkout.objects.filter(pk=payment_id).update(held_at=None, give_at=None)
         _repeat_gravest(checkout)
 
 

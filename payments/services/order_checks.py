@@ -3,7 +3,6 @@
 import uuid
 from decimal import Decimal
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -17,7 +16,8 @@ from payments.problems import (
     ProfileNotFound,
     SlotTaken,
 )
-from payments.services.fulfil import HOLDING_SLOT, rivals_of
+from payments.services.booking import own_rows
+from payments.services.places import HOLDING_SLOT, booked_at, has_no_place, is_full, kept_at, may_be_of
 from payments.states import OrderKind
 
 
@@ -63,7 +63,15 @@ def _check_booked(order: Order, appointment_id: uuid.UUID, user_id: uuid.UUID) -
     if booked.appointment_type_id != order.appointment_type_id:
         text = "the booked consultation is of another kind"
         raise OrderRefused("metadata.appointment_type_id", "appointment_type_mismatch", text)
+    if _is_kept_for(booked):
+        raise AlreadyPaid
     _check_rivals(booked)
+
+
+def _is_kept_for(booked: Appointment) -> bool:
+    """Whether this row is the one that a paid order of the same customer waits for."""
+    kept = kept_at(booked.appointment_type_id, booked.scheduled_at).filter(user_id=booked.user_id)
+    return any(row.pk == booked.pk for order in kept for row in own_rows(order)[:1])
 
 
 def _check_time(order: Order, user_id: uuid.UUID) -> None:
@@ -73,21 +81,23 @@ def _check_time(order: Order, user_id: uuid.UUID) -> None:
     """
     if order.scheduled_at is None or order.scheduled_at <= timezone.now():
         raise OrderRefused("metadata.scheduled_at", "scheduled_in_the_past", "the time has passed")
-    booked = Appointment.objects.filter(
-        appointment_type_id=order.appointment_type_id, scheduled_at=order.scheduled_at, status__in=HOLDING_SLOT
-    )
-    own = booked.filter(user_id=user_id)
-    unpaid = own.filter(payment__isnull=True).order_by("created_at").first()
+    kind, start = order.appointment_type_id, order.scheduled_at
+    assert kind is not None  # noqa: S101 # An order of a consultation has its kind.
+    own = booked_at(kind, start).filter(user_id=user_id)
+    for_the_same = Q(profile_id=order.profile_id)
+    if own.filter(for_the_same, payment__isnull=False).exists():
+        raise AlreadyPaid
+    if kept_at(kind, start).filter(for_the_same, user_id=user_id).exists():
+        # Paid a moment ago, and not in the table of consultations yet.
+        raise AlreadyPaid
+    unpaid = own.filter(may_be_of(order.profile_id), payment__isnull=True).order_by("created_at").first()
     if unpaid is not None:
         # The front end booked it by itself; the payment is going to be linked to it.
         _check_rivals(unpaid)
-        return
-    if own.filter(Q(profile_id=order.profile_id)).exists():
-        raise AlreadyPaid
-    if booked.count() >= settings.APPOINTMENT_SLOT_CAPACITY:
+    elif is_full(kind, start):
         raise SlotTaken
 
 
 def _check_rivals(own: Appointment) -> None:
-    if rivals_of(own).count() >= settings.APPOINTMENT_SLOT_CAPACITY:
+    if has_no_place(own):
         raise SlotTaken

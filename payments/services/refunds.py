@@ -1,5 +1,6 @@
 """Money back: asked for here under a lock, sent to the provider by a worker, seen through by the checks."""
 
+import logging
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -8,12 +9,13 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from bridge.pgmq import pgmq_queue
+from bridge.pgmq import QueueMissing, pgmq_queue
 from notifications.outbox import queue_email
 from payments.apps import QUEUE
 from payments.errors import ReceiptImpossible, RefundRefused
 from payments.models import Checkout, Payment, Refund, User
 from payments.services.attention import flag
+from payments.services.foreign import ForeignRefusal, foreign_write
 from payments.services.locks import lock_payment
 from payments.services.receipts import needs_receipt, refund_receipt
 from payments.services.timeline import record_event
@@ -28,6 +30,8 @@ from payments.states import (
 )
 from payments.yookassa.errors import Rejected
 from payments.yookassa.objects import ProviderRefund
+
+logger = logging.getLogger(__name__)
 
 CENT = Decimal("0.01")
 SUBJECT = "Возврат оформлен"
@@ -109,10 +113,10 @@ def request_refund(
         return refund
 
 
-def queue_processing(payment_id: uuid.UUID, action: str, **more: Any) -> int:
-    """Put a message into the payment queue, in the caller's transaction; returns its id."""
+def queue_processing(payment_id: uuid.UUID, action: str, *, delay: int = 0, **more: Any) -> int:
+    """Put a message into the payment queue, in the caller's transaction, due after `delay` s; returns its id."""
     body = {"payment_id": str(payment_id), "action": action, "created_at": timezone.now().isoformat(), **more}
-    return pgmq_queue(QUEUE).send(body)
+    return pgmq_queue(QUEUE).send(body, delay=delay)
 
 
 def note_refused(refund: Refund, checkout: Checkout, error: Rejected, *, door: Door) -> None:
@@ -196,13 +200,23 @@ def _tell(refund: Refund, checkout: Checkout, *, door: Door) -> None:
 
 def _mail(payment: Payment, refund: Refund) -> None:
     email = User.objects.filter(pk=payment.user_id).values_list("email", flat=True).first()
-    if email:
-        queue_email(
-            to=email,
-            subject=SUBJECT,
-            template="payment_refunded",
-            variables={"payment_id": str(payment.pk), "amount": str(refund.amount), "currency": refund.currency},
-        )
+    if not email:
+        return
+    try:
+        with foreign_write():
+            _queue_mail(email, payment, refund)
+    except (ForeignRefusal, QueueMissing) as why:
+        # The money went back all the same.
+        logger.error("payment %s: no mail tells of the refund %s: %s", payment.pk, refund.pk, why)
+
+
+def _queue_mail(email: str, payment: Payment, refund: Refund) -> None:
+    queue_email(
+        to=email,
+        subject=SUBJECT,
+        template="payment_refunded",
+        variables={"payment_id": str(payment.pk), "amount": str(refund.amount), "currency": refund.currency},
+    )
 
 
 def _request_body(checkout: Checkout, refund: Refund) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from django.utils import timezone
 
 from bridge.batches import one_by_one
 from payments.models import Checkout, Fulfilment, Payment, Refund
-from payments.schedule import next_check_after
+from payments.schedule import next_check_after, repeat_check_after
 from payments.services.attention import flag, settle
+from payments.services.booking import release
+from payments.services.foreign import ForeignRefusal, foreign_write
 from payments.services.fulfil import fulfil
 from payments.services.locks import lock_payment
 from payments.services.observe import GIVE_UP_AFTER, Observation, observe_payment
@@ -154,6 +156,8 @@ def _apply(
         judge_receipts(checkout, now=observation.seen_at, door=door)
         if checkout.refunded_amount < checkout.amount:
             _give(payment, checkout, seen, door=door)
+        else:
+            release(checkout)
     return unnoted
 
 
@@ -257,23 +261,43 @@ def _keep(payment: Payment, checkout: Checkout, *, door: Door) -> None:
         age=timezone.now() - checkout.created_at,
     )
     checkout.next_check_at = None if wait is None else timezone.now() + wait
+    _write_row(payment, checkout, door=door)
     checkout.save()
+
+
+def _write_row(payment: Payment, checkout: Checkout, *, door: Door) -> None:
+    """Let Supabase's row say what ours proves. When its triggers refuse that, ours still proves it."""
+    differs = {name: value for name, value in _truth(checkout).items() if getattr(payment, name) != value}
+    if payment.was_deleted:
+        for name, value in differs.items():
+            setattr(payment, name, value)
+        return
+    before = {name: getattr(payment, name) for name in differs}
+    try:
+        if differs:
+            with foreign_write():
+                _note_corrections(payment, differs, door=door)
+                for name, value in differs.items():
+                    setattr(payment, name, value)
+                payment.save(update_fields=[*differs, "updated_at"])
+    except ForeignRefusal as refusal:
+        for name, value in before.items():
+            setattr(payment, name, value)
+        flag(checkout, Attention.ROW_REFUSED, f"the database refused {', '.join(differs)}: {refusal}", door=door)
+        again = timezone.now() + repeat_check_after(timezone.now() - checkout.created_at)
+        checkout.next_check_at = min(again, checkout.next_check_at or again)
+    else:
+        settle(checkout, Attention.ROW_REFUSED, door=door)
+
+
+def _truth(checkout: Checkout) -> dict[str, Any]:
     truth: dict[str, Any] = {"amount": checkout.amount, "currency": checkout.currency}
     if checkout.provider_status != ProviderStatus.UNKNOWN:
         fully = checkout.refunded_amount >= checkout.amount
         truth["status"] = payment_status(ProviderStatus(checkout.provider_status), fully_refunded=fully)
     if checkout.external_id is not None:
         truth["external_payment_id"] = checkout.external_id
-    differs = {name: value for name, value in truth.items() if getattr(payment, name) != value}
-    if not differs:
-        return
-    if not payment.was_deleted:
-        _note_corrections(payment, differs, door=door)
-    for name, value in differs.items():
-        setattr(payment, name, value)
-    if payment.was_deleted:
-        return
-    payment.save(update_fields=[*differs, "updated_at"])
+    return truth
 
 
 def _note_corrections(payment: Payment, differs: dict[str, Any], *, door: Door) -> None:

@@ -14,6 +14,8 @@ from payments.problems import (
 )
 from payments.provider import ProviderNotConfigured
 from payments.selectors import payments_of, proven_status
+from payments.services.adoption import find_started, is_started
+from payments.services.booking import expect_own_row
 from payments.services.sync import sync_payment
 from payments.states import Door, PaymentStatus
 from payments.yookassa.errors import Rejected, Unavailable
@@ -32,23 +34,36 @@ class Verified:
 def verify_payment(*, payment_id: uuid.UUID, user_id: uuid.UUID) -> Verified:
     """Ask the provider and return what it says; a payment that we know to be over is answered without asking.
 
-    Raises `PaymentNotFound` for what is not this customer's, and the problems of a provider that does not answer.
+    A row that nothing was started under is answered by the payment that was started for the same purchase, if there is
+    one: the front end asks about the row that it inserted itself. Raises `PaymentNotFound` for what is not this
+    customer's, and the problems of a provider that does not answer.
     """
     row = _row(payment_id, user_id)
+    started = row if is_started(row) else find_started(row)
+    if started is None:
+        # Nothing was started for it yet.
+        return Verified(PaymentStatus(row.status) if row.status in _HARMLESS else PaymentStatus.PENDING, row)
+    verified = _verify(started, user_id)
+    if verified.status == PaymentStatus.COMPLETED:
+        # Whatever we answer, the front end inserts its own consultation next.
+        expect_own_row(started.pk)
+    return verified if started is row else Verified(verified.status, row)
+
+
+def _verify(row: Payment, user_id: uuid.UUID) -> Verified:
     known = proven_status(row)
     # A row that somebody wrote something else into is put right on the way.
     if known in _FINAL and row.status == known:
         return Verified(known, row)
     try:
-        sync_payment(payment_id, door=Door.API)
+        sync_payment(row.pk, door=Door.API)
     except PaymentMissing:
-        # Nothing was started under this id yet.
-        return Verified(PaymentStatus(row.status) if row.status in _HARMLESS else PaymentStatus.PENDING, row)
+        return Verified(PaymentStatus.PENDING, row)
     except (ProviderMismatch, Unavailable, Rejected, ProviderNotConfigured) as error:
         if known in _FINAL:
             return Verified(known, row)
         raise _problem(error) from error
-    row = _row(payment_id, user_id)
+    row = _row(row.pk, user_id)
     return Verified(proven_status(row) or PaymentStatus.PENDING, row)
 
 

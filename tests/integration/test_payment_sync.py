@@ -15,6 +15,7 @@ from balansity.sandbox.yookassa import YooKassaServer
 from balansity.sandbox.yookassa.records import Status
 from bridge.errors import PermanentError
 from payments.errors import PaymentMissing, ProviderMismatch, RefundRefused
+from payments.minutes import minute_of
 from payments.models import (
     Appointment,
     AppointmentType,
@@ -42,7 +43,8 @@ pytestmark = pytest.mark.usefixtures("database", "yookassa")
 
 
 def in_days(days: float) -> datetime:
-    return timezone.now() + timedelta(days=days)
+    """To the minute, as times are stored."""
+    return minute_of(timezone.now() + timedelta(days=days))
 
 
 def make_type(price: Decimal = PRICE) -> AppointmentType:

@@ -184,6 +184,8 @@ def test_the_timeline_speaks_of_every_kind_of_event(support: Client) -> None:
         EventKind.CHECKED: {"status": "completed"},
         EventKind.STATUS_CHANGED: {"old": "", "new": "canceled", "reason": "card_expired"},
         EventKind.STATUS_CORRECTED: {"status": {"found": "completed", "right": "pending"}},
+        EventKind.HELD: {"until": timezone.now().isoformat()},
+        EventKind.MERGED: {"kept": str(uuid4()), "removed": [str(uuid4())]},
         EventKind.FULFILLED: {"id": str(uuid4()), "how": "made", "what": "package"},
         EventKind.ATTENTION: {"reason": "slot_taken", "note": "somebody <else>"},
         EventKind.ATTENTION_CLEARED: {"reason": "slot_taken", "note": "записали на среду"},

@@ -26,9 +26,9 @@ SELECT id, name, coalesce(description, ''), duration_minutes, price
 FROM public.appointment_types WHERE is_active AND price >= 1 ORDER BY price
 """
 _TAKEN = """
-SELECT appointment_type_id, scheduled_at FROM public.appointments
-WHERE scheduled_at = ANY(%s) AND status IN ('scheduled', 'in_progress')
-GROUP BY appointment_type_id, scheduled_at HAVING count(*) >= %s
+SELECT appointment_type_id, date_trunc('minute', scheduled_at) AS minute FROM public.appointments
+WHERE date_trunc('minute', scheduled_at) = ANY(%s) AND status IN ('scheduled', 'in_progress')
+GROUP BY appointment_type_id, minute HAVING count(*) >= %s
 """
 _PACKAGES = """
 SELECT id, name, coalesce(description, ''), session_count, price

@@ -79,6 +79,11 @@ class Stage:
         query = "SELECT status FROM public.payments WHERE id = %s"
         self._await(lambda: _row(query, payment_id) == (status,), f"the payment {payment_id} is {status}")
 
+    def await_given(self, payment_id: str) -> None:
+        """Wait until the payer has got what was paid for. Raises `SceneBroken`."""
+        query = "SELECT kind FROM payments_fulfilment WHERE payment_id = %s"
+        self._await(lambda: _row(query, payment_id) is not None, f"the payer of {payment_id} has got something")
+
     def await_refunds(self, payment_id: str, number: int) -> None:
         """Wait until so many refunds of a payment went through. Raises `SceneBroken`."""
         query = "SELECT count(*) FROM payments_refund WHERE payment_id = %s AND status = 'succeeded'"

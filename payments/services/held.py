@@ -1,0 +1,96 @@
+"""Gives what is paid and waits: for the payer's own row, for its time to come, or for a broken trigger to be mended.
+
+Asks nobody but the database, as the payment is proven already: a provider that is away keeps nobody from their booking.
+"""
+
+import logging
+import uuid
+from datetime import timedelta
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from payments.errors import PaymentMissing
+from payments.minutes import within_minute_of
+from payments.models import Appointment, Checkout, Fulfilment, Payment
+from payments.services.booking import own_rows, release
+from payments.services.fulfil import fulfil
+from payments.services.locks import lock_payment
+from payments.services.places import SCHEDULED
+from payments.services.twins import with_twins
+from payments.states import Door, OrderKind
+
+logger = logging.getLogger(__name__)
+
+MOST_ROWS = 500
+# How long after a booking a second one is looked for. An open payment for the same time keeps both for an hour.
+TWINS_FOR = timedelta(hours=3)
+
+
+def give_held(payment_id: uuid.UUID, *, door: Door) -> None:
+    """Give what a payment waits for, if its time has come or the payer's own row is there; leave one booking of two.
+
+    A payment that is gone, was given or refunded meanwhile is left alone.
+    """
+    try:
+        with transaction.atomic():
+            payment, checkout = lock_payment(payment_id)
+            is_given = Fulfilment.objects.filter(pk=payment_id).exists()
+            if not is_given and not _is_due(checkout):
+                return
+            if checkout.refunded_amount >= checkout.amount:
+                release(checkout)
+            else:
+                # The place was kept for a payment that the provider had vouched for.
+                fulfil(payment, checkout, vouched=True, door=door)
+            checkout.save()
+    except PaymentMissing:
+        return
+
+
+def give_all_held() -> None:
+    """Give each payment that waits what it waits for, and make one of double bookings."""
+    for payment_id in [*_waiting(), *_doubled()]:
+        try:
+            give_held(payment_id, door=Door.RECONCILIATION)
+        except (InterfaceError, OperationalError):
+            raise
+        except Exception:
+            # One odd payment keeps nobody else from their booking; the next run tries it again.
+            logger.exception("payment %s: what it waits for could not be given", payment_id)
+
+
+def _is_due(checkout: Checkout) -> bool:
+    if checkout.give_at is None:
+        return False
+    if checkout.give_at <= timezone.now():
+        return True
+    return _waits_for_row(checkout) and own_rows(checkout).exists()
+
+
+def _waits_for_row(checkout: Checkout) -> bool:
+    return checkout.kind == OrderKind.APPOINTMENT and checkout.appointment_id is None
+
+
+def _waiting() -> list[uuid.UUID]:
+    now = timezone.now()
+    own = Appointment.objects.filter(
+        within_minute_of("scheduled_at", OuterRef("scheduled_at")),
+        user_id=OuterRef("user_id"),
+        appointment_type_id=OuterRef("appointment_type_id"),
+        payment__isnull=True,
+        status=SCHEDULED,
+    )
+    waiting = Checkout.objects.filter(
+        # Nothing can be given for a payment whose row was deleted; a person deals with it.
+        Exists(Payment.objects.filter(pk=OuterRef("pk"))),
+        Q(give_at__lte=now) | Q(Exists(own), attention="", appointment_id__isnull=True, kind=OrderKind.APPOINTMENT),
+        give_at__isnull=False,
+    )
+    return list(waiting.order_by("give_at").values_list("pk", flat=True)[:MOST_ROWS])
+
+
+def _doubled() -> list[uuid.UUID]:
+    doubled = with_twins(timezone.now() - TWINS_FOR)
+    return list(doubled.order_by("created_at").values_list("pk", flat=True)[:MOST_ROWS])
