@@ -28,6 +28,7 @@ class EmailRequest:
     subject: str
     template: str
     content: Content
+    same_as: str = ""
 
     @classmethod
     def parse(cls, body: object) -> Self:
@@ -67,7 +68,7 @@ class EmailRequest:
 
         The recipient belongs to it: whoever may enqueue mails could otherwise use up somebody else's reminder.
         """
-        identity = self.content.identity()
+        identity = self.content.identity() or ((self.same_as,) if self.same_as else ())
         if not identity:
             return ""
         parts = (self.template, same_address(self.recipient), *identity)

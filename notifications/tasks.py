@@ -12,6 +12,7 @@ from notifications.delivery import mailer
 from notifications.mail_log import first_attempt, mark_sent, outgoing_email, start_sending
 from notifications.rendering import render_email
 from notifications.request import EmailRequest
+from notifications.sameness import with_sameness
 from notifications.upkeep import forget_bodies, forget_refused, settle_stuck_emails
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 @queue_task("notifications.send_email", queue=QUEUE)
 def send_email(message: Message) -> Callable[[], None]:
     """Send the mail that a message of the mail queue asks for."""
-    request = EmailRequest.parse(message.body)
+    request = with_sameness(EmailRequest.parse(message.body))
     # The same at each attempt: a provider that knows the mail by its idempotency key wants the same text again.
     rendered = render_email(request, at=first_attempt(message))
     row = start_sending(message, request, rendered)

@@ -14,7 +14,11 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models, and with them the journal, can only be imported once Django has loaded all apps.
+        from notifications.sameness import tell_same_mails  # noqa: PLC0415
         from payments.journal import PaymentJournal  # noqa: PLC0415
+        from payments.services.confirmations import name_booking  # noqa: PLC0415
+
+        tell_same_mails("appointment_confirmation", name_booking)
 
         registry.register(
             Queue(
