@@ -289,7 +289,7 @@ def test_the_marks_of_before_are_carried_over(database: ClonedDatabase) -> None:
     PaymentAttention.objects.all().delete()
     unregistered = make_checkout(ProviderStatus.SUCCEEDED, receipt_registration="canceled")
     with connection.cursor() as cursor:
-        cursor.execute(import_module("payments.migrations.0008_marks_so_far").FORWARD)
+        cursor.execute(import_module("payments.migrations.0006_marks_so_far").FORWARD)
     due = Checkout.objects.filter(next_check_at__isnull=False)
     assert list(due.values_list("pk", flat=True)) == [unregistered.pk]
     (mark,) = open_marks(kept.pk)

@@ -44,7 +44,7 @@ WHERE provider_status = 'succeeded' AND next_check_at IS NULL AND (
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("payments", "0007_attention_rows")]
+    dependencies: ClassVar = [("payments", "0005_attention_rows")]
 
     # Backwards the checkouts keep the gravest mark, as they do anyway.
     operations: ClassVar = [migrations.RunSQL(FORWARD, migrations.RunSQL.noop)]

@@ -20,13 +20,14 @@ REASONS = [
     ("refund_receipt_missing", "a refund went out without its fiscal receipt"),
     ("not_created", "the provider refused to create the payment"),
     ("check_failed", "the check at the provider failed for good"),
+    ("row_refused", "the site's table does not take what YooKassa says"),
 ]
 
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("payments", "0003_refund_labels"),
+        ("payments", "0004_places_are_kept"),
     ]
 
     operations: ClassVar = [
