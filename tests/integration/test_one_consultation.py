@@ -21,7 +21,7 @@ from bridge.pgmq import pgmq_queue
 from payments import beat
 from payments.apps import QUEUE
 from payments.models import Checkout, PackagePurchase, Payment
-from payments.services.attention import clear_attention
+from payments.services.attention import clear_attention, flag
 from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door
@@ -340,8 +340,7 @@ class TestOtherOrders:
     def test_a_mark_that_staff_took_away_ends_the_trying(self, anna: Buyer, clock: Clock) -> None:
         anna.play(*PAID)
         checkout = anna.checkout
-        checkout.attention, checkout.attention_since = Attention.NOT_FULFILLED, timezone.now()
-        checkout.save()
+        flag(checkout, Attention.NOT_FULFILLED, "a trigger refused it", door=Door.QUEUE)
         clear_attention(payment_id=checkout.pk, actor_id=1, note="записали сами")
         let_wait_pass(clock)
         assert anna.rows == []

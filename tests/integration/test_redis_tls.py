@@ -19,7 +19,8 @@ from tests.tls_relay import tls_relay
 
 
 def broker_answers(url: str) -> bool:
-    app = Celery("of-this-test", broker=url)
+    # Without this it would be the current one from now on, for all tests to come.
+    app = Celery("of-this-test", broker=url, set_as_current=False)
     app.conf.broker_transport_options = {"socket_timeout": 5, "socket_connect_timeout": 5}
     try:
         with Publisher(app) as publisher:
