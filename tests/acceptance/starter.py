@@ -32,12 +32,14 @@ _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(LIBRARIES)
 
 
-def start(command: list[str], environment: dict[str, str], *, folder: Path, log: Path) -> ForkServerProcess:
-    """Run `python command` in a session of its own, with both outputs appended to `log`.
+def start(
+    command: list[str], environment: dict[str, str], *, folder: Path, log: Path, errors: Path | None = None
+) -> ForkServerProcess:
+    """Run `python command` in a session of its own, with both outputs appended to `log`, or the second one to `errors`.
 
     Returns when a signal to its process group would reach it.
     """
-    process = _context.Process(target=_run, args=(command, environment, str(folder), str(log)))
+    process = _context.Process(target=_run, args=(command, environment, str(folder), str(log), str(errors or log)))
     process.start()
     pid = process.pid
     assert pid is not None
@@ -45,11 +47,11 @@ def start(command: list[str], environment: dict[str, str], *, folder: Path, log:
     return process
 
 
-def _run(command: list[str], environment: dict[str, str], folder: str, log: str) -> None:
+def _run(command: list[str], environment: dict[str, str], folder: str, log: str, errors: str) -> None:
     os.setsid()
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    output, trouble = (os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for path in (log, errors))
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for descriptor, standard in ((nothing, 0), (output, 1), (output, 2)):
+    for descriptor, standard in ((nothing, 0), (output, 1), (trouble, 2)):
         os.dup2(descriptor, standard)
     os.environ.clear()
     os.environ.update(environment)
@@ -58,7 +60,9 @@ def _run(command: list[str], environment: dict[str, str], folder: str, log: str)
     # Every fork would draw the same numbers.
     random.seed()
     try:
-        if command[0] == "-m":
+        if command[0] == "-c":
+            exec(command[1], {"__name__": "__main__"})  # noqa: S102 # As `python -c` does.
+        elif command[0] == "-m":
             sys.argv = command[1:]
             runpy.run_module(command[1], run_name="__main__", alter_sys=True)
         else:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from celery import current_app
 
+from tests.acceptance import starter
 from tests.databases import ClonedDatabase
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -26,15 +27,13 @@ def start(
 ) -> subprocess.CompletedProcess[str]:
     """Load the settings in a process of their own, from a copy of nothing but the code."""
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-c", f"import django; django.setup(); {then}"],
-        env={**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", "LOG_DIR": str(tmp_path), **variables},
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment = {**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", "LOG_DIR": str(tmp_path), **variables}
+    command = ["-c", f"import django; django.setup(); {then}"]
+    output, errors = tmp_path / "output", tmp_path / "errors"
+    process = starter.start(command, environment, folder=CHECKOUT, log=output, errors=errors)
+    process.join(60)
+    assert process.exitcode is not None
+    return subprocess.CompletedProcess(command, process.exitcode, output.read_text(), errors.read_text())
 
 
 def test_production_starts_with_what_it_needs(tmp_path: Path) -> None:
