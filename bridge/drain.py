@@ -59,6 +59,9 @@ class Drain:
         ids = self._order.next_ids(limit, crowded=self._crowded)
         lease = settings.BRIDGE_DISPATCH_LEASE
         deliveries = [] if ids == [] else self.pgmq.read(limit=limit, lease=lease, ids=ids)
+        if ids is not None:
+            place = {msg_id: number for number, msg_id in enumerate(ids)}
+            deliveries.sort(key=lambda delivery: place[delivery.msg_id])
         self._crowded = len(deliveries) == limit
         runnable, ended, kept = [], [], []
         for delivery in map(_with_trace_id, deliveries):

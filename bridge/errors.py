@@ -34,6 +34,11 @@ class DuplicateMessage(BridgeError):
         self.original = original
 
 
+class NotYet(BridgeError):
+    """What a screen says of a message whose turn depends on others before it: it is hidden for some seconds, and shown
+    to the screen again. No attempt is counted."""
+
+
 class TokenLost(BridgeError):
     """Somebody else owns the message by now; whatever this process did with it must be rolled back."""
 

@@ -12,22 +12,12 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 
 from bridge.errors import NotKept, TokenLost
-from bridge.message import Delivery, LastError, Message, Outcome, Reason
+from bridge.message import Delivery, Ending, LastError, Message, Outcome, Reason
 from bridge.models import KeptOutcome
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_outage
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a message ended."""
-
-    outcome: Outcome
-    reason: Reason | None = None
-    error: LastError | None = None
-    original: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

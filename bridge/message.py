@@ -47,6 +47,21 @@ class LastError:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How a message ended."""
+
+    outcome: Outcome
+    reason: Reason | None = None
+    error: LastError | None = None
+    original: int | None = None
+
+    def patch(self) -> dict[str, Any]:
+        """What of it is written on the message."""
+        error = {"type": self.error.type, "message": self.error.message} if self.error else None
+        return {"outcome": self.outcome, "reason": self.reason, "last_error": error, "original": self.original}
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """What the bridge wrote on a message so far; times are ISO 8601 in UTC.
 

@@ -15,18 +15,21 @@ from typing import TypeVar
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from bridge.errors import TokenLost
-from bridge.kept import Ending, Repeat, keep, take
-from bridge.message import Delivery, LastError, Message, Outcome, Reason
+from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, Refused, TokenLost
+from bridge.kept import Repeat, keep, take
+from bridge.message import Delivery, Ending, LastError, Message, Outcome, Reason
 from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_locked, is_outage
 from bridge.queues import Queue
+from bridge.seldom import Seldom
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 MOST_ERROR_CHARACTERS = 1000
+# Strangers may have any number of messages refused: that is no error of ours, and must not fill the log of errors.
+_refusals = Seldom()
 _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -34,6 +37,22 @@ def describe_error(error: BaseException) -> LastError:
     """Return the error as people read it: its class, and its text bounded and without control characters."""
     text = "".join(character if character.isprintable() else " " for character in str(error))
     return LastError(type(error).__name__, text.strip()[:MOST_ERROR_CHARACTERS] or "no message")
+
+
+def ending_of(error: Exception) -> Ending:
+    """How a message ends whose handler raises this error and gets no repeat."""
+    match error:
+        case DuplicateMessage():
+            return Ending(Outcome.DUPLICATE, None, describe_error(error), error.original)
+        case InvalidMessage():
+            reason = Reason.INVALID_MESSAGE
+        case Refused():
+            reason = Reason.REFUSED
+        case PermanentError():
+            reason = Reason.PERMANENT_ERROR
+        case _:
+            reason = Reason.RETRIES_EXHAUSTED
+    return Ending(Outcome.FAILED, reason, describe_error(error))
 
 
 def while_postgres_is_away(write: Callable[[], T], *, seconds: float) -> T:
@@ -79,6 +98,11 @@ def fail(queue: Queue, message: Message, reason: Reason, error: LastError, *, jo
 
     ending = Ending(Outcome.FAILED, reason=reason, error=error)
     _finish(queue, message, ending, then=tell_journal if journal else None)
+    if reason == Reason.REFUSED:
+        logger.info("%s %s: refused: %s", queue.name, message.msg_id, error.message)
+        if number := _refusals.tell(queue.name):
+            logger.warning("%s: messages refused: %s more, the last one: %s", queue.name, number, error.message)
+        return
     logger.error("%s %s: failed for good (%s): %s: %s", queue.name, message.msg_id, reason, error.type, error.message)
 
 

@@ -15,7 +15,7 @@ from django.db import connection
 
 from bridge.archive import Archive
 from bridge.errors import BridgeError
-from bridge.message import Delivery, History, LastError, Message, Outcome, Reason, Token, Unreadable
+from bridge.message import Delivery, Ending, History, LastError, Message, Outcome, Reason, Token, Unreadable
 from bridge.postgres import POSTGRES_AWAY
 from bridge.querying import QueueMissing, loaded
 from bridge.rows import Counts, Due, FailedMessage
@@ -53,26 +53,36 @@ class PgmqQueue(Archive):
             for msg_id, vt, read_ct, kind, history, priority, kept in sorted(rows, key=lambda row: (-row[5], row[0]))
         ]
 
-    def ahead(self, *, limit: int, depth: int, names: tuple[str, ...] = (), characters: int = 0) -> list[Due]:
+    def ahead(self, *, limit: int, depth: int, octets: int = 0) -> list[Due]:
         """The first `limit` of the `depth` messages that are due longest, in the order of `priority` and time.
 
-        With the members `names` of each, where they are texts, cut to `characters`. Nothing is leased.
+        With the bodies of those that have at most `octets`. Nothing is leased.
         """
-        rows = self._all("ahead", limit=limit, depth=depth, names=list(names), characters=characters)
+        rows = self._all("ahead", limit=limit, depth=depth, octets=octets)
         return [
-            Due(Token(msg_id, vt), priority, enqueued_at, bool(untried), tuple(fields or ()))
-            for msg_id, vt, priority, enqueued_at, untried, fields in rows
+            Due(Token(msg_id, vt), priority, enqueued_at, bool(untried), text)
+            for msg_id, vt, priority, enqueued_at, untried, text in rows
         ]
 
-    def refuse(self, refusals: list[tuple[Token, str]]) -> set[int]:
-        """Archive messages that nobody has taken as refused, each with its reason as people read it; returns which.
+    def refuse(self, endings: list[tuple[Token, Ending]]) -> set[int]:
+        """Archive messages that nobody has taken, each with its outcome; returns which.
 
         Call it in the transaction of the rows that belong to it.
         """
-        ids = [token.msg_id for token, _ in refusals]
-        vts, whys = [token.vt for token, _ in refusals], [why for _, why in refusals]
-        held = [msg_id for (msg_id,) in self._all("refuse", msg_ids=ids, vts=vts, whys=whys)]
+        if not endings:
+            return set()
+        ids, vts = [token.msg_id for token, _ in endings], [token.vt for token, _ in endings]
+        patches = [json.dumps(ending.patch()) for _, ending in endings]
+        held = [msg_id for (msg_id,) in self._all("refuse", msg_ids=ids, vts=vts, endings=patches)]
         return {msg_id for (msg_id,) in self._all("archive_all", msg_ids=held)} if held else set()
+
+    def postpone(self, delays: list[tuple[Token, float]]) -> set[int]:
+        """Hide messages that nobody has taken, each for so many seconds; returns which."""
+        if not delays:
+            return set()
+        ids, vts = [token.msg_id for token, _ in delays], [token.vt for token, _ in delays]
+        seconds = [delay for _, delay in delays]
+        return {msg_id for (msg_id,) in self._all("postpone", msg_ids=ids, vts=vts, delays=seconds)}
 
     def load(self, token: Token) -> Message | None:
         """The message with its body, as long as the token opens it. One that is too large has an `Unreadable` body."""

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from django.conf import settings
 
-from bridge.errors import QueueNotRegistered, RegistrationError
-from bridge.message import LastError, Message, Reason
+from bridge.errors import DuplicateMessage, NotYet, PermanentError, QueueNotRegistered, RegistrationError
+from bridge.message import Ending, LastError, Message, Reason
+from bridge.querying import loaded
 
 # A Celery task that carries several deliveries starts none of them later than this after its own start.
 BUNDLE_SECONDS = 2
@@ -36,22 +37,29 @@ class NoJournal:
         """Keep nothing."""
 
 
+# What a screen says of a message: how its handler would end it, or that its turn comes later.
+Verdict = PermanentError | DuplicateMessage | NotYet
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A message that waits for its first attempt. `fields` has the members that its screen asked for: texts, cut to
-    `MOST_CHARACTERS`, or `None` where the member is missing or no text."""
+    """A message that waits for its first attempt. `text` is its body, of at most `Screen.MOST_OCTETS`."""
 
     msg_id: int
     enqueued_at: datetime
-    fields: Mapping[str, str | None]
+    text: str
+
+    def read(self) -> Any:
+        """The body, which is untrusted JSON of any shape, or `Unreadable`. Parsed anew at each call."""
+        return loaded(self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A message that the screen refused, and why, as people read it. It is archived as failed, reason `refused`."""
+    """A message that the screen ended, and how."""
 
     candidate: Candidate
-    why: str
+    ending: Ending
 
 
 def _keep_nothing(refusals: Sequence[Refusal]) -> None:
@@ -60,26 +68,27 @@ def _keep_nothing(refusals: Sequence[Refusal]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Refuses messages by the hundreds before any of them costs a worker's time.
+    """Ends messages by the hundreds before any of them costs a worker's time.
 
     Anybody may fill a queue, and what waits behind ten thousand messages that are refused one by one waits minutes. So
-    the bridge shows the screen each message once, before its first attempt, up to `MOST_IN_BATCH` together: `judge`
-    says in a query or two which of them are refused, as `{msg_id: why}`. It gets no bodies, only `fields`. The refused
-    ones are archived together, and `note` may write rows about them in that very transaction.
+    the bridge shows the screen each message before its first attempt, up to `MOST_IN_BATCH` together: `judge` says in a
+    query or two which of them the handler would end at once, as `{msg_id: the error that it would raise}`, or that a
+    message has to wait for what was said of others (`NotYet`). What is ended is archived together, and `note` may write
+    rows about it in that very transaction.
 
     A screen spares work and is no guard: a message may pass it while it is broken (an error is logged, and all pass),
-    or come to a worker past it. The handler checks again, and raises `bridge.errors.Refused`. Both run in the bridge,
-    so they may only touch the database, and must be quick.
+    be too large to be shown, or come to a worker past it. Where fewer than `least` wait, it is not asked at all. So
+    the handler checks everything again. Screens run in the bridge: they may only touch the database, and be quick.
 
-    To use it, register the queue with `screen=Screen(fields=("to",), judge=refuse_strangers)`.
+    To use it, register the queue with `screen=Screen(judge=refuse_strangers)`.
     """
 
-    MOST_IN_BATCH: ClassVar[int] = 500
-    MOST_CHARACTERS: ClassVar[int] = 400
+    MOST_IN_BATCH: ClassVar[int] = 2000
+    MOST_OCTETS: ClassVar[int] = 8 * 1024
 
-    fields: tuple[str, ...]
-    judge: Callable[[Sequence[Candidate]], Mapping[int, str]]
+    judge: Callable[[Sequence[Candidate]], Mapping[int, Verdict]]
     note: Callable[[Sequence[Refusal]], None] = _keep_nothing
+    least: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,10 +35,10 @@ class FailedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A message that is due and that nobody has taken yet. `fields` are the texts that were asked for, cut."""
+    """A message that is due and that nobody has taken yet. `text` is its body, if asked for and small."""
 
     token: Token
     priority: int
     enqueued_at: datetime
     untried: bool
-    fields: tuple[str | None, ...]
+    text: str | None

@@ -6,7 +6,10 @@ from collections import deque
 from datetime import datetime
 
 from django.db import DatabaseError, transaction
+from django.utils import timezone
 
+from bridge.errors import NotYet
+from bridge.outcome import ending_of
 from bridge.pgmq import NotArchivable, PgmqQueue
 from bridge.postgres import first_line, is_outage
 from bridge.queues import Candidate, Queue, Refusal, Screen
@@ -22,6 +25,10 @@ PLANNED = 2000
 LEAST_SECONDS, SHARE = 1.0, 50
 # How long one look may screen before what has passed is read.
 SCREENING_SECONDS = 1.0
+# How many of a batch go to the workers unseen, as they are larger than what a screen is shown.
+FEW = 25
+# How long what has to wait is hidden, and how long at most: the older it is, the longer.
+WAITS_SECONDS, MOST_SECONDS = 3.0, 300.0
 
 
 class Order:
@@ -33,6 +40,7 @@ class Order:
         self._next: deque[int] = deque()
         self._look_again_at = 0.0
         self._goes_on = False
+        self._is_flooded = False
         self._passed: dict[int, datetime] = {}
 
     def next_ids(self, limit: int, *, crowded: bool) -> list[int] | None:
@@ -61,21 +69,25 @@ class Order:
             self._goes_on = len(due) == PLANNED and not same
             return
         until = time.monotonic() + SCREENING_SECONDS
-        refused = True
-        while refused:
-            due = self._pgmq.ahead(limit=PLANNED, depth=DEPTH, names=screen.fields, characters=screen.MOST_CHARACTERS)
-            gone = self._screen(screen, [one for one in due if self._passed.get(one.token.msg_id) != one.token.vt])
+        goes_on = True
+        while goes_on:
+            due = self._pgmq.ahead(limit=PLANNED, depth=DEPTH, octets=screen.MOST_OCTETS)
+            new = [one for one in due if one.untried and self._passed.get(one.token.msg_id) != one.token.vt]
+            # A few are no flood, unless they are the rest of one: the handler says of them what it always says.
+            is_judged = len(new) >= (1 if self._is_flooded else screen.least)
+            gone = self._screen(screen, new) if is_judged else set()
             passed = [one for one in due if one.token.msg_id not in gone]
-            refused = bool(gone) and time.monotonic() < until
-        self._passed = {one.token.msg_id: one.token.vt for one in passed}
-        self._next = deque(self._passed)
+            self._is_flooded = bool(gone)
+            goes_on = bool(gone) and time.monotonic() < until
+            if is_judged:
+                self._passed = {one.token.msg_id: one.token.vt for one in passed}
+        self._next = deque(one.token.msg_id for one in passed)
 
     def _screen(self, screen: Screen, new: list[Due]) -> set[int]:
-        untried = [one for one in new if one.untried]
         gone: set[int] = set()
-        for start in range(0, len(untried), screen.MOST_IN_BATCH):
+        for start in range(0, len(new), screen.MOST_IN_BATCH):
             try:
-                gone |= self._refuse(screen, untried[start : start + screen.MOST_IN_BATCH])
+                gone |= self._judge(screen, new[start : start + screen.MOST_IN_BATCH])
             except (DatabaseError, NotArchivable) as error:
                 if is_outage(error):
                     raise
@@ -84,19 +96,30 @@ class Order:
                 logger.exception("%s: the screen failed, so its messages pass", self._queue.name)
         return gone
 
-    def _refuse(self, screen: Screen, batch: list[Due]) -> set[int]:
+    def _judge(self, screen: Screen, batch: list[Due]) -> set[int]:
+        """Let the screen judge, and do what it says; returns the messages that are not due any more."""
+        tokens = {one.token.msg_id: one.token for one in batch}
         shown = {
-            one.token.msg_id: Candidate(
-                one.token.msg_id, one.enqueued_at, dict(zip(screen.fields, one.fields, strict=True))
-            )
+            one.token.msg_id: Candidate(one.token.msg_id, one.enqueued_at, one.text)
             for one in batch
+            if one.text is not None
         }
         with transaction.atomic():
-            whys = screen.judge([*shown.values()])
-            refusals = [(one.token, whys[one.token.msg_id]) for one in batch if one.token.msg_id in whys]
-            if not refusals:
-                return set()
-            gone = self._pgmq.refuse(refusals)
-            screen.note([Refusal(shown[token.msg_id], why) for token, why in refusals if token.msg_id in gone])
-        logger.warning("%s: %s messages refused, the first one: %s", self._queue.name, len(gone), refusals[0][1])
-        return gone
+            verdicts = screen.judge([*shown.values()])
+            endings = {msg_id: ending_of(why) for msg_id, why in verdicts.items() if not isinstance(why, NotYet)}
+            # What the screen cannot see is not let through by the thousands either.
+            later = verdicts.keys() - endings.keys() | {*[*(tokens.keys() - shown.keys())][FEW:]}
+            postponed = self._pgmq.postpone([(one.token, _delay(one)) for one in batch if one.token.msg_id in later])
+            ended = self._pgmq.refuse([(tokens[msg_id], ending) for msg_id, ending in endings.items()])
+            if ended:
+                screen.note([Refusal(shown[msg_id], ending) for msg_id, ending in endings.items() if msg_id in ended])
+        if ended:
+            first = endings[min(ended)].error
+            why = f"{first.type}: {first.message}" if first else ""
+            logger.warning("%s: %s messages refused, the first one: %s", self._queue.name, len(ended), why)
+        return ended | postponed
+
+
+def _delay(one: Due) -> float:
+    age = (timezone.now() - one.enqueued_at).total_seconds()
+    return min(MOST_SECONDS, WAITS_SECONDS + max(0.0, age) / 2)

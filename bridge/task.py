@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from bridge import outcome
-from bridge.errors import DuplicateMessage, InvalidMessage, NotKept, PermanentError, Refused, TokenLost
-from bridge.message import Message, Reason, Token, Unreadable
+from bridge.errors import DuplicateMessage, InvalidMessage, NotKept, PermanentError, TokenLost
+from bridge.message import Message, Token, Unreadable
 from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_outage
 from bridge.queues import Queue, registry
@@ -132,16 +132,9 @@ class QueueTask(Task):  # type: ignore[type-arg]
         return message
 
     def _fail(self, message: Message, error: Exception) -> None:
-        match error:
-            case InvalidMessage():
-                reason = Reason.INVALID_MESSAGE
-            case Refused():
-                reason = Reason.REFUSED
-            case PermanentError():
-                reason = Reason.PERMANENT_ERROR
-            case _:
-                reason = Reason.RETRIES_EXHAUSTED
-        described = outcome.describe_error(error)
+        ending = outcome.ending_of(error)
+        assert ending.reason is not None  # noqa: S101 # Duplicates have their own way.
+        reason, described = ending.reason, outcome.describe_error(error)
         self._write(lambda: outcome.fail(self.spec, message, reason, described))
 
     def _write(self, write: Callable[[], Any]) -> None:

@@ -41,39 +41,47 @@ RETURNING q.msg_id, q.vt, q.read_ct,
 
 -- name: ahead
 -- What is due, in the order in which it is to be read: by priority, then by time; what is no usable message comes last.
--- Looks at no more than `depth` messages. With the members that a screen asks for, where they are texts.
-SELECT msg_id, vt, priority, enqueued_at, untried, fields
+-- Looks at no more than `depth` messages. With `octets`, what a screen is shown: whether the message was tried before,
+-- and its body, if that has no more octets as text.
+SELECT q.msg_id, q.vt, due.priority, q.enqueued_at,
+       CASE WHEN %(octets)s = 0 OR pg_column_size(q.message) > 4 * {most} THEN NULL
+            ELSE {history} -> 'attempts' IS NULL END,
+       CASE WHEN %(octets)s = 0 OR pg_column_size(q.message) > %(octets)s THEN NULL
+            WHEN NOT bridge_too_large(bridge_sent(q.message), %(octets)s) THEN bridge_sent(q.message)::text END
 FROM (
-    SELECT q.msg_id, q.vt, q.enqueued_at,
-           {priority} AS priority,
-           CASE WHEN %(names)s::text[] = '{{}}' OR pg_column_size(q.message) > 4 * {most} THEN NULL
-                ELSE {history} -> 'attempts' IS NULL END AS untried,
-           CASE WHEN %(names)s::text[] = '{{}}' OR pg_column_size(q.message) > 4 * {most} THEN NULL
-                ELSE ARRAY(SELECT CASE WHEN jsonb_typeof(q.message -> name) = 'string'
-                                       THEN left(q.message ->> name, %(characters)s) END
-                           FROM unnest(%(names)s::text[]) WITH ORDINALITY AS wanted (name, place) ORDER BY place)
-                END AS fields
-    FROM (SELECT * FROM {queue} WHERE vt <= now() ORDER BY vt LIMIT %(depth)s) AS q, {absent}
-) AS due
-ORDER BY priority DESC, vt
-LIMIT %(limit)s
+    SELECT q.msg_id, q.vt, {priority} AS priority
+    FROM (SELECT msg_id, vt, message FROM {queue} WHERE vt <= now() ORDER BY vt LIMIT %(depth)s) AS q
+    ORDER BY priority DESC, vt
+    LIMIT %(limit)s
+) AS due JOIN {queue} AS q USING (msg_id), {absent}
+ORDER BY due.priority DESC, due.vt
 
 -- name: refuse
--- Archives as failed, all at once, messages that nobody has taken since they were looked at.
+-- Archives, all at once, messages that nobody has taken since they were looked at.
 WITH free AS (
-    SELECT q.msg_id, token.why
-    FROM unnest(%(msg_ids)s::bigint[], %(vts)s::timestamptz[], %(whys)s::text[]) AS token (msg_id, vt, why)
-    JOIN {queue} AS q ON q.msg_id = token.msg_id AND q.vt = token.vt
+    SELECT q.msg_id, verdict.ending
+    FROM unnest(%(msg_ids)s::bigint[], %(vts)s::timestamptz[], %(endings)s::jsonb[]) AS verdict (msg_id, vt, ending)
+    JOIN {queue} AS q ON q.msg_id = verdict.msg_id AND q.vt = verdict.vt
     FOR UPDATE OF q SKIP LOCKED
 )
 UPDATE {queue} AS q
 SET {written}
-FROM {absent}, free, jsonb_build_object(
-        'outcome', 'failed',
-        'reason', 'refused',
-        'last_error', jsonb_build_object('type', 'Refused', 'message', free.why),
-        'finished_at', statement_timestamp()) AS patch
+FROM {absent}, free, LATERAL (
+    SELECT free.ending || jsonb_build_object('finished_at', statement_timestamp()) AS patch) AS patches
 WHERE q.msg_id = free.msg_id AND {current}
+RETURNING q.msg_id
+
+-- name: postpone
+-- Hides messages that nobody has taken since they were looked at. No attempt and no read is counted.
+UPDATE {queue} AS q
+SET vt = clock_timestamp() + make_interval(secs => free.delay)
+FROM (
+    SELECT q.msg_id, verdict.delay
+    FROM unnest(%(msg_ids)s::bigint[], %(vts)s::timestamptz[], %(delays)s::float8[]) AS verdict (msg_id, vt, delay)
+    JOIN {queue} AS q ON q.msg_id = verdict.msg_id AND q.vt = verdict.vt
+    FOR UPDATE OF q SKIP LOCKED
+) AS free
+WHERE q.msg_id = free.msg_id
 RETURNING q.msg_id
 
 -- name: archive_all

@@ -1,8 +1,11 @@
 """What goes to workers first, and what never gets there."""
 
+import json
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from celery import current_app
@@ -12,18 +15,21 @@ from pytest_django import Settings
 from balansity.sandbox.probe.apps import QUEUE
 from balansity.sandbox.probe.models import ProbeRun
 from bridge.drain import Drain
+from bridge.errors import DuplicateMessage, InvalidMessage, NotYet, Refused
 from bridge.message import LastError
 from bridge.models import BridgeProcess
 from bridge.pgmq import PgmqQueue
 from bridge.publisher import Publisher
-from bridge.queues import Candidate, Refusal, Screen, registry
+from bridge.queues import Candidate, Refusal, Screen, Verdict, registry
 from bridge.requeue import requeue_failed
+from bridge.screening import FEW
 from bridge.status import read_status
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.test_admin import FAILED, client_with
 from tests.integration.bridge.test_drain import body_of, tasks
 
 JUNK, FRIEND = "stranger@example.org", "mother@example.ru"
+WHY = "the address is no customer's"
 
 both_carriers = pytest.mark.parametrize("pgmq_version", ["1.13", "1.4"], indirect=True)
 
@@ -35,9 +41,9 @@ class Judge:
         self.batches: list[Sequence[Candidate]] = []
         self.noted: list[Refusal] = []
 
-    def judge(self, candidates: Sequence[Candidate]) -> Mapping[int, str]:
+    def judge(self, candidates: Sequence[Candidate]) -> Mapping[int, Verdict]:
         self.batches.append(candidates)
-        return {one.msg_id: "the address is no customer's" for one in candidates if one.fields["to"] == JUNK}
+        return {one.msg_id: Refused(WHY) for one in candidates if one.read().get("to") == JUNK}
 
     def note(self, refusals: Sequence[Refusal]) -> None:
         self.noted.extend(refusals)
@@ -65,7 +71,7 @@ def drain(probe: PgmqQueue, publisher: Publisher) -> Drain:
 
 @pytest.fixture
 def screened(probe: PgmqQueue, publisher: Publisher, judge: Judge) -> Drain:
-    screen = Screen(fields=("to",), judge=judge.judge, note=judge.note)
+    screen = Screen(judge=judge.judge, note=judge.note)
     return Drain(replace(registry.get(QUEUE), screen=screen), publisher)
 
 
@@ -146,16 +152,76 @@ def test_absurd_priorities_are_only_large_ones(drain: Drain, probe: PgmqQueue, b
     assert len(published(broker_url, drain)) == 4
 
 
-def test_a_screen_sees_each_message_once_and_only_texts_that_it_asked_for(
-    screened: Drain, probe: PgmqQueue, broker_url: str, judge: Judge
+def test_a_screen_sees_each_message_once(screened: Drain, probe: PgmqQueue, broker_url: str, judge: Judge) -> None:
+    ids = [probe.send(body) for body in ({"to": "x" * 5000}, {"to": {"a": 1}}, {}, {"to": FRIEND})]
+    assert published(broker_url, screened) == ids
+    published(broker_url, screened)
+    assert judge.shown == ids
+
+
+# A number of few octets that has thousands as text is as large as that.
+@pytest.mark.parametrize("filling", [secrets.token_hex(6000), "x" * 200_000, Decimal("1E+1001")])
+def test_what_is_too_large_for_a_screen_takes_few_places(
+    screened: Drain, probe: PgmqQueue, broker_url: str, judge: Judge, filling: str | Decimal
 ) -> None:
-    ids = [probe.send(body) for body in ({"to": "x" * 5000}, {"to": {"a": 1}}, {}, {"to": FRIEND, "secret": "y"})]
-    probe.send([1])
-    published(broker_url, screened)
-    published(broker_url, screened)
-    assert judge.shown[:4] == ids
-    assert set(judge.shown) <= {*ids, ids[-1] + 1}
-    assert [one.fields["to"] for one in judge.batches[0][:4]] == ["x" * 400, None, None, FRIEND]
+    text = str(filling) if isinstance(filling, Decimal) else json.dumps(filling)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pgmq.send_batch(%s, array_fill(jsonb_build_object('to', %s::text, 'priority', 9, 'x', %s::jsonb),"
+            " ARRAY[60]))",
+            [QUEUE, JUNK, text],
+        )
+    real = probe.send({"to": FRIEND})
+    handed = [msg_id for _ in range(3) for msg_id in published(broker_url, screened)]
+    assert real in handed
+    assert len(handed) == FEW + 1
+    assert judge.shown == [real]
+    assert probe.counts().delayed == 60 - FEW
+
+
+def test_a_screen_ends_each_message_as_its_handler_would(
+    probe: PgmqQueue, publisher: Publisher, broker_url: str
+) -> None:
+    errors: list[Verdict] = [InvalidMessage("no object"), DuplicateMessage("sent before", original=7), Refused("no")]
+    ids = [probe.send({"n": number}) for number in range(3)]
+    screen = Screen(judge=lambda candidates: dict(zip([one.msg_id for one in candidates], errors, strict=True)))
+    assert published(broker_url, Drain(replace(registry.get(QUEUE), screen=screen), publisher)) == []
+    ended = [archived(probe, msg_id) for msg_id in ids]
+    assert [(one["outcome"], one.get("reason"), one.get("original")) for one in ended] == [
+        ("failed", "invalid_message", None),
+        ("duplicate", None, 7),
+        ("failed", "refused", None),
+    ]
+    assert ended[1]["last_error"] == {"type": "DuplicateMessage", "message": "sent before"}
+
+
+def test_what_has_to_wait_for_others_is_hidden_and_judged_again(
+    probe: PgmqQueue, publisher: Publisher, broker_url: str
+) -> None:
+    def judge(candidates: Sequence[Candidate]) -> Mapping[int, Verdict]:
+        shown.append(len(candidates))
+        return {one.msg_id: NotYet("later") for one in candidates[1:]}
+
+    shown: list[int] = []
+    drain = Drain(replace(registry.get(QUEUE), screen=Screen(judge=judge)), publisher)
+    ids = [probe.send({"n": number}) for number in range(3)]
+    assert published(broker_url, drain) == ids[:1]
+    assert (probe.counts().delayed, shown[0]) == (2, 3)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE pgmq.q_{QUEUE} SET vt = now() WHERE msg_id = ANY(%s)", [ids[1:]])
+    assert published(broker_url, drain) == ids[1:2]
+
+
+def test_a_screen_is_not_asked_about_a_few(
+    probe: PgmqQueue, publisher: Publisher, broker_url: str, judge: Judge
+) -> None:
+    screen = Screen(judge=judge.judge, least=3)
+    drain = Drain(replace(registry.get(QUEUE), screen=screen), publisher)
+    ids = [probe.send({"to": JUNK}) for _ in range(2)]
+    assert published(broker_url, drain) == ids
+    ids = [probe.send({"to": JUNK}) for _ in range(3)]
+    assert published(broker_url, drain) == []
+    assert judge.shown == ids
 
 
 def test_a_message_that_was_tried_before_is_not_judged_again(
@@ -173,10 +239,10 @@ def test_a_message_that_was_tried_before_is_not_judged_again(
 def test_a_screen_that_fails_lets_everything_pass(
     probe: PgmqQueue, publisher: Publisher, broker_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(candidates: Sequence[Candidate]) -> Mapping[int, str]:
+    def broken(candidates: Sequence[Candidate]) -> Mapping[int, Verdict]:
         raise ZeroDivisionError
 
-    drain = Drain(replace(registry.get(QUEUE), screen=Screen(fields=("to",), judge=broken)), publisher)
+    drain = Drain(replace(registry.get(QUEUE), screen=Screen(judge=broken)), publisher)
     msg_id = probe.send({"to": JUNK})
     assert published(broker_url, drain) == [msg_id]
     assert "the screen failed, so its messages pass" in caplog.text
@@ -199,7 +265,7 @@ def test_the_rows_of_a_screen_and_the_refusal_are_one_transaction(
     def note(refusals: Sequence[Refusal]) -> None:
         BridgeProcess.objects.create(name="x", started_at=refusals[0].candidate.enqueued_at, seen_at="nonsense")
 
-    screen = Screen(fields=("to",), judge=judge.judge, note=note)
+    screen = Screen(judge=judge.judge, note=note)
     drain = Drain(replace(registry.get(QUEUE), screen=screen), publisher)
     msg_id = probe.send({"to": JUNK})
     assert published(broker_url, drain) == [msg_id]
@@ -207,11 +273,11 @@ def test_the_rows_of_a_screen_and_the_refusal_are_one_transaction(
 
 
 def test_one_that_somebody_reads_meanwhile_is_his(probe: PgmqQueue, publisher: Publisher, broker_url: str) -> None:
-    def judge(candidates: Sequence[Candidate]) -> Mapping[int, str]:
+    def judge(candidates: Sequence[Candidate]) -> Mapping[int, Verdict]:
         probe.read(limit=1, lease=60)
-        return {one.msg_id: "no" for one in candidates}
+        return {one.msg_id: Refused("no") for one in candidates}
 
-    drain = Drain(replace(registry.get(QUEUE), screen=Screen(fields=("to",), judge=judge)), publisher)
+    drain = Drain(replace(registry.get(QUEUE), screen=Screen(judge=judge)), publisher)
     msg_id = probe.send({"to": JUNK})
     assert published(broker_url, drain) == []
     assert probe.is_queued(msg_id)
