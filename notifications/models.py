@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from bridge.message import Reason
+
 
 class Status(models.TextChoices):
     """`sending` and `retrying` are on their way; the others are final. Failed and duplicate ones sent nothing more."""
@@ -31,6 +33,11 @@ class FailureReason(models.TextChoices):
     WORKER_LOST = "worker_lost", _("the worker died every time")
     REFUSED = "refused", _("our rules forbid it")
     MESSAGE_GONE = "message_gone", _("the message vanished from the queue")
+
+    @classmethod
+    def of(cls, reason: Reason) -> "FailureReason":
+        """The reason that is shown for one of the bridge's: each has one, as an outcome must always be written."""
+        return cls(reason.value) if reason.value in cls.values else cls.PERMANENT_ERROR
 
 
 class EmailMessage(models.Model):

@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from bridge.message import Reason
+
 
 class Kind(models.TextChoices):
     PDF = "pdf", _("PDF")
@@ -39,6 +41,11 @@ class FailureReason(models.TextChoices):
     INVALID_MESSAGE = "invalid_message", _("the message is unusable")
     WORKER_LOST = "worker_lost", _("the worker died every time")
     MESSAGE_GONE = "message_gone", _("the message vanished from the queue")
+
+    @classmethod
+    def of(cls, reason: Reason) -> "FailureReason":
+        """The reason that is shown for one of the bridge's: each has one, as an outcome must always be written."""
+        return cls(reason.value) if reason.value in cls.values else cls.PERMANENT_ERROR
 
 
 class RequestedBy(models.TextChoices):

@@ -103,7 +103,7 @@ def fail_report(*, message: Message, reason: Reason, error: LastError) -> None:
 
     A message that does not even name a report leaves no row: its place is the archive of the queue.
     """
-    _note_trouble(message, Status.FAILED, error, reason=FailureReason(reason.value))
+    _note_trouble(message, Status.FAILED, error, reason=FailureReason.of(reason))
 
 
 def _note_trouble(
