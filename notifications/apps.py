@@ -2,7 +2,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from bridge.queues import Queue, registry
+from bridge.queues import Queue, Screen, registry
 from bridge.rights import register_need
 
 QUEUE = "email_queue"
@@ -15,6 +15,8 @@ class NotificationsConfig(AppConfig):
     def ready(self) -> None:
         # Models, and with them the journal, can only be imported once Django has loaded all apps.
         from notifications.journal import EmailJournal  # noqa: PLC0415
+        from notifications.mail_log import note_refused  # noqa: PLC0415
+        from notifications.screening import LEAST, judge  # noqa: PLC0415
 
         registry.register(
             Queue(
@@ -24,6 +26,7 @@ class NotificationsConfig(AppConfig):
                 max_retries=settings.MAX_EMAIL_RETRY_ATTEMPTS,
                 time_limit=settings.EMAIL_TASK_TIME_LIMIT,
                 journal=EmailJournal(),
+                screen=Screen(judge=judge, note=note_refused, least=LEAST),
             )
         )
         register_need("public.users", "SELECT", queue=QUEUE)

@@ -1,5 +1,6 @@
 """Keeps the mail log in step with what happens to a message: the only writer of the rows of live messages."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -8,18 +9,21 @@ from django.utils import timezone
 from bridge.errors import DuplicateMessage, Refused, TokenLost
 from bridge.masking import mask_tokens
 from bridge.message import LastError, Message, Reason
+from bridge.queues import Refusal
+from notifications.apps import QUEUE
 from notifications.delivery import OutgoingEmail, Receipt, stable_message_id
-from notifications.mailboxes import same_mailbox
 from notifications.models import HOLDING_KEY, UNFINISHED, EmailMessage, FailureReason, Status
 from notifications.plain_text import one_line
-from notifications.recipients import check_allowance, find_unwelcome
+from notifications.recipients import WINDOW, check_allowance, find_unwelcome
 from notifications.rendering import RenderedEmail
-from notifications.request import EmailRequest
+from notifications.request import EmailRequest, mailbox_of
 
 # The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
 DEDUPE_LOCK = 7_262_031
 MOST_BIGINT = 2**63
 CLOCKS_DIFFER = timedelta(minutes=1)
+# How many messages that no worker saw get a row within an hour.
+MOST_NOTED = 500
 # Stays English on the row, as every error does; the admin translates it.
 ASKED_BEFORE = "the same mail was asked for by message"
 RETIRED = "the queue was dropped and made anew before this mail was sent"
@@ -104,8 +108,29 @@ def mark_failed(message: Message, reason: Reason, error: LastError) -> None:
     """
     row = _locked_row(message)
     _enter(row, message, Status.FAILED, error)
-    row.reason = FailureReason(reason.value)
+    row.reason = FailureReason.of(reason)
     row.save()
+
+
+def note_refused(refusals: Sequence[Refusal]) -> None:
+    """Note messages that ended before a worker had them, in the transaction that archives them.
+
+    No more of them than `MOST_NOTED` an hour: strangers can have any number refused, and the archive has them all.
+    """
+    hour = EmailMessage.objects.filter(status=Status.FAILED, attempts=0, created_at__gt=timezone.now() - WINDOW)
+    room = max(0, MOST_NOTED - hour[:MOST_NOTED].count())
+    failed = [one for one in refusals if one.ending.reason is not None]
+    # A row that has the number from an earlier life of the queue keeps it.
+    EmailMessage.objects.bulk_create([_refused_row(one) for one in failed[:room]], ignore_conflicts=True)
+
+
+def _refused_row(refusal: Refusal) -> EmailMessage:
+    candidate, ending = refusal.candidate, refusal.ending
+    row = EmailMessage(queue=QUEUE, msg_id=candidate.msg_id, enqueued_at=candidate.enqueued_at, status=Status.FAILED)
+    row.reason = FailureReason.of(ending.reason or Reason.REFUSED)
+    row.error_type, row.error = _described(ending.error or LastError("Refused", ""))
+    _claims(row, candidate.read())
+    return row
 
 
 def _locked_row(message: Message) -> EmailMessage:
@@ -144,7 +169,7 @@ def _claims(row: EmailMessage, body: object) -> None:
 
 def _describe(row: EmailMessage, request: EmailRequest, rendered: RenderedEmail) -> None:
     row.recipient, row.subject, row.template = request.recipient, request.subject, request.template
-    row.mailbox, row.about = same_mailbox(request.recipient)[:320], request.content.about()[1]
+    row.mailbox, row.about = mailbox_of(request.recipient), request.content.about()[1]
     row.dedupe_key = request.dedupe_key
     # Who reads the log, a backup of it or a filter of it, must not hold what opens a report.
     row.html_body, row.text_body = mask_tokens(rendered.html), mask_tokens(rendered.text)
@@ -156,7 +181,11 @@ def _enter(row: EmailMessage, message: Message, status: Status, error: LastError
     row.trace_id = message.history.trace_id
     row.next_retry_at, row.reason = None, ""
     if error is not None:
-        row.error, row.error_type = one_line(error.message, 2000) or "no message", one_line(error.type, 200)
+        row.error_type, row.error = _described(error)
+
+
+def _described(error: LastError) -> tuple[str, str]:
+    return one_line(error.type, 200), one_line(error.message, 2000) or "no message"
 
 
 def _holder_of_key(row: EmailMessage) -> EmailMessage | None:

@@ -25,8 +25,9 @@ def one_line(text: str, most: int) -> str:
     """
     # Cutting first bounds the work: the text may be megabytes long, and combining characters may shrink.
     start = unicodedata.normalize("NFC", text[: 4 * most])
-    kept = "".join(" " if character.isspace() else character for character in start if _is_visible(character))
-    line = " ".join(kept.split())
+    if not start.isprintable():  # Nearly all text is, and then there is nothing to take out.
+        start = "".join(" " if character.isspace() else character for character in start if _is_visible(character))
+    line = " ".join(start.split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 

@@ -9,7 +9,7 @@ from django.core.validators import EmailValidator
 
 from bridge.errors import InvalidMessage, PermanentError, Refused
 from notifications.catalogue import Content, find_template
-from notifications.mailboxes import same_address
+from notifications.mailboxes import same_address, same_mailbox
 from notifications.plain_text import linkless_line
 from notifications.variables import Variables
 
@@ -73,6 +73,11 @@ class EmailRequest:
             return ""
         parts = (self.template, same_address(self.recipient), *identity)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def mailbox_of(recipient: str) -> str:
+    """What the mail log counts by: the same for all spellings of an address."""
+    return same_mailbox(recipient)[:320]
 
 
 def _string(body: dict[str, object], key: str) -> str:
