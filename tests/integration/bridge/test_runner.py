@@ -48,7 +48,7 @@ def test_a_queue_that_postgres_refuses_does_not_stop_the_others(
     settings.WORKER_INTERVAL_MS = 50
     with connection.cursor() as cursor:
         # pgmq_queue learnt the columns before; now the statement itself fails, each time.
-        cursor.execute("ALTER TABLE pgmq.q_email_queue RENAME COLUMN read_ct TO reads")
+        cursor.execute("ALTER TABLE pgmq.q_email_queue RENAME COLUMN vt TO due")
     probe.send({})
     runner = Runner([registry.get("email_queue"), registry.get(QUEUE)], publisher)
     run_until(runner, 0.5)
