@@ -69,6 +69,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         del os.environ[SERVER]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest: in whatever order the rest comes, nobody waits for it alone at the end."""
+    items.sort(key=lambda item: item.path.name != "test_demo.py")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("every_pgmq") and "pgmq_version" in metafunc.fixturenames:
         metafunc.parametrize("pgmq_version", PGMQ_VERSIONS, indirect=True)
