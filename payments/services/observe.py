@@ -166,8 +166,8 @@ def _find(client: YooKassaClient, checkout: Checkout) -> ProviderPayment | None:
             raise Unavailable(f"it lists our payment as {ours}", False)
         cursor = page.next_cursor
         if cursor is None:
-            break
-    return None
+            return None
+    raise _unfinished("payments")
 
 
 def _wants_refunds(checkout: Checkout, payment: ProviderPayment) -> bool:
@@ -256,5 +256,10 @@ def _was_made(client: YooKassaClient, checkout: Checkout, refund: Refund) -> boo
             raise Unavailable(f"it lists a refund as {page.unreadable[0]}", False)
         cursor = page.next_cursor
         if cursor is None:
-            break
-    return False
+            return False
+    raise _unfinished("refunds")
+
+
+def _unfinished(what: str) -> Unavailable:
+    """What was not found in a part of a list may stand in the rest."""
+    return Unavailable(f"its list of {what} has more than {MOST_PAGES} pages", False)

@@ -1,22 +1,30 @@
 """Requests that reach YooKassa after the attempt that sent them was given up."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
+from functools import partialmethod
 
 import pytest
+from django.utils import timezone
+from freezegun import freeze_time
 from pytest_django import Settings
 
 from balansity.sandbox.yookassa import Status, YooKassaServer
 from payments import beat
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
+from payments.services import observe
 from payments.services.refunds import remaining_amount, request_refund
 from payments.services.sync import sync_payment
-from payments.states import Door, OrderKind, PaymentStatus, RefundStatus
-from tests.checkouts import purge_checks, queued_checks
+from payments.states import Door, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
+from payments.yookassa.client import YooKassaClient
+from payments.yookassa.errors import Unavailable
+from tests.checkouts import make_checkout, purge_checks, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_calls import make_catalogue
-from tests.payment_deliveries import shop_at_yookassa, start_payment, work_off
+from tests.payment_deliveries import create_at_yookassa, shop_at_yookassa, start_payment, work_off
+from tests.yookassa_shop import receipt
 
 
 @pytest.fixture
@@ -60,3 +68,43 @@ def test_a_refund_that_was_refused_and_is_made_after_all_counts_as_made(shop: Yo
     assert Refund.objects.filter(payment_id=paid.pk, status=RefundStatus.SUCCEEDED).get() == refund
     beat.compare_recent(hours=3)
     assert queued_checks() == []
+
+
+@pytest.fixture
+def long_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """YooKassa has more than we ask for in one search: pages of one, and two of them are asked for."""
+    monkeypatch.setattr(observe, "MOST_PAGES", 2)
+    for name in ("list_payments", "list_refunds"):
+        whole = getattr(YooKassaClient, name)
+        monkeypatch.setattr(YooKassaClient, name, partialmethod(whole, limit=1))
+
+
+@pytest.mark.usefixtures("long_lists")
+class TestASearchThatDidNotSeeTheWholeList:
+    def test_gives_up_no_payment(self, shop: YooKassaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        checkout = make_checkout(external_id=None, request_body={})
+        Checkout.objects.filter(pk=checkout.pk).update(created_at=timezone.now() - timedelta(minutes=50))
+        ours = create_at_yookassa({"payment_id": str(checkout.pk)})
+        for _ in range(3):
+            create_at_yookassa({})
+        with freeze_time(timezone.now() + timedelta(minutes=20)):
+            with pytest.raises(Unavailable, match="more than 2 pages"):
+                sync_payment(checkout.pk, door=Door.QUEUE)
+            checkout.refresh_from_db()
+            assert checkout.provider_status == ProviderStatus.UNKNOWN
+            monkeypatch.setattr(observe, "MOST_PAGES", 4)
+            sync_payment(checkout.pk, door=Door.QUEUE)
+        checkout.refresh_from_db()
+        assert checkout.external_id == ours.id
+
+    def test_sends_no_refund_back_to_staff_as_unmade(self, shop: YooKassaServer, paid: Checkout) -> None:
+        first = request_refund(payment_id=paid.pk, amount=Decimal(1), reason="", actor_id=None, door=Door.STAFF)
+        provider().create_refund(first.request_body or {}, key=str(first.pk))
+        for _ in range(3):
+            body = {"payment_id": paid.external_id, "amount": {"value": "1.00", "currency": "RUB"}}
+            shop.shop.create_refund(body | {"receipt": receipt("1.00")})
+        with freeze_time(timezone.now() + observe.KEY_LIFETIME + timedelta(minutes=1)):
+            with pytest.raises(Unavailable, match="more than 2 pages"):
+                sync_payment(paid.pk, door=Door.QUEUE)
+            first.refresh_from_db()
+            assert first.status == RefundStatus.REQUESTED
