@@ -83,7 +83,7 @@ def receipt(*, kind: str, amount: Decimal, currency: str, contact: ReceiptContac
     """Return the receipt of a payment, or of the part of one that goes back: one item (54-FZ)."""
     item = {
         "description": _ITEMS.get(kind, _SOME_ITEM),
-        "quantity": "1.00",
+        "quantity": 1,
         "amount": {"value": f"{amount:.2f}", "currency": currency},
         "vat_code": taxes.vat_code,
         "payment_mode": _PAYMENT_MODE,

@@ -38,7 +38,7 @@ def refund_receipt(checkout: Checkout, refund: Refund) -> dict[str, Any] | None:
     sent = copy.deepcopy((checkout.request_body or {}).get("receipt"))
     if sent:
         for item in sent["items"]:
-            item["amount"], item["quantity"] = {"value": str(refund.amount), "currency": refund.currency}, "1.00"
+            item["amount"], item["quantity"] = {"value": str(refund.amount), "currency": refund.currency}, 1
         return dict(sent)
     customer = User.objects.filter(pk=checkout.user_id).first()
     contact = None if customer is None else receipt_contact(emails=(customer.email,), phone=customer.phone)

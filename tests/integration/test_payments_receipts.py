@@ -111,7 +111,7 @@ def test_the_receipt_for_a_part_of_an_older_payment_is_made_anew(
     work_off()
     (body,) = sent
     (item,) = body["receipt"]["items"]
-    assert (item["amount"]["value"], item["vat_code"], item["quantity"]) == ("100.00", 7, "1.00")
+    assert (item["amount"]["value"], item["vat_code"], item["quantity"]) == ("100.00", 7, 1)
     assert (body["receipt"]["customer"], body["receipt"]["tax_system_code"]) == ({"email": "parent@example.org"}, 2)
     assert reasons(checkout) == [Attention.NOT_FULFILLED]
 

@@ -41,7 +41,7 @@ def test_the_request_says_what_yookassa_must_know_and_nothing_else() -> None:
             "items": [
                 {
                     "description": "Консультация",
-                    "quantity": "1.00",
+                    "quantity": 1,
                     "amount": price,
                     "vat_code": 1,
                     "payment_mode": "full_prepayment",
