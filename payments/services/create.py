@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from payments.errors import PaymentMissing, ProviderMismatch
@@ -86,8 +87,18 @@ def create_payment(*, caller: Caller, amount: Decimal, currency: str, metadata: 
 
 
 def is_over(payment_id: uuid.UUID) -> bool:
-    """Whether we know that the form of a payment takes no money any more."""
-    return Checkout.objects.filter(pk=payment_id).exclude(provider_status__in=STILL_PAYABLE).exists()
+    """Whether the form of a payment takes no money any more, or none that would reach its row.
+
+    Asks the provider, where we do not know it: the browser learns of a decline before we do. Raises what
+    `create_payment` does.
+    """
+    checkout = Checkout.objects.filter(
+        pk=payment_id, payment__user_id=F("user_id"), provider_status__in=STILL_PAYABLE
+    ).first()
+    try:
+        return checkout is None or _is_dead(checkout)
+    except ProviderNotConfigured as error:
+        raise PaymentsNotConfigured from error
 
 
 def _is_dead(checkout: Checkout) -> bool:

@@ -56,7 +56,7 @@ def test_the_same_request_gets_the_same_answer(
     assert (second.status, second.body) == (first.status, first.body) == (200, first.body)
     assert "idempotency-replayed" not in first.headers
     assert second.headers["idempotency-replayed"] == "true"
-    assert len(yookassa.requests) == Payment.objects.count() == 1
+    assert len(at_yookassa(yookassa)) == Payment.objects.count() == 1
 
 
 def test_a_refusal_is_kept_as_well(customer: Customer, catalogue: Catalogue) -> None:

@@ -5,7 +5,7 @@ from django.utils import timezone
 from freezegun import freeze_time
 
 from balansity.sandbox.yookassa import YooKassaServer
-from payments.models import Checkout
+from payments.models import Checkout, Payment
 from payments.services.create import DOUBLE_CLICK
 from payments.services.sync import sync_payment
 from payments.states import Door
@@ -96,3 +96,20 @@ def test_an_idempotency_key_repeats_no_form_that_is_known_to_have_ended(
     assert (ended.status, ended.code) == (409, "payment_finished")
     assert "Idempotency-Key" in ended.body["error"]
     assert customer.create(catalogue.bundle(), key="two").status == 200
+
+
+@pytest.mark.parametrize("end", ["decline", "expire"])
+def test_an_idempotency_key_repeats_no_form_of_which_only_the_browser_knows_that_it_ended(
+    end: str, customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer
+) -> None:
+    first = customer.create(catalogue.bundle(), key="one")
+    getattr(yookassa, end)(external_id(first))
+    assert customer.create(catalogue.bundle(), key="one").code == "payment_finished"
+
+
+def test_an_idempotency_key_repeats_no_form_of_a_payment_whose_row_was_deleted(
+    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer
+) -> None:
+    first = customer.create(catalogue.bundle(), key="one")
+    Payment.objects.filter(pk=first.body["payment_id"]).delete()
+    assert customer.create(catalogue.bundle(), key="one").code == "payment_finished"
