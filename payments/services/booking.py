@@ -95,12 +95,15 @@ def link(own: Appointment, payment: Payment, checkout: Checkout) -> Fulfilment:
 
 
 def attach(own: Appointment, payment: Payment, checkout: Checkout) -> None:
-    """Write the payment, and the family member that the front end left out, into a row."""
+    """Write the payment, and the family member that the front end left out, into a row. Raises `ForeignRefusal`."""
     own.payment = payment
     if own.profile_id is None:
         own.profile = _member(checkout)
     # A status that was NULL reads as the column's default. Supabase's reminders look for the word itself.
     own.save(update_fields=["payment", "profile", "status"])
+    # A trigger may put the old value back without an error.
+    if not Appointment.objects.filter(pk=own.pk, payment=payment).exists():
+        raise ForeignRefusal(f"a trigger of Supabase's keeps the payment out of the consultation {own.pk}")
 
 
 def check_place(own: Appointment, payer: Checkout) -> None:

@@ -280,6 +280,8 @@ def _write_row(payment: Payment, checkout: Checkout, *, door: Door) -> None:
                 for name, value in differs.items():
                     setattr(payment, name, value)
                 payment.save(update_fields=[*differs, "updated_at"])
+                if not Payment.objects.filter(pk=payment.pk, **differs).exists():
+                    raise ForeignRefusal("a trigger of Supabase's puts the old value back")
     except ForeignRefusal as refusal:
         for name, value in before.items():
             setattr(payment, name, value)

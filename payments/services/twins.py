@@ -118,6 +118,8 @@ def _merge(payment: Payment, checkout: Checkout, given: Fulfilment) -> tuple[uui
         keeper, twins = twins[0], twins[1:]
     removed = [row.pk for row in (*twins, *([ours] if keeper is not None and ours is not None else []))]
     Appointment.objects.filter(pk__in=removed).delete()
+    if Appointment.objects.filter(pk__in=removed).exists():
+        raise ForeignRefusal("a trigger of Supabase's keeps what we delete")
     if keeper is not None:
         attach(keeper, payment, checkout)
         given.appointment_id, given.how = keeper.pk, Fulfilment.How.LINKED

@@ -11,11 +11,11 @@ from freezegun import freeze_time
 from balansity.sandbox.frontend import Step
 from balansity.sandbox.yookassa import YooKassaServer
 from payments import beat
-from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, Refund
+from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, PaymentEvent, Refund
 from payments.services.foreign import ForeignRefusal, foreign_write
 from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
-from payments.states import Attention, Door, ProviderStatus, RefundStatus
+from payments.states import Attention, Door, EventKind, ProviderStatus, RefundStatus
 from tests.bookings import PAID, Buyer, buyer
 from tests.databases import ClonedDatabase
 from tests.payment_calls import Catalogue, Customer, at_yookassa, make_catalogue, tomorrow
@@ -200,6 +200,43 @@ class TestTheRowOfThePayment:
         mend("payments")
         sync_payment(anna.checkout.pk, door=Door.QUEUE)
         assert (Payment.objects.get().status, anna.checkout.attention) == ("refunded", "")
+
+
+class TestATriggerThatSaysNothing:
+    def test_and_keeps_a_second_booking_does_not_make_it_one_that_is_gone(
+        self, catalogue: Catalogue, yookassa: YooKassaServer
+    ) -> None:
+        anna = buyer(catalogue, yookassa).play(*PAID)
+        hours_later(beat.give_held)
+        break_table("appointments", "RETURN NULL", when="BEFORE DELETE")
+        anna.play(Step.BOOK)
+        beat.give_held()
+        assert not PaymentEvent.objects.filter(kind=EventKind.MERGED).exists()
+        assert sorted(row.payment_id is None for row in anna.rows) == [False, True]
+        mend("appointments")
+        beat.give_held()
+        assert str(anna.only_booking().pk) == anna.visit.bookings[0]
+
+    def test_and_keeps_the_payment_out_of_a_booking_is_seen(
+        self, catalogue: Catalogue, yookassa: YooKassaServer
+    ) -> None:
+        break_table("appointments", "NEW.payment_id := OLD.payment_id", when="BEFORE UPDATE")
+        anna = buyer(catalogue, yookassa).play(Step.BOOK, *PAID)
+        assert anna.checkout.attention == Attention.NOT_FULFILLED
+        mend("appointments")
+        hours_later(beat.give_held)
+        anna.only_booking()
+
+    def test_and_keeps_the_status_out_of_a_payment_is_seen(
+        self, catalogue: Catalogue, yookassa: YooKassaServer
+    ) -> None:
+        anna = buyer(catalogue, yookassa).play(Step.ROW, Step.CREATE)
+        break_table("payments", "NEW.status := OLD.status", when="BEFORE UPDATE")
+        anna.play(Step.PAID, Step.VERIFY, Step.BOOK)
+        assert anna.checkout.attention == Attention.ROW_REFUSED
+        mend("payments")
+        sync_payment(anna.checkout.pk, door=Door.QUEUE)
+        anna.only_booking()
 
 
 def test_a_refund_whose_mail_cannot_be_queued_is_kept(catalogue: Catalogue, yookassa: YooKassaServer) -> None:
