@@ -6,6 +6,7 @@ A payment may have several marks at once. Its checkout repeats the gravest of th
 import uuid
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from payments.models import Checkout, PaymentAttention
@@ -80,13 +81,21 @@ def _locked(payment_id: uuid.UUID) -> Checkout:
     return lock_payment(payment_id)[1]
 
 
+def was_dealt_with(payment_id: uuid.UUID) -> bool:
+    """Whether a person has settled that nothing was given: by a consultation of another time, for instance."""
+    return _by_hand(payment_id).filter(reason__in=NOTHING_GIVEN).exists()
+
+
 def _was_settled_by_hand(payment_id: uuid.UUID, reason: Attention, note: str) -> bool:
     if reason not in STANDING:
         return False
-    by_hand = PaymentAttention.objects.filter(payment_id=payment_id, settled_by__isnull=False)
     if reason in NOTHING_GIVEN:
-        return by_hand.filter(reason__in=NOTHING_GIVEN).exists()
-    return by_hand.filter(reason=reason, note=note).exists()
+        return was_dealt_with(payment_id)
+    return _by_hand(payment_id).filter(reason=reason, note=note).exists()
+
+
+def _by_hand(payment_id: uuid.UUID) -> QuerySet[PaymentAttention]:
+    return PaymentAttention.objects.filter(payment_id=payment_id, settled_by__isnull=False)
 
 
 def _close(mark: PaymentAttention, *, door: Door, actor_id: int | None = None, **data: str) -> None:

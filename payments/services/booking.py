@@ -164,7 +164,9 @@ def _keep_place(checkout: Checkout, start: datetime, *, door: Door) -> None:
     """Take a place for a locked order, and wait for the payer's own row where one may still come."""
     now, wait = timezone.now(), timedelta(seconds=settings.APPOINTMENT_WAIT_SECONDS)
     left_the_page = door != Door.API and checkout.captured_at is not None and now - checkout.captured_at > FRESH
-    if not wait or left_the_page or minute_of(start) <= now + wait:
+    # However often the wait begins anew, it ends before the consultation begins.
+    begins_soon = minute_of(start) <= now + (MOST_WAITS + 1) * wait
+    if not wait or left_the_page or begins_soon:
         return
     checkout.held_at, checkout.give_at = now, now + wait
     record_event(checkout.pk, EventKind.HELD, door=door, until=checkout.give_at.isoformat())

@@ -19,7 +19,7 @@ from payments.schedule import repeat_check_after
 from payments.services.attention import flag
 from payments.services.locks import lock_payment
 from payments.services.notifications import queue_again
-from payments.services.refunds import queue_processing
+from payments.services.refunds import goes_back, queue_processing
 from payments.services.sync import flag_deleted
 from payments.states import NOTHING_GIVEN, Attention, Door, NotificationStatus, ProviderStatus
 
@@ -138,6 +138,4 @@ def _flag_deleted(payment_id: uuid.UUID) -> bool:
 
 
 def _is_unfulfilled(checkout: Checkout) -> bool:
-    if checkout.refunded_amount >= checkout.amount:
-        return False
-    return not Fulfilment.objects.filter(pk=checkout.pk).exists()
+    return not goes_back(checkout) and not Fulfilment.objects.filter(pk=checkout.pk).exists()

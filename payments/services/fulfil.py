@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from payments.minutes import same_minute
 from payments.models import Appointment, AppointmentType, Checkout, Fulfilment, Package, PackagePurchase, Payment
-from payments.services.attention import flag, settle
+from payments.services.attention import flag, settle, was_dealt_with
 from payments.services.booking import (
     NotFulfillable,
     book,
@@ -39,7 +39,12 @@ def fulfil(payment: Payment, checkout: Checkout, *, vouched: bool, door: Door) -
         merge_twins(payment, checkout, given, door=door)
         return
     try:
-        fulfilment = _found(payment, checkout) or _give_whole(payment, checkout, vouched=vouched, door=door)
+        fulfilment = _found(payment, checkout)
+        if fulfilment is None and was_dealt_with(payment.pk):
+            # A person has given it in another way: a machine would give it a second time.
+            release(checkout)
+            return
+        fulfilment = fulfilment or _give_whole(payment, checkout, vouched=vouched, door=door)
     except NotFulfillable as why:
         flag(checkout, why.attention, str(why), door=door)
         if why.again:

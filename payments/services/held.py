@@ -14,10 +14,12 @@ from django.utils import timezone
 from payments.errors import PaymentMissing
 from payments.minutes import within_minute_of
 from payments.models import Appointment, Checkout, Fulfilment, Payment
-from payments.services.booking import own_rows, release
+from payments.services.booking import own_rows, release, try_again_later
 from payments.services.fulfil import fulfil
 from payments.services.locks import lock_payment
 from payments.services.places import SCHEDULED
+from payments.services.refunds import goes_back
+from payments.services.sync import flag_deleted
 from payments.services.twins import with_twins
 from payments.states import Door, OrderKind
 
@@ -39,8 +41,14 @@ def give_held(payment_id: uuid.UUID, *, door: Door) -> None:
             is_given = Fulfilment.objects.filter(pk=payment_id).exists()
             if not is_given and not _is_due(checkout):
                 return
-            if checkout.refunded_amount >= checkout.amount:
+            if payment.was_deleted:
+                # Its place is free for others, and its row may come back.
+                flag_deleted(checkout, door=door)
+            elif checkout.refunded_amount >= checkout.amount:
                 release(checkout)
+            elif not is_given and goes_back(checkout):
+                # The bank may refuse it yet.
+                try_again_later(checkout)
             else:
                 # The place was kept for a payment that the provider had vouched for.
                 fulfil(payment, checkout, vouched=True, door=door)

@@ -47,6 +47,11 @@ def remaining_amount(checkout: Checkout) -> Decimal:
     return checkout.amount - max(held or Decimal(0), checkout.refunded_amount)
 
 
+def goes_back(checkout: Checkout) -> bool:
+    """Whether all that a locked payment brought went back, or is on its way: then nothing is given for it."""
+    return remaining_amount(checkout) <= 0
+
+
 def request_refund(
     *,
     payment_id: uuid.UUID,

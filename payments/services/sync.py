@@ -24,7 +24,7 @@ from payments.services.fulfil import fulfil
 from payments.services.locks import lock_payment
 from payments.services.observe import GIVE_UP_AFTER, Observation, observe_payment
 from payments.services.receipts import has_unsettled_receipt, judge_receipts
-from payments.services.refunds import are_made_good, note_refund, note_refused, queue_processing
+from payments.services.refunds import are_made_good, goes_back, note_refund, note_refused, queue_processing
 from payments.services.timeline import record_event
 from payments.states import (
     NOTHING_GIVEN,
@@ -154,10 +154,10 @@ def _apply(
     if checkout.provider_status == ProviderStatus.SUCCEEDED:
         unnoted = _refund(payment, checkout, seen, observation, door=door)
         judge_receipts(checkout, now=observation.seen_at, door=door)
-        if checkout.refunded_amount < checkout.amount:
-            _give(payment, checkout, seen, door=door)
-        else:
+        if checkout.refunded_amount >= checkout.amount:
             release(checkout)
+        elif payment.was_deleted or not goes_back(checkout):
+            _give(payment, checkout, seen, door=door)
     return unnoted
 
 

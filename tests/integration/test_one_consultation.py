@@ -20,8 +20,9 @@ from balansity.sandbox.yookassa import YooKassaServer
 from bridge.pgmq import pgmq_queue
 from payments import beat
 from payments.apps import QUEUE
-from payments.models import Checkout, PackagePurchase, Payment
+from payments.models import Appointment, Checkout, PackagePurchase, Payment
 from payments.services.attention import clear_attention, flag
+from payments.services.held import give_held
 from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door
@@ -282,6 +283,57 @@ def test_a_refund_before_the_row_came_leaves_the_place_to_others(anna: Buyer, cl
     assert (anna.checkout.held_at, anna.checkout.give_at) == (None, None)
     let_wait_pass(clock)
     assert anna.rows == []
+
+
+def test_staff_who_gave_it_otherwise_are_not_overtaken_by_a_later_check(
+    catalogue: Catalogue, yookassa: YooKassaServer, clock: Clock
+) -> None:
+    start = tomorrow()
+    igor = buyer(catalogue, yookassa, start).play(Step.BOOK)
+    stranger = igor.rows[0]
+    Appointment.objects.filter(pk=stranger.pk).update(status="cancelled")
+    anna = buyer(catalogue, yookassa, start).play(Step.CREATE, Step.PAID)
+    Appointment.objects.filter(pk=stranger.pk).update(status="scheduled")
+    anna.play(Step.NOTIFIED)
+    assert anna.checkout.attention == Attention.SLOT_TAKEN
+    clear_attention(payment_id=anna.checkout.pk, actor_id=1, note="записали на другое время")
+    Appointment.objects.filter(pk=stranger.pk).update(status="cancelled")
+    sync_payment(anna.checkout.pk, door=Door.RECONCILIATION)
+    let_wait_pass(clock)
+    assert anna.rows == []
+
+
+class TestWhatWaits:
+    def test_is_not_given_while_the_whole_sum_is_on_its_way_back(
+        self, catalogue: Catalogue, yookassa: YooKassaServer, clock: Clock
+    ) -> None:
+        anna = buyer(catalogue, yookassa).play(*PAID)
+        request_refund(payment_id=anna.checkout.pk, amount=None, reason="", actor_id=None, door=Door.STAFF)
+        let_wait_pass(clock)
+        assert anna.rows == []
+        sync_payment(anna.checkout.pk, door=Door.QUEUE)
+        assert (anna.checkout.held_at, anna.rows) == (None, [])
+
+    def test_is_shown_as_deleted_when_its_row_is(
+        self, catalogue: Catalogue, yookassa: YooKassaServer, clock: Clock
+    ) -> None:
+        anna = buyer(catalogue, yookassa).play(*PAID)
+        Payment.objects.filter(pk=anna.checkout.pk).delete()
+        clock.tick(WAIT + 1)
+        give_held(anna.checkout.pk, door=Door.QUEUE)
+        assert anna.checkout.attention == Attention.ROW_DELETED
+        assert anna.rows == []
+
+    def test_is_given_before_it_begins_though_the_page_asks_again_and_again(
+        self, catalogue: Catalogue, yookassa: YooKassaServer, clock: Clock
+    ) -> None:
+        start = timezone.now().astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=3)
+        anna = buyer(catalogue, yookassa, start).play(Step.CREATE, Step.PAID)
+        for _ in range(5):
+            anna.play(Step.VERIFY)
+            clock.tick(60)
+            beat.give_held()
+        anna.only_booking()
 
 
 class TestOtherOrders:
