@@ -24,6 +24,8 @@ from payments.services.places import (
     booked_at,
     has_no_place,
     is_full,
+    is_given,
+    kept_at,
     lock_place,
     may_be_of,
 )
@@ -58,6 +60,9 @@ def book(payment: Payment, checkout: Checkout, *, door: Door) -> Fulfilment | No
     if kind is None or start is None:
         raise NotFulfillable(Attention.NOT_FULFILLED, "the payment names neither a consultation nor a time for one")
     lock_place(kind, start)
+    if (twice := _paid_already(checkout, kind, start)) is not None:
+        why = f"the customer has paid for this consultation with {twice} already: refund one of the two"
+        raise NotFulfillable(Attention.NOT_FULFILLED, why)
     own = own_rows(checkout).select_for_update().first()
     if own is not None:
         return link(own, payment, checkout)
@@ -72,6 +77,24 @@ def book(payment: Payment, checkout: Checkout, *, door: Door) -> Fulfilment | No
     return _make(payment, checkout, kind, start)
 
 
+def _paid_already(checkout: Checkout, kind: uuid.UUID, start: datetime) -> uuid.UUID | None:
+    """Another payment by which the customer has, or is going to get, the very same: two tabs were paid in.
+
+    Nobody starts a payment for what they have, so this says of the second what `create` would have said.
+    """
+    kept = kept_at(kind, start).filter(user_id=checkout.user_id, profile_id=checkout.profile_id).exclude(pk=checkout.pk)
+    rows = booked_at(kind, start).filter(user_id=checkout.user_id)
+    same = Q(payment__checkout__profile_id=checkout.profile_id)
+    if checkout.profile_id is not None:
+        same |= Q(appointment_id__in=rows.filter(profile_id=checkout.profile_id).values("pk"))
+    given = Fulfilment.objects.filter(
+        same,
+        appointment_id__in=rows.values("pk"),
+        payment__checkout__refunded_amount__lt=F("payment__checkout__amount"),
+    )
+    return kept.values_list("pk", flat=True).first() or given.values_list("pk", flat=True).first()
+
+
 def own_rows(checkout: Checkout) -> QuerySet[Appointment]:
     """The rows that the payer's front end may have inserted for an order, the likeliest first."""
     assert checkout.appointment_type_id is not None  # noqa: S101 # Asked for orders of a new consultation only.
@@ -80,7 +103,11 @@ def own_rows(checkout: Checkout) -> QuerySet[Appointment]:
         appointment_id=OuterRef("pk"), provider_status__in=(*OPEN, ProviderStatus.SUCCEEDED)
     )
     rows = booked_at(checkout.appointment_type_id, checkout.scheduled_at).filter(
-        ~Exists(ordered_itself), may_be_of(checkout.profile_id), user_id=checkout.user_id, payment__isnull=True
+        ~Exists(ordered_itself),
+        ~is_given(),
+        may_be_of(checkout.profile_id),
+        user_id=checkout.user_id,
+        payment__isnull=True,
     )
     named = Q(profile_id=checkout.profile_id) if checkout.profile_id else Q(profile_id__isnull=True)
     likelier = Case(When(named, then=0), default=1)

@@ -3,6 +3,7 @@
 import uuid
 from datetime import timedelta
 
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from payments.minutes import same_minute
@@ -45,6 +46,8 @@ def fulfil(payment: Payment, checkout: Checkout, *, vouched: bool, door: Door) -
             release(checkout)
             return
         fulfilment = fulfilment or _give_whole(payment, checkout, vouched=vouched, door=door)
+        if fulfilment is not None:
+            _note(fulfilment)
     except NotFulfillable as why:
         flag(checkout, why.attention, str(why), door=door)
         if why.again:
@@ -55,7 +58,6 @@ def fulfil(payment: Payment, checkout: Checkout, *, vouched: bool, door: Door) -
     if fulfilment is None:
         settle(checkout, Attention.SLOT_TAKEN, Attention.SLOT_PASSED, door=door)
         return
-    fulfilment.save(force_insert=True)
     record_event(
         payment.pk,
         EventKind.FULFILLED,
@@ -70,6 +72,16 @@ def fulfil(payment: Payment, checkout: Checkout, *, vouched: bool, door: Door) -
     merge_twins(payment, checkout, fulfilment, door=door)
 
 
+def _note(fulfilment: Fulfilment) -> None:
+    try:
+        with transaction.atomic():
+            fulfilment.save(force_insert=True)
+    except IntegrityError as error:
+        # Another payment got the very same thing in this moment.
+        why = f"the {fulfilment.kind} was given for another payment already"
+        raise NotFulfillable(Attention.NOT_FULFILLED, why) from error
+
+
 def _found(payment: Payment, checkout: Checkout) -> Fulfilment | None:
     """What carries this payment's id already: given by the front end, or before our time.
 
@@ -78,7 +90,8 @@ def _found(payment: Payment, checkout: Checkout) -> Fulfilment | None:
     ours = checkout.request_body is not None
     appointments = list(Appointment.objects.filter(payment_id=payment.pk).order_by("created_at", "pk"))
     if appointments:
-        own = [one for one in appointments if one.user_id == payment.user_id]
+        others = _given([one.pk for one in appointments])
+        own = [one for one in appointments if one.user_id == payment.user_id and one.pk not in others]
         right = next((one for one in own if not ours or _is_ordered(one, checkout)), None)
         if right is None:
             why = f"the consultation {appointments[0].pk} carries this payment and is not what was ordered"
@@ -89,10 +102,18 @@ def _found(payment: Payment, checkout: Checkout) -> Fulfilment | None:
     purchase = PackagePurchase.objects.filter(payment_id=payment.pk, user_id=payment.user_id).first()
     if purchase is None:
         return None
+    if Fulfilment.objects.filter(purchase_id=purchase.pk).exists():
+        why = f"the package {purchase.pk} carries this payment and was given for another one"
+        raise NotFulfillable(Attention.NOT_FULFILLED, why)
     if ours and not _is_whole(purchase, checkout):
         why = f"the package {purchase.pk} carries this payment and is not what was ordered"
         raise NotFulfillable(Attention.NOT_FULFILLED, why)
     return _purchase(payment, purchase.pk, Fulfilment.How.FOUND)
+
+
+def _given(ids: list[uuid.UUID]) -> set[uuid.UUID | None]:
+    """Those of some consultations that were given for a payment: whoever owns one can write another into it."""
+    return set(Fulfilment.objects.filter(appointment_id__in=ids).values_list("appointment_id", flat=True))
 
 
 def _is_ordered(appointment: Appointment, checkout: Checkout) -> bool:
@@ -174,6 +195,9 @@ def _pay_booked(payment: Payment, checkout: Checkout, appointment_id: uuid.UUID)
         raise NotFulfillable(Attention.NOT_FULFILLED, f"the consultation {appointment_id} does not exist any more")
     if booked.payment_id is not None:
         why = f"the consultation {appointment_id} was paid with {booked.payment_id} already"
+        raise NotFulfillable(Attention.NOT_FULFILLED, why)
+    if _given([booked.pk]):
+        why = f"the consultation {appointment_id} was given for another payment already"
         raise NotFulfillable(Attention.NOT_FULFILLED, why)
     if booked.appointment_type_id != checkout.appointment_type_id:
         why = f"the consultation {appointment_id} is of another kind by now than the one that was paid"

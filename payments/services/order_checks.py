@@ -17,7 +17,7 @@ from payments.problems import (
     SlotTaken,
 )
 from payments.services.booking import own_rows
-from payments.services.places import HOLDING_SLOT, booked_at, has_no_place, is_full, kept_at, may_be_of
+from payments.services.places import HOLDING_SLOT, booked_at, has_no_place, is_full, is_given, kept_at, may_be_of
 from payments.states import OrderKind
 
 
@@ -56,7 +56,7 @@ def _check_booked(order: Order, appointment_id: uuid.UUID, user_id: uuid.UUID) -
     booked = Appointment.objects.filter(pk=appointment_id, user_id=user_id).first()
     if booked is None:
         raise AppointmentNotFound
-    if booked.payment_id is not None:
+    if booked.payment_id is not None or Appointment.objects.filter(is_given(), pk=booked.pk).exists():
         raise AlreadyPaid
     if booked.status not in HOLDING_SLOT:
         raise AppointmentClosed
@@ -85,12 +85,12 @@ def _check_time(order: Order, user_id: uuid.UUID) -> None:
     assert kind is not None  # noqa: S101 # An order of a consultation has its kind.
     own = booked_at(kind, start).filter(user_id=user_id)
     for_the_same = Q(profile_id=order.profile_id)
-    if own.filter(for_the_same, payment__isnull=False).exists():
+    if own.filter(Q(payment__isnull=False) | is_given(), for_the_same).exists():
         raise AlreadyPaid
     if kept_at(kind, start).filter(for_the_same, user_id=user_id).exists():
         # Paid a moment ago, and not in the table of consultations yet.
         raise AlreadyPaid
-    unpaid = own.filter(may_be_of(order.profile_id), payment__isnull=True).order_by("created_at").first()
+    unpaid = own.filter(~is_given(), may_be_of(order.profile_id), payment__isnull=True).order_by("created_at").first()
     if unpaid is not None:
         # The front end booked it by itself; the payment is going to be linked to it.
         _check_rivals(unpaid)

@@ -58,12 +58,16 @@ def has_no_place(own: Appointment, *, payer: Checkout | None = None) -> bool:
     somebody else has.
     """
     kind, start = own.appointment_type_id, own.scheduled_at
-    given = Fulfilment.objects.filter(appointment_id=OuterRef("pk"))
     # Whoever took the time of the booking away goes behind those that have one.
     earlier = Q(created_at__isnull=False) if own.created_at is None else Q(created_at__lt=own.created_at)
-    others = booked_at(kind, start).filter(Exists(given) | earlier).exclude(pk=own.pk)
+    others = booked_at(kind, start).filter(is_given() | earlier).exclude(pk=own.pk)
     kept = kept_at(kind, start).exclude(pk=None if payer is None else payer.pk)
     return _count(others, kept) >= settings.APPOINTMENT_SLOT_CAPACITY
+
+
+def is_given() -> Exists:
+    """That a row was given for a payment, whatever it says itself: customers can strike the payment out of it."""
+    return Exists(Fulfilment.objects.filter(appointment_id=OuterRef("pk")))
 
 
 def may_be_of(profile_id: uuid.UUID | None) -> Q:

@@ -15,7 +15,7 @@ from payments.minutes import same_minute, within_minute, within_minute_of
 from payments.models import Appointment, Checkout, Fulfilment, Payment
 from payments.services.booking import attach
 from payments.services.foreign import ForeignRefusal, foreign_write
-from payments.services.places import SCHEDULED, lock_place, may_be_of
+from payments.services.places import SCHEDULED, is_given, lock_place, may_be_of
 from payments.services.timeline import record_event
 from payments.states import OPEN, Door, EventKind, OrderKind
 
@@ -87,7 +87,7 @@ def _twins(checkout: Checkout, given: Fulfilment) -> QuerySet[Appointment]:
     return (
         Appointment.objects.filter(
             within_minute("scheduled_at", checkout.scheduled_at),
-            ~Exists(Fulfilment.objects.filter(appointment_id=OuterRef("pk"))),
+            ~is_given(),
             # Somebody may be about to pay for that very row.
             ~Exists(Checkout.objects.filter(appointment_id=OuterRef("pk"))),
             Q(payment__isnull=True) | Q(payment_id=given.payment_id),
@@ -116,6 +116,9 @@ def _merge(payment: Payment, checkout: Checkout, given: Fulfilment) -> tuple[uui
     if ours is None or (given.how == Fulfilment.How.MADE and ours.pk in untouched):
         # First away with ours: two rows must not carry one payment.
         keeper, twins = twins[0], twins[1:]
+        if Appointment.objects.filter(payment=payment).exclude(pk__in=[keeper.pk, given.appointment_id]).exists():
+            # It stands in a row that is more than a twin, and two must not carry one payment.
+            return None, []
     removed = [row.pk for row in (*twins, *([ours] if keeper is not None and ours is not None else []))]
     Appointment.objects.filter(pk__in=removed).delete()
     if Appointment.objects.filter(pk__in=removed).exists():
