@@ -32,6 +32,7 @@ GRANT SELECT ON pgmq.meta TO {role};
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pgmq TO {role};
 GRANT SELECT ON public.users, public.profiles, public.assessments, public.appointment_types, public.packages TO {role};
 GRANT SELECT, INSERT, UPDATE ON public.payments, public.appointments, public.package_purchases TO {role};
+GRANT DELETE ON public.appointments TO {role};
 DO $$
 DECLARE one regclass;
 BEGIN
@@ -100,13 +101,14 @@ def world(
     settings: Settings,
     tmp_path: Path,
 ) -> Iterator[World]:
-    """The migrations are applied and web, bridge and worker run, all of it as the service's own role."""
+    """The migrations are applied and web, bridge, worker and beat run, all of it as the service's own role."""
     port = free_port()
     yookassa.notifications = Notifications(webhook_url(port))
     fleet = Fleet(
         tmp_path,
         {
             **QUICK,
+            "APPOINTMENT_WAIT_SECONDS": "3",
             "DJANGO_SETTINGS_MODULE": "balansity.settings",
             "DATABASE_URL": supabase.service_url,
             "REDIS_URL": broker_url,
@@ -125,6 +127,7 @@ def world(
         fleet.web(port).await_text("Listening at")
         worker = fleet.worker()
         fleet.bridge()
+        fleet.beat(tmp_path / "schedule")
         worker.await_text("ready.")
         ledger = Ledger(supabase.superuser_url, "email_queue")
         yield World(supabase, ledger, fleet, yookassa, mailbox, f"http://127.0.0.1:{port}")

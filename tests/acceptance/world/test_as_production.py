@@ -42,6 +42,17 @@ def await_given(world: World, payment_id: str) -> None:
     wait_until(lambda: world.ledger.rows(_STANDING, [payment_id]) == [paid], f"{payment_id} is paid and given once")
 
 
+def await_one_booking(world: World, visit: Visit) -> None:
+    """The row that the tab inserted is the only one of this customer in this minute."""
+    of_the_minute = (
+        "SELECT id::text, payment_id::text FROM public.appointments"
+        " WHERE user_id = %s AND date_trunc('minute', scheduled_at) = date_trunc('minute', %s::timestamptz)"
+    )
+    asked = [visit.tab.user_id, visit.order.metadata["scheduled_at"]]
+    only = [(visit.bookings[0], visit.payments[0])]
+    wait_until(lambda: world.ledger.rows(of_the_minute, asked) == only, f"{only} is the only booking")
+
+
 def play(world: World, number: int, steps: Sequence[Step]) -> Visit:
     customer = tab(world, ANNA if number % 2 else IGOR)
     visit = Visit(customer, order(number), pay=world.pay).play(steps)
@@ -64,6 +75,7 @@ def _payments_end_well_whatever_the_order_of_steps(world: World) -> None:
         visits = list(customers.map(lambda one: play(world, *one), enumerate(chosen)))
     for visit in visits:
         await_given(world, visit.payments[0])
+        await_one_booking(world, visit)
     assert visits[0].rows == visits[0].payments, "the front end's own row became the payment"
 
 
@@ -102,6 +114,9 @@ def _nothing_failed(world: World) -> None:
         assert world.ledger.rows(f"SELECT headers, message FROM pgmq.a_{queue} WHERE {failed}") == []
     confirmed = "SELECT count(*) FROM pgmq.a_email_queue WHERE message ->> 'template' = 'payment_confirmation'"
     assert world.ledger.rows(confirmed) == [(ORDERS + 2,)]
+    # One for each payment, though the tab's row may have come beside ours.
+    booked = [mail for mail in world.mailbox.messages if mail.subject.strip() == "Вы записаны на консультацию"]
+    assert len(booked) == ORDERS + 2
     assert world.ledger.rows(_OURS) == [("balansity",)] * 3
     assert world.fleet.command("queue_status", "--check").await_end() == 0
 
