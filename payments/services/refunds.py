@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -158,7 +159,7 @@ def note_refund(payment: Payment, checkout: Checkout, seen: ProviderRefund, *, d
         # YooKassa's words, of any length.
         refund.cancellation_party = seen.cancellation_party[:50]
         refund.cancellation_reason = seen.cancellation_reason[:100]
-        refund.finished_at = timezone.now() if status in (RefundStatus.SUCCEEDED, RefundStatus.CANCELED) else None
+        refund.finished_at = _finished_at(status, seen)
     refund.save()
     if registered and refund.status == RefundStatus.SUCCEEDED:
         kind = EventKind.RECEIPT_CHANGED
@@ -169,6 +170,14 @@ def note_refund(payment: Payment, checkout: Checkout, seen: ProviderRefund, *, d
         if status == RefundStatus.SUCCEEDED and made_at >= checkout.created_at:
             _mail(payment, refund)
     return refund
+
+
+def _finished_at(status: RefundStatus, seen: ProviderRefund) -> datetime | None:
+    """A refund counts on the day it was made, and not on that of the check which sees it."""
+    now = timezone.now()
+    if status == RefundStatus.SUCCEEDED:
+        return min(seen.created_at or now, now)
+    return now if status == RefundStatus.CANCELED else None
 
 
 def _match(checkout: Checkout, seen: ProviderRefund) -> Refund | None:

@@ -1,7 +1,7 @@
 """Requests that reach YooKassa after the attempt that sent them was given up."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partialmethod
 
@@ -68,6 +68,15 @@ def test_a_refund_that_was_refused_and_is_made_after_all_counts_as_made(shop: Yo
     assert Refund.objects.filter(payment_id=paid.pk, status=RefundStatus.SUCCEEDED).get() == refund
     beat.compare_recent(hours=3)
     assert queued_checks() == []
+
+
+def test_a_refund_that_is_seen_days_later_counts_on_the_day_it_was_made(shop: YooKassaServer, paid: Checkout) -> None:
+    made = shop.shop.create_refund(
+        {"payment_id": paid.external_id, "amount": {"value": str(paid.amount), "currency": "RUB"}}
+    )
+    with freeze_time(timezone.now() + timedelta(days=5)):
+        sync_payment(paid.pk, door=Door.RECONCILIATION)
+    assert Refund.objects.get().finished_at == datetime.fromisoformat(made["created_at"])
 
 
 @pytest.fixture
