@@ -15,6 +15,7 @@ from balansity.api.signing_keys import KeysUnavailable
 from balansity.api.supabase_http import SupabaseUnreachable
 from balansity.api.throttles import address_of
 from balansity.api.user import SupabaseUser
+from bridge.bulkhead import called_by
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class SupabaseAuthentication(BaseAuthentication):
             refusal_log.nobody_can_sign_in()
             raise ServiceUnavailable from error
         refusal_log.accepted()
+        called_by(str(user.id))
         return user, token
 
     def authenticate_header(self, request: Request) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.log import log_response
 
+from bridge.bulkhead import nobodys_request
 from bridge.trace import traced
 
 HEADER = "X-Request-ID"
@@ -24,7 +25,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get(HEADER, "")
         request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
-        with traced(request_id):
+        with traced(request_id), nobodys_request():
             response = self._get_response(request)
             if response.status_code >= 400 and isinstance(response, HttpResponse):
                 # Django writes this line when every middleware is done, and then it would carry no id. It writes none

@@ -7,7 +7,15 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from bridge.bulkhead import PATIENCE_SECONDS, Bulkhead, Crowded, limit_waiting, waiting_for
+from bridge.bulkhead import (
+    PATIENCE_SECONDS,
+    Bulkhead,
+    Crowded,
+    called_by,
+    limit_waiting,
+    nobodys_request,
+    waiting_for,
+)
 
 SLOW = 10.0
 
@@ -108,6 +116,54 @@ def test_a_place_is_given_back_after_a_failure() -> None:
         with pytest.raises(ConnectionError), bulkhead.waiting_for("YooKassa"):
             raise ConnectionError
     assert not is_crowded(bulkhead, "YooKassa")
+
+
+def ask_as(customer: str, bulkhead: Bulkhead, begun: threading.Semaphore, go_on: threading.Event) -> list[str]:
+    """Start a thread of this customer's that waits for YooKassa; what became of it comes into the list."""
+    ended: list[str] = []
+
+    def ask() -> None:
+        called_by(customer)
+        try:
+            with bulkhead.waiting_for("YooKassa"):
+                begun.release()
+                go_on.wait(10)
+                ended.append("answered")
+        except Crowded:
+            ended.append("crowded")
+            begun.release()
+
+    threading.Thread(target=ask, daemon=True).start()
+    return ended
+
+
+def test_one_customer_takes_no_place_from_the_others() -> None:
+    bulkhead, begun, go_on = Bulkhead(4), threading.Semaphore(0), threading.Event()
+    started = time.monotonic()
+    mallory = [ask_as("mallory", bulkhead, begun, go_on) for _ in range(6)]
+    # One asks, one waits for it, and the rest are told at once.
+    for _ in range(5):
+        assert begun.acquire(timeout=5)
+    assert time.monotonic() - started < 1
+    assert sum(ended == ["crowded"] for ended in mallory) == 4
+    anna = ask_as("anna", bulkhead, begun, go_on)
+    assert begun.acquire(timeout=5)
+    assert anna == []
+    go_on.set()
+    assert begun.acquire(timeout=5), "the second click never came in"
+
+
+def test_whose_a_request_is_ends_with_it() -> None:
+    limit_waiting(4)
+    try:
+        with nobodys_request():
+            called_by("anna")
+            with waiting_for("YooKassa"), nobodys_request(), waiting_for("YooKassa"):
+                pass
+        with waiting_for("YooKassa"), waiting_for("YooKassa"):
+            pass
+    finally:
+        limit_waiting(None)
 
 
 def test_only_a_web_process_limits_itself() -> None:
