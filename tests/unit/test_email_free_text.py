@@ -15,7 +15,8 @@ from tests.unit.test_email_rendering import AT as MOMENT
 
 # As generously as mail clients find them: with a scheme or a bare host, Unicode labels, addresses, numbers to call.
 LINK = re.compile(
-    r"\w+:/|\bwww\b\.|[^\W_][\w-]*[.\u3002\uff0e\uff61\u2024][^\W_]|[\w.+-]+[@\uff20][\w-]|\\\\\w|(?:\d[\s().-]*){10,}|=\?|mailto:\w"
+    r"\w+[:\ufe55]/|\bwww\b\.|[^\W_][\w-]*[.\u3002\uff0e\uff61\u2024\ufe52][\ufe0f\u0301\u034f]?[^\W_]|[\w.+-]+[@\uff20\ufe6b][\w-]"
+    r"|\\\\\w|(?:\d[\s()./-]*){10,}|=\?|mailto:\w|tel:\S|\d\d\d-\d\d-\d\d|\d{7}"
 )
 HOSTILE = [
     "войдите на http://littleotter-pay.evil.example/login",
@@ -37,6 +38,15 @@ HOSTILE = [
     "http://localhost:8000/x",
     "evil\u200b.example и evil.\u00adexample",
     "=?utf-8?b?0JLQvtC50YLQuA==?=",
+    # What shows as a dot or not at all, and joins all the same.
+    "evil﹒example/login",
+    "evil.\ufe0fexample, evil.\u034fexample, evil.\u0301example",
+    "help﹫evil.example, http﹕//evil",
+    "0300.0000.0002.0012/x",
+    "192.0.522/login",
+    "tel:+7900000",
+    "555-35-35 и 5553535",
+    "+7/900/000/00/00",
 ]
 
 
@@ -95,6 +105,8 @@ def test_no_subject_becomes_a_link(text: str) -> None:
         "Семейная сессия (90 минут)",
         "1.5 часа, с 14:30 до 16:00, 23.11.2026 или 2026-11-23",
         "и/или... :)",
+        "Консультация 23.11.2026 14:30",
+        "100 000 ₽, 1 200.50 ₽ и 3-5 лет",
     ],
 )
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
