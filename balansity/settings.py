@@ -60,6 +60,7 @@ SESSION_COOKIE_AGE = ADMIN_SESSION_HOURS * 3600
 ADMIN_LOGINS_PER_MINUTE = env.integer("ADMIN_LOGINS_PER_MINUTE", 10, least=1, most=10_000)
 ADMIN_LOGINS_PER_HOUR = env.integer("ADMIN_LOGINS_PER_HOUR", 20, least=1, most=10_000)
 X_FRAME_OPTIONS = "SAMEORIGIN"
+FILE_UPLOAD_HANDLERS = ["balansity.uploads.NoFiles"]
 
 INSTALLED_APPS = [
     "balansity.apps.BalansityAdminConfig",

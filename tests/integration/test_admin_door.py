@@ -13,6 +13,7 @@ import pytest
 import redis
 from django.contrib.auth.models import Permission, User
 from django.contrib.sessions.models import Session
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from freezegun import freeze_time
@@ -384,3 +385,19 @@ def test_a_peer_without_an_address_is_counted_as_well(settings: Settings, monkey
         through_the_door(request, f"n{number}", lambda: HttpResponse("in"), {}).status_code for number in range(11)
     ]
     assert statuses == [200] * 10 + [429]
+
+
+@pytest.mark.parametrize("address", [LOGIN, "/admin/password_change/", "/admin/notifications/emailmessage/"])
+def test_nobody_fills_the_disk_with_files(address: str, olga: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kept(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a file was kept")
+
+    monkeypatch.setattr("django.core.files.uploadhandler.TemporaryUploadedFile", kept)
+    client = Client(enforce_csrf_checks=True)
+    # Whoever has seen the login has the cookie that makes Django look into the form.
+    client.get(LOGIN)
+    large = SimpleUploadedFile("x.bin", b"x" * 3 * 1024 * 1024)
+    answer = client.post(address, {"username": "olga", "password": WRONG, "file": large})
+    assert answer.status_code == 400
+    small = SimpleUploadedFile("x.bin", b"x" * 1024)
+    assert Client().post(LOGIN, {"username": "olga", "password": PASSWORD, "file": small}).status_code == 302
