@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 # How often the bridge itself may set to work on a message before it does so without looking at it.
 MOST_OWN_TRIES = 3
+# How often a queue is searched for messages that somebody else has hidden.
+UNHIDE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Drain:
         self.flow = Flow()
         self._order = Order(queue, self.pgmq)
         self._crowded = False
+        self._unhidden_at = -UNHIDE_SECONDS
         self._publisher = publisher
 
     def look(self) -> Look:
@@ -55,6 +58,7 @@ class Drain:
         room = self.flow.room
         if room <= 0:
             return Look(blocked=True)
+        self._unhide()
         limit = min(settings.MAX_TASKS_PER_CYCLE, room)
         ids = self._order.next_ids(limit, crowded=self._crowded)
         lease = settings.BRIDGE_DISPATCH_LEASE
@@ -78,6 +82,19 @@ class Drain:
         for delivery in kept:
             self._write_kept(delivery)
         return Look(published=len(runnable), archived=archived, full=self._crowded)
+
+    def _unhide(self) -> None:
+        """Whoever may call Supabase's `pgmq_read` can hide any message, for years."""
+        if time.monotonic() < self._unhidden_at + UNHIDE_SECONDS:
+            return
+        self._unhidden_at = time.monotonic()
+        found = self.pgmq.unhide(longest=max(settings.BRIDGE_DISPATCH_LEASE, self.queue.run_lease))
+        if found:
+            logger.warning(
+                "%s: somebody else had hidden %s messages, which are visible again; queue_status names who can do that",
+                self.queue.name,
+                found,
+            )
 
     def _publish(self, deliveries: list[Delivery]) -> None:
         if not deliveries:

@@ -155,6 +155,10 @@ class PgmqQueue(Archive):
         ids, vts = [token.msg_id for token in held], [token.vt for token in held]
         return len(self._all("release", msg_ids=ids, vts=vts)) if held else 0
 
+    def unhide(self, *, longest: int) -> int:
+        """Make visible what others hide for more than `longest` seconds, our longest lease; returns how many."""
+        return len(self._all("unhide", longest=longest))
+
     def now(self) -> datetime:
         """The database's time, which is the archive's."""
         with connection.cursor() as cursor:

@@ -189,6 +189,23 @@ FROM unnest(%(msg_ids)s::bigint[], %(vts)s::timestamptz[]) AS token (msg_id, vt)
 WHERE q.msg_id = token.msg_id AND q.vt = token.vt
 RETURNING q.msg_id
 
+-- name: unhide
+-- Makes visible what somebody else has hidden: it was read, and is hidden for longer than any lease of ours and not until
+-- the time that we wrote on it. What was sent with a delay was never read.
+WITH hidden AS (
+    SELECT q.msg_id, q.vt
+    FROM {queue} AS q, {absent}
+    WHERE q.vt > now() + make_interval(secs => %(longest)s)
+      AND q.read_ct > 0
+      AND NOT coalesce(to_jsonb(q.vt) IN ({history} -> 'next_retry_at', {history} -> 'leased_until'), false)
+    LIMIT 1000
+)
+UPDATE {queue} AS q
+SET vt = clock_timestamp()
+FROM hidden
+WHERE q.msg_id = hidden.msg_id AND q.vt = hidden.vt
+RETURNING q.msg_id
+
 -- name: next_due
 -- Seconds until the next message turns visible (negative: it is already), no row for an empty queue.
 SELECT extract(epoch FROM vt - clock_timestamp())::float8 FROM {queue} ORDER BY vt LIMIT 1

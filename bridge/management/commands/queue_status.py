@@ -44,6 +44,9 @@ class Command(BaseCommand):
             if queue.kept:
                 kept = f"{queue.name}: {queue.kept} outcomes wait until they can be written: {queue.kept_why}"
                 console.print(kept, style="red", markup=False)
+            if queue.handler and queue.others:
+                taken = f"{queue.name}: {queue.others} messages were archived by somebody else in the last {HOURS} h"
+                console.print(taken, style="red", markup=False)
         for name in status.missing:
             console.print(f"{name}: registered, but there is no such queue: select pgmq.create('{name}')", style="red")
         for name in status.unread:

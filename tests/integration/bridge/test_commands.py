@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from bridge.heartbeat import Heartbeat
@@ -41,6 +42,17 @@ def test_the_status_shows_each_queue_and_those_without_a_handler(probe: PgmqQueu
     assert "analytics_queue" in table
     assert "no handler" in table
     assert "bridges alive: none" in table
+
+
+def test_the_status_says_what_somebody_else_took_out_of_a_queue(probe: PgmqQueue, broker_url: str) -> None:
+    said = f"{QUEUE}: 1 messages were archived by somebody else in the last 24 h"
+    msg_id = probe.send({})
+    assert said not in run("queue_status")
+    with connection.cursor() as cursor:
+        cursor.execute("SET ROLE anon")
+        cursor.execute("SELECT public.pgmq_archive(%s, %s)", [QUEUE, msg_id])
+        cursor.execute("RESET ROLE")
+    assert said in run("queue_status")
 
 
 def test_the_check_fails_without_a_bridge_and_passes_with_one(probe: PgmqQueue, broker_url: str) -> None:

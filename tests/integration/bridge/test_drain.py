@@ -182,3 +182,30 @@ def test_the_table_may_change_under_a_running_bridge(drain: Drain, probe: PgmqQu
         cursor.execute("SELECT pgmq.create(%s)", [QUEUE])
     probe.send({})
     assert drain.look().published == 1
+
+
+def test_what_somebody_hides_for_years_comes_back(
+    drain: Drain, probe: PgmqQueue, line: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    msg_id = probe.send({"x": 1})
+    with connection.cursor() as cursor:
+        cursor.execute("SET ROLE anon")
+        cursor.execute("SELECT msg_id FROM public.pgmq_read(%s, 2000000000)", [QUEUE])
+        assert cursor.fetchall() == [(msg_id,)]
+        cursor.execute("RESET ROLE")
+    assert drain.look().published == 1
+    assert [body_of(task)[1] for task in tasks(line)] == [msg_id]
+    assert f"{QUEUE}: somebody else had hidden 1 messages" in caplog.text
+
+
+def test_what_waits_for_a_time_of_its_own_goes_on_waiting(drain: Drain, probe: PgmqQueue, settings: Settings) -> None:
+    settings.BRIDGE_DISPATCH_LEASE = 2
+    probe.send({"x": 1}, delay=86_400)
+    probe.send({"x": 2})
+    (delivery,) = probe.read(limit=1, lease=60)
+    claimed = probe.claim(delivery.token, lease=7200, attempts=1, trace_id="x")
+    assert claimed is not None
+    assert drain.pgmq.unhide(longest=3600) == 0
+    assert probe.retry(claimed.token, delay=7200, error=LastError("X", "y")) is not None
+    assert drain.pgmq.unhide(longest=3600) == 0
+    assert drain.look().published == 0
