@@ -123,6 +123,17 @@ def test_what_a_list_offers_works(admin_client: Client) -> None:
             assert admin_client.get(address_of(admin) + query).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "asked", ["year=999999999999", "year=0", "year=x", "year=2026&{0}__month=13", "year=2026&{0}__month=2&{0}__day=31"]
+)
+def test_a_date_that_is_none_breaks_no_list(asked: str, admin_client: Client) -> None:
+    for admin in admins():
+        if admin.date_hierarchy:
+            query = asked.format(admin.date_hierarchy)
+            answer = admin_client.get(f"{address_of(admin)}?{admin.date_hierarchy}__{query}")
+            assert answer.status_code in {200, 302, 400}, (name_of(admin), asked)
+
+
 def test_the_text_of_a_mail_cannot_be_guessed_letter_by_letter() -> None:
     row = EmailMessage.objects.create(
         template="report_ready",
