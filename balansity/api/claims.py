@@ -31,7 +31,7 @@ def decode(token: str, key: Any, algorithm: str) -> dict[str, Any]:
     # The last four: numbers and nesting that the library does not expect.
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise TokenRefused(type(error).__name__) from error
-    _check_beginning(claims)
+    _check_times(claims)
     return claims
 
 
@@ -42,7 +42,7 @@ def decode_unproven(token: str) -> dict[str, Any]:
         claims = jwt.decode(token, options=options, audience=AUTHENTICATED)
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise TokenRefused(type(error).__name__) from error
-    _check_beginning(claims)
+    _check_times(claims)
     return claims
 
 
@@ -97,14 +97,25 @@ def text(value: object) -> str:
     return value if isinstance(value, str) and len(value) <= 320 else ""
 
 
-def _check_beginning(claims: dict[str, Any]) -> None:
+def _check_times(claims: dict[str, Any]) -> None:
+    """The library has looked whether it is over, and at nothing else."""
+    if not _is_finite(claims["exp"]):
+        raise TokenRefused("exp is no time")
     now = time.time()
     for name in ("iat", "nbf"):
         moment = claims.get(name)
         if moment is None:
             continue
-        if isinstance(moment, bool) or not isinstance(moment, int | float) or not math.isfinite(moment):
+        if isinstance(moment, bool) or not isinstance(moment, int | float) or not _is_finite(moment):
             raise TokenRefused(f"{name} is no time")
         if moment > now + CLOCKS_DIFFER_SECONDS:
             ahead = f"{name} is {min(moment - now, 1e9):.0f} seconds ahead"
             raise TokenRefused(f"{name} lies in the future", Cause.CLOCK, ahead)
+
+
+def _is_finite(number: Any) -> bool:
+    """Whether one can reckon with it: Python reads numbers of hundreds of digits, and fails at the next step."""
+    try:
+        return math.isfinite(float(number))
+    except OverflowError:
+        return False

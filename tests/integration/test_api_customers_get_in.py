@@ -211,8 +211,15 @@ def test_a_signed_out_session_does_not_count(client: Client, old_env: AuthServer
         signed(aud="anon"),
         signed(sub="1"),
         signed(iat=int(time.time()) + 600),
+        # Numbers that Python reads and cannot reckon with.
+        signed(exp=10**400),
+        signed(iat=10**400),
+        signed(nbf=-(10**400)),
     ],
-    ids=["anon key", "service key", "service role", "anon role", "anonymous", "over", "audience", "subject", "future"],
+    ids=[
+        *("anon key", "service key", "service role", "anon role", "anonymous", "over", "audience", "subject", "future"),
+        *("endless", "never issued", "always"),
+    ],
 )
 def test_what_is_no_customer_is_not_even_asked_about(client: Client, old_env: AuthServer, token: str) -> None:
     old_env.sessions[token] = USER
