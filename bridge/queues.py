@@ -13,6 +13,9 @@ from bridge.querying import loaded
 
 # A Celery task that carries several deliveries starts none of them later than this after its own start.
 BUNDLE_SECONDS = 2
+# The `priority` of messages that this service sends itself, where the functions that are open to strangers set none: a
+# flood of theirs waits behind ours.
+OWN_PRIORITY = 10
 
 
 class Journal(Protocol):

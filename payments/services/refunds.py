@@ -11,6 +11,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from bridge.pgmq import QueueMissing, pgmq_queue
+from bridge.queues import OWN_PRIORITY
 from notifications.outbox import queue_email
 from payments.apps import QUEUE
 from payments.errors import ReceiptImpossible, RefundRefused
@@ -121,7 +122,13 @@ def request_refund(
 
 def queue_processing(payment_id: uuid.UUID, action: str, *, delay: int = 0, **more: Any) -> int:
     """Put a message into the payment queue, in the caller's transaction, due after `delay` s; returns its id."""
-    body = {"payment_id": str(payment_id), "action": action, "created_at": timezone.now().isoformat(), **more}
+    body = {
+        "payment_id": str(payment_id),
+        "action": action,
+        "created_at": timezone.now().isoformat(),
+        "priority": OWN_PRIORITY,
+        **more,
+    }
     return pgmq_queue(QUEUE).send(body, delay=delay)
 
 

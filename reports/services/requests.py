@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db import transaction
 
 from bridge.pgmq import pgmq_queue
+from bridge.queues import OWN_PRIORITY
 from reports.apps import QUEUE
 from reports.models import UNFINISHED, Kind, Report, RequestedBy, Status
 from reports.owners import find_standing
@@ -32,7 +33,7 @@ def request_report(*, assessment_id: UUID, user_id: UUID, kind: Kind, requested_
         # A row whose message somebody removed from the queue would wait for ever.
         if report.status in UNFINISHED and report.msg_id and pgmq.is_queued(report.msg_id):
             return report
-        report.msg_id = pgmq.send(ReportRequest(assessment_id, user_id, kind).to_body())
+        report.msg_id = pgmq.send({**ReportRequest(assessment_id, user_id, kind).to_body(), "priority": OWN_PRIORITY})
         report.queue, report.status, report.requested_by = QUEUE, Status.QUEUED, requested_by
         report.is_confirmed = True
         report.attempts, report.next_retry_at = 0, None

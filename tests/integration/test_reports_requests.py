@@ -40,6 +40,8 @@ def test_asking_queues_a_message_that_makes_the_report(anna: Caller) -> None:
         "user_id": str(ANNA),
         "report_type": "csv",
         "created_at": "",
+        # Before what strangers ask for: their function sets none.
+        "priority": 10,
     }
     report = Report.objects.get(pk=asked["id"])
     assert report.requested_by == RequestedBy.OWNER
