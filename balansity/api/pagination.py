@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Value
 from django.db.models.functions import Coalesce, Greatest, Least
 from django.utils.dateparse import parse_datetime
@@ -31,7 +32,10 @@ class NewestFirst(CursorPagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
         known = Coalesce("created_at", Value(EARLIEST))
         within = Greatest(Least(known, Value(LATEST)), Value(EARLIEST))
-        return super().paginate_queryset(queryset.annotate(listed_at=within), request, view)
+        page: list[Any] | None = super().paginate_queryset(queryset.annotate(listed_at=within), request, view)
+        # Links to other pages lead here, whatever the caller, or a proxy, wrote into `Host`.
+        self.base_url = settings.API_BASE_URL.rstrip("/") + request.get_full_path()
+        return page
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         """DRF leaves the position in a cursor to the database, and a cursor may be anybody's text."""

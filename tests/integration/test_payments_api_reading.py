@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from balansity.sandbox.tokens import access_token
 from balansity.sandbox.yookassa import FaultKind, YooKassaServer
 from payments.models import Checkout, Fulfilment, PackagePurchase, Payment
 from payments.states import PaymentStatus, ProviderStatus
@@ -212,3 +214,13 @@ def test_a_refunded_payment_says_so(customer: Customer) -> None:
     Payment.objects.filter(pk=checkout.pk).update(user_id=customer.id)
     Checkout.objects.filter(pk=checkout.pk).update(user_id=customer.id, refunded_amount=checkout.amount)
     assert customer.get(f"/api/payments/{checkout.pk}").body["status"] == "refunded"
+
+
+def test_links_to_further_pages_lead_here_whatever_the_host_header_says(customer: Customer, settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.API_BASE_URL = "https://balansity.example/worker/"
+    make_rows(customer, 2)
+    token = access_token(customer.user.pk, email=customer.token_email)
+    client = Client(headers={"Host": "evil.example", "Authorization": f"Bearer {token}"})
+    following = client.get("/api/payments?limit=1").json()["next"]
+    assert following.startswith("https://balansity.example/worker/api/payments?")
