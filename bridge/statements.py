@@ -9,16 +9,19 @@ from psycopg2 import sql
 
 # The largest message, as text, that is looked into. One of ours has about 1 KB; Python takes 40 MB for 1 MB.
 MOST_OCTETS = 1024 * 1024
+# The largest, as it is stored, that is looked into before it is its turn: thousands are at once, and Postgres takes up
+# to ninety times as much memory for one that it stored compressed.
+MOST_STORED = 8192
 
 _ABSENT = sql.SQL("(SELECT NULL::jsonb AS headers) AS absent")
 _HEADERS = sql.SQL("(SELECT headers FROM (SELECT q.*) AS this)")
 _HISTORY = sql.SQL("bridge_history(q.message, {})").format(_HEADERS)
 _PRIORITY = sql.SQL(
-    "CASE WHEN pg_column_size(q.message) > 4 * {most} OR jsonb_typeof(q.message) IS DISTINCT FROM 'object'"
+    "CASE WHEN pg_column_size(q.message) > {most} OR jsonb_typeof(q.message) IS DISTINCT FROM 'object'"
     " THEN -2147483648"
     " WHEN jsonb_typeof(q.message -> 'priority') = 'number'"
     " THEN least(greatest((q.message -> 'priority')::numeric, -1000000), 1000000)::int ELSE 0 END"
-).format(most=sql.Literal(MOST_OCTETS))
+).format(most=sql.Literal(MOST_STORED))
 _WRITTEN = {
     True: sql.SQL(
         "headers = bridge_carrying(q.headers, 'bridge', bridge_added({}, patch)),"
@@ -61,6 +64,7 @@ def compose(query: str, *, queue: str, has_headers: bool) -> str:
         written=_WRITTEN[has_headers].format(_HISTORY),
         current=_CURRENT[has_headers],
         most=sql.Literal(MOST_OCTETS),
+        stored=sql.Literal(MOST_STORED),
     )
     connection.ensure_connection()
     return composed.as_string(connection.connection)

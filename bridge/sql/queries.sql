@@ -8,6 +8,7 @@
 --   {priority}          that of q, as its sender gave it; the lowest for what is no usable message
 --   {current}           whether the carrier that this statement writes to is still the current one. No row is then
 --                       changed, and the caller looks at the queue anew.
+--   {stored}            how many octets a message may take as it is stored, to be looked into by the thousands
 --   {most}              how many octets a message may have as text, our history apart: no larger one leaves Postgres
 -- Columns are always named: their order differs between the versions of pgmq.
 
@@ -43,9 +44,11 @@ RETURNING q.msg_id, q.vt, q.read_ct,
 -- What is due, in the order in which it is to be read: by priority, then by time; what is no usable message comes last.
 -- Looks at no more than `depth` messages. With `octets`, what a screen is shown: whether the message was tried before,
 -- and its body, if that has no more octets as text.
+-- An attempt that was counted was read before: more of them than reads are somebody else's claim.
 SELECT q.msg_id, q.vt, due.priority, q.enqueued_at,
        CASE WHEN %(octets)s = 0 OR pg_column_size(q.message) > 4 * {most} THEN NULL
-            ELSE {history} -> 'attempts' IS NULL END,
+            WHEN pg_column_size(q.message) > {stored} THEN q.read_ct = 0
+            ELSE NOT coalesce(({history} -> 'attempts')::numeric BETWEEN 1 AND q.read_ct, false) END,
        CASE WHEN %(octets)s = 0 OR pg_column_size(q.message) > %(octets)s THEN NULL
             WHEN NOT bridge_too_large(bridge_sent(q.message), %(octets)s) THEN bridge_sent(q.message)::text END
 FROM (

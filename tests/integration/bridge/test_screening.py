@@ -295,3 +295,23 @@ def test_refused_messages_have_a_page_of_their_own_and_are_put_back_when_asked_f
     assert f">{msg_id}<" in page
     assert "запрещено правилами" in page
     assert requeue_failed(queue=QUEUE) == 0
+
+
+def test_large_messages_are_not_unpacked_to_see_their_turn(drain: Drain, probe: PgmqQueue, broker_url: str) -> None:
+    with connection.cursor() as cursor:
+        # Stored compressed, each takes a hundredth.
+        cursor.execute(
+            "SELECT pgmq.send(%s, jsonb_build_object('priority', 10, 'z', repeat('a', 3000000)))"
+            " FROM generate_series(1, 4)",
+            [QUEUE],
+        )
+    real = probe.send({"to": FRIEND})
+    due = probe.ahead(limit=10, depth=10, octets=8192)
+    assert due[0].token.msg_id == real
+    assert [one.untried for one in due] == [True] * 5
+
+
+def test_a_forged_history_does_not_pass_the_screen(probe: PgmqQueue) -> None:
+    probe.send({"to": JUNK, "_bridge": {"attempts": 1}})
+    probe.send({"to": JUNK}, headers={"bridge": {"attempts": 1, "first_attempt_at": "2026-11-26T00:00:00Z"}})
+    assert [one.untried for one in probe.ahead(limit=10, depth=10, octets=8192)] == [True, True]
