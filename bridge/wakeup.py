@@ -60,8 +60,13 @@ def _creation(queue: str, method: Method) -> sql.Composable:
     if method is Method.PGMQ:
         return sql.SQL("SELECT pgmq.enable_notify_insert({}, 0)").format(sql.Literal(queue))
     return sql.SQL(
-        "CREATE TRIGGER {trigger} AFTER INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION bridge_notify()"
-    ).format(trigger=sql.Identifier(TRIGGER), table=sql.Identifier("pgmq", f"q_{queue}"))
+        "CREATE TRIGGER {trigger} AFTER INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+    ).format(
+        trigger=sql.Identifier(TRIGGER),
+        table=sql.Identifier("pgmq", f"q_{queue}"),
+        # Others run this as well, who have another search path.
+        function=sql.Identifier("balansity", "bridge_notify"),
+    )
 
 
 def _removal(queue: str) -> list[sql.Composable]:
@@ -81,5 +86,20 @@ def _run(queue: str, statements: list[sql.Composable]) -> Installed:
                 cursor.execute("SET LOCAL lock_timeout TO '5s'")
                 cursor.execute(text)
         except Error as error:
+            _let_owner_in(queue)
             return Installed(queue, text, str(error).strip())
     return Installed(queue, text)
+
+
+def _let_owner_in(queue: str) -> None:
+    """Let the owner of the table name our function, which whoever owns neither schema nor table must be able to run."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT rolname FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
+               WHERE pg_class.oid = to_regclass(%s) AND NOT has_schema_privilege(relowner, 'balansity', 'USAGE')
+                 AND EXISTS (SELECT FROM pg_namespace
+                             WHERE nspname = 'balansity' AND pg_has_role(nspowner, 'USAGE'))""",
+            [f"pgmq.q_{queue}"],
+        )
+        for (owner,) in cursor.fetchall():
+            cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA balansity TO {}").format(sql.Identifier(owner)))

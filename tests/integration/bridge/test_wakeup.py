@@ -1,6 +1,8 @@
 """Postgres says when a message arrives, if the role may ask it to."""
 
+import os
 import select
+from contextlib import closing
 
 import psycopg2
 import pytest
@@ -80,12 +82,22 @@ def test_pgmqs_trigger_on_a_pgmq_without_it_is_a_problem_that_is_told(probe: Pgm
 def test_a_role_that_may_not_gets_the_statement_for_somebody_who_may(
     probe: PgmqQueue, database: ClonedDatabase, admin_of_database: str
 ) -> None:
-    with psycopg2.connect(admin_of_database) as admin, admin.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE pgmq.q_{QUEUE} OWNER TO CURRENT_USER")
-    admin.close()
-    done = wakeup.install(QUEUE, Method.TRIGGER)
-    assert "permission denied" in done.problem
-    assert done.statement.endswith("EXECUTE FUNCTION bridge_notify()")
+    owner = f"owner_{os.getpid()}"
+    with closing(psycopg2.connect(admin_of_database)) as admin, admin.cursor() as cursor:
+        admin.autocommit = True
+        cursor.execute(f"CREATE ROLE {owner}")
+        try:
+            cursor.execute(f"GRANT USAGE, CREATE ON SCHEMA pgmq TO {owner}")
+            cursor.execute(f"ALTER TABLE pgmq.q_{QUEUE} OWNER TO {owner}")
+            done = wakeup.install(QUEUE, Method.TRIGGER)
+            assert "permission denied" in done.problem
+            cursor.execute(f"SET ROLE {owner}")
+            cursor.execute(done.statement)
+            cursor.execute("RESET ROLE")
+        finally:
+            cursor.execute(f"RESET ROLE; REASSIGN OWNED BY {owner} TO CURRENT_USER; DROP OWNED BY {owner}")
+            cursor.execute(f"DROP ROLE {owner}")
+    assert wakeup.installed_method(QUEUE) is Method.TRIGGER
 
 
 def test_a_queue_that_does_not_exist_is_an_error(probe: PgmqQueue) -> None:
