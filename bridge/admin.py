@@ -15,7 +15,6 @@ from django.views.decorators.http import require_http_methods
 
 from bridge.admin_formats import age, moment
 from bridge.errors import BridgeError
-from bridge.heartbeat import living_bridges
 from bridge.masking import mask_tokens
 from bridge.message import Reason
 from bridge.models import BridgeProcess, QueueOverview
@@ -61,7 +60,7 @@ class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
         self._require_view(request)
         status = read_status()
         queues = [(queue, age(queue.counts.oldest_seconds)) for queue in status.queues]
-        context = {"title": _("Queues"), "status": status, "queues": queues, "living": living_bridges()}
+        context = {"title": _("Queues"), "status": status, "queues": queues}
         context |= extra_context or {}
         return self._page(request, "admin/bridge/queues.html", context)
 

@@ -4,15 +4,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from celery import current_app
+from django.db.models import Count, Model
 
 from bridge.heartbeat import living_bridges
 from bridge.message import Outcome
-from bridge.models import KeptOutcome
+from bridge.models import BridgeProcess, KeptOutcome
 from bridge.open_functions import OpenFunction, find_open_functions
 from bridge.pgmq import Counts, QueueMissing, pgmq_queue, queue_names
 from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import registry
-from bridge.rights import RowsHidden, Trouble, find_troubles, queue_tables, require_sight
+from bridge.rights import OWN_SCHEMA, RowsHidden, Trouble, find_troubles, queue_tables, require_sight
 from bridge.wakeup import Method, installed_method
 
 HOURS = 24
@@ -50,7 +51,8 @@ class Status:
 
     queues: list[QueueStatus]
     missing: list[str]
-    bridges: list[str]
+    # `None` where their table cannot be read.
+    bridges: list[str] | None
     broker_problem: str = ""
     # What keeps us from tables that we need; queues whose rows nobody can count are in `unread` and in no other list.
     troubles: list[Trouble] = field(default_factory=list)
@@ -62,7 +64,7 @@ def read_status() -> Status:
     """Ask Postgres and the broker. Raises Django's database errors; a broker that is away is part of the answer."""
     problem, queues, missing, unread = "", [], [], []
     troubles = find_troubles()
-    names = _names(troubles)
+    names, kept = _names(troubles), _read_kept() if _is_open(KeptOutcome, troubles) else {}
     with Publisher(current_app) as publisher:
         for name in names:
             if _is_unreadable(name):
@@ -75,11 +77,11 @@ def read_status() -> Status:
                 except BrokerAway as error:
                     problem = str(error)
             try:
-                queues.append(_read_queue(name, line))
+                queues.append(_read_queue(name, line, kept))
             except QueueMissing:
                 missing.append(name)
     missing += [queue.name for queue in registry if queue.name not in names]
-    bridges = [process.name for process in living_bridges()]
+    bridges = [process.name for process in living_bridges()] if _is_open(BridgeProcess, troubles) else None
     return Status(queues, missing, bridges, problem, troubles, unread, find_open_functions())
 
 
@@ -99,10 +101,23 @@ def _is_unreadable(name: str) -> bool:
     return False
 
 
-def _read_queue(name: str, line: int | None) -> QueueStatus:
+def _is_open(model: type[Model], troubles: list[Trouble]) -> bool:
+    """Whether a table of ours can be read: who asks how things stand is told what is wrong, and not refused by it."""
+    places = {f"{OWN_SCHEMA}.{model._meta.db_table}", OWN_SCHEMA, f"schema {OWN_SCHEMA}"}
+    return not places & {trouble.table for trouble in troubles}
+
+
+def _read_kept() -> dict[str, tuple[int, str]]:
+    """How many outcomes are kept for each queue, and why the latest of them."""
+    counts = dict(KeptOutcome.objects.values_list("queue").annotate(Count("pk")))
+    latest = KeptOutcome.objects.order_by("queue", "-kept_at").distinct("queue").values_list("queue", "why")
+    return {queue: (counts.get(queue, 1), why) for queue, why in latest}
+
+
+def _read_queue(name: str, line: int | None, all_kept: dict[str, tuple[int, str]]) -> QueueStatus:
     pgmq = pgmq_queue(name)
     archived = pgmq.archived_since(hours=HOURS)
-    kept = KeptOutcome.objects.filter(queue=name)
+    kept, kept_why = all_kept.get(name, (0, ""))
     ours = {outcome: archived.pop(outcome.value, 0) for outcome in Outcome}
     return QueueStatus(
         name=name,
@@ -115,6 +130,6 @@ def _read_queue(name: str, line: int | None) -> QueueStatus:
         duplicates=ours[Outcome.DUPLICATE],
         others=sum(archived.values()),
         refused=pgmq.refused_since(hours=HOURS) if ours[Outcome.FAILED] else 0,
-        kept=kept.count(),
-        kept_why=getattr(kept.order_by("-kept_at").first(), "why", ""),
+        kept=kept,
+        kept_why=kept_why,
     )

@@ -114,6 +114,15 @@ def test_the_list_of_queues_may_be_closed(guest: Guest, broker_url: str) -> None
     assert [trouble["table"] for trouble in status["troubles"]] == ["pgmq.meta"]
 
 
+@pytest.mark.parametrize("closed", ["bridge_keptoutcome", "bridge_bridgeprocess"])
+def test_queue_status_survives_what_it_is_asked_about(guest: Guest, broker_url: str, closed: str) -> None:
+    hide(guest, f"balansity.{closed}")
+    status = json.loads(run("queue_status", "--json"))
+    assert f"balansity.{closed}" in {trouble["table"] for trouble in status["troubles"]}
+    assert (status["bridges"] is None) == (closed == "bridge_bridgeprocess")
+    assert f"balansity.{closed}: row security may hide rows" in run("queue_status")
+
+
 def test_a_queue_of_others_that_is_closed_is_no_trouble_of_ours(guest: Guest, broker_url: str) -> None:
     guest.admin("REVOKE ALL ON pgmq.q_analytics_queue FROM {role}")
     status = json.loads(run("queue_status", "--json"))

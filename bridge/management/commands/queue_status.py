@@ -53,7 +53,8 @@ class Command(BaseCommand):
             console.print(f"{name}: its messages cannot be counted", style="red")
         for trouble in status.troubles:
             console.print(str(trouble), style="red", markup=False, soft_wrap=True)
-        console.print(f"bridges alive: {', '.join(status.bridges) or 'none'}", style="" if status.bridges else "red")
+        bridges = "nobody can tell" if status.bridges is None else ", ".join(status.bridges) or "none"
+        console.print(f"bridges alive: {bridges}", style="" if status.bridges else "red", markup=False)
         if status.open_functions:
             console.print("whoever holds Supabase's public key may read or write messages. Their owner ends that with:")
         for function in status.open_functions:
