@@ -5,7 +5,7 @@ import logging
 from celery import shared_task
 
 from payments.provider import ProviderNotConfigured
-from payments.services import due_checks, held, idempotency, reconcile
+from payments.services import attention, due_checks, held, idempotency, reconcile
 from payments.yookassa.errors import Rejected, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 @shared_task(name="payments.queue_due_checks")
 def queue_due_checks() -> None:
     """Queue a check of each open payment whose time has come."""
+    attention.take_over_marks()
     queued = due_checks.queue_due_checks()
     if queued:
         logger.info("%s payments are due for a check", queued)

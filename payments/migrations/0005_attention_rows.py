@@ -31,10 +31,11 @@ class Migration(migrations.Migration):
     ]
 
     operations: ClassVar = [
+        # With a default of the database: processes of the version before write rows until they are restarted.
         migrations.AddField(
             model_name="refund",
             name="receipt_registration",
-            field=models.CharField(blank=True, default="", max_length=20, verbose_name="fiscal receipt"),
+            field=models.CharField(blank=True, db_default="", default="", max_length=20, verbose_name="fiscal receipt"),
         ),
         migrations.AlterField(
             model_name="checkout",

@@ -33,7 +33,7 @@ class Refund(models.Model):
     request_body = models.JSONField(_("request to YooKassa"), null=True)
     cancellation_party = models.CharField(_("refused by"), max_length=50, blank=True, default="")
     cancellation_reason = models.CharField(_("reason of the refusal"), max_length=100, blank=True, default="")
-    receipt_registration = models.CharField(_("fiscal receipt"), max_length=20, blank=True, default="")
+    receipt_registration = models.CharField(_("fiscal receipt"), max_length=20, blank=True, default="", db_default="")
     error = models.TextField(_("error"), blank=True, default="")
     created_at = models.DateTimeField(_("requested"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)

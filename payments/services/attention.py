@@ -5,7 +5,7 @@ A payment may have several marks at once. Its checkout repeats the gravest of th
 
 import uuid
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -14,12 +14,34 @@ from payments.services.locks import lock_payment
 from payments.services.timeline import record_event
 from payments.states import GRAVITY, NOTHING_GIVEN, STANDING, Attention, Door, EventKind
 
+# While a new version is started, processes of the one before go on: they mark the checkout alone, and know of no rows.
+_ROWS_FOR_MARKS = """
+WITH bare AS (
+    SELECT payment_id, attention, attention_note, attention_since FROM payments_checkout AS checkout
+    WHERE attention <> '' AND (payment_id = %(payment_id)s OR %(payment_id)s::uuid IS NULL) AND NOT EXISTS (
+        SELECT FROM payments_paymentattention AS mark
+        WHERE mark.payment_id = checkout.payment_id AND mark.reason = attention AND mark.settled_at IS NULL)
+    FOR UPDATE
+)
+INSERT INTO payments_paymentattention (payment_id, reason, note, since) SELECT * FROM bare
+ON CONFLICT (payment_id, reason) WHERE settled_at IS NULL DO NOTHING
+"""
+# And what they take away, they take away there.
+_SETTLED_BEFORE = """
+UPDATE payments_paymentattention AS mark SET settled_at = cleared.created_at, settled_by_id = cleared.actor_id
+FROM payments_checkout AS checkout, payments_paymentevent AS cleared
+WHERE mark.settled_at IS NULL AND checkout.payment_id = mark.payment_id AND checkout.attention = ''
+  AND cleared.payment_id = mark.payment_id AND cleared.kind = 'attention_cleared'
+  AND cleared.data ->> 'reason' = mark.reason AND cleared.created_at >= mark.since
+"""
+
 
 def flag(checkout: Checkout, reason: Attention, note: str, *, door: Door) -> bool:
     """Mark a locked payment, at once; `note` says what is wrong, with ids only. Returns whether that is news.
 
     What a person has settled is not marked anew by a check that sees the same thing again.
     """
+    _take_over(checkout.pk)
     if _was_settled_by_hand(checkout.pk, reason, note):
         return False
     if reason in NOTHING_GIVEN:
@@ -48,6 +70,7 @@ def settle(checkout: Checkout, *reasons: Attention, door: Door) -> None:
     """Take away the marks for `reasons`, which turned out well by themselves."""
     if not checkout.attention:
         return
+    _take_over(checkout.pk)
     for mark in open_marks(checkout.pk):
         if mark.reason in reasons:
             _close(mark, door=door)
@@ -64,6 +87,7 @@ def clear_attention(*, payment_id: uuid.UUID, actor_id: int, note: str, mark_id:
     """Take a mark away by hand, or without `mark_id` all that are open. Raises `PaymentMissing`."""
     with transaction.atomic():
         checkout = _locked(payment_id)
+        _take_over(payment_id)
         closed = [mark for mark in open_marks(payment_id) if mark_id in (None, mark.pk)]
         for mark in closed:
             _close(mark, door=Door.STAFF, actor_id=actor_id, note=note)
@@ -72,6 +96,18 @@ def clear_attention(*, payment_id: uuid.UUID, actor_id: int, note: str, mark_id:
             checkout.held_at = checkout.give_at = None
             Checkout.objects.filter(pk=payment_id).update(held_at=None, give_at=None)
         _repeat_gravest(checkout)
+
+
+def take_over_marks() -> None:
+    """Give the marks that processes of the version before have made their rows, and settle what those took away."""
+    _take_over(None)
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLED_BEFORE)
+
+
+def _take_over(payment_id: uuid.UUID | None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_ROWS_FOR_MARKS, {"payment_id": payment_id})
 
 
 def _locked(payment_id: uuid.UUID) -> Checkout:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from balansity.sandbox.yookassa import YooKassaServer
+from payments.beat import queue_due_checks
 from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent, Refund
 from payments.services.attention import clear_attention, flag, open_marks, settle
 from payments.services.due_checks import flag_unfulfilled
@@ -272,6 +273,37 @@ def test_rows_that_claim_what_nobody_paid_make_no_work(shop: YooKassaServer) -> 
         queue_processing(make_payment(external_payment_id=created.id).pk, "update_status")
     work_off()
     assert not PaymentAttention.objects.exists()
+
+
+def mark_as_before(checkout: Checkout, reason: Attention) -> None:
+    """As a process of the version before does that still runs: it knows of no rows."""
+    marked = {"attention": reason, "attention_note": "the bank says no", "attention_since": timezone.now()}
+    Checkout.objects.filter(pk=checkout.pk).update(**marked)
+
+
+def test_a_mark_of_a_process_of_the_version_before_is_not_lost() -> None:
+    checkout = make_checkout()
+    mark_as_before(checkout, Attention.REFUND_FAILED)
+    checkout.refresh_from_db()
+    settle(checkout, Attention.CHECK_FAILED, door=Door.RECONCILIATION)
+    assert reasons(checkout) == [Attention.REFUND_FAILED]
+    flag(checkout, Attention.PAID_TWICE, "", door=Door.RECONCILIATION)
+    assert reasons(checkout) == [Attention.PAID_TWICE, Attention.REFUND_FAILED]
+
+
+def test_what_a_process_of_the_version_before_marks_and_takes_away_is_taken_over() -> None:
+    marked, cleared = make_checkout(), make_checkout()
+    mark_as_before(marked, Attention.REFUND_FAILED)
+    flag(cleared, Attention.CHECK_FAILED, "", door=Door.RECONCILIATION)
+    flag(cleared, Attention.REFUND_FAILED, "", door=Door.RECONCILIATION)
+    Checkout.objects.filter(pk=cleared.pk).update(attention="", attention_note="", attention_since=None)
+    data = {"reason": Attention.REFUND_FAILED.value}
+    PaymentEvent.objects.create(
+        payment_id=cleared.pk, kind=EventKind.ATTENTION_CLEARED, door=Door.RECONCILIATION, data=data
+    )
+    queue_due_checks()
+    assert reasons(marked) == [Attention.REFUND_FAILED]
+    assert reasons(cleared) == [Attention.CHECK_FAILED]
 
 
 def test_the_marks_of_before_are_carried_over(database: ClonedDatabase) -> None:
