@@ -1,8 +1,11 @@
 """Who came through the door of the admin, and who tried to."""
 
+from typing import Any
+
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy
 
@@ -22,6 +25,11 @@ class LoginAttemptAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
     ordering = ("-at", "-id")
     list_per_page = 50
     show_full_result_count = False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        # Nothing is chosen from this list, and Django's sentence about choosing knows no cases.
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

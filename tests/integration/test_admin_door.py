@@ -281,6 +281,7 @@ def test_administrators_see_who_tried_and_change_nothing(olga: User, client: Cli
     assert "&lt;b&gt;mallory&lt;/b&gt;" in shown
     assert "203.0.113.5" in shown
     assert "неверное имя или пароль" in shown
+    assert "<h1>Попытки входа</h1>" in shown
     assert "Попытки входа" in text(client.get(INDEX))
     assert client.get("/admin/balansity/loginattempt/add/").status_code == 403
     row = LoginAttempt.objects.get()
