@@ -7,6 +7,7 @@ import pytest
 from celery import current_app
 from django.db import InternalError, connection
 
+import manage
 from balansity.sandbox.probe.apps import QUEUE
 from bridge.outcome import while_postgres_is_away
 from bridge.pgmq import PgmqQueue
@@ -65,3 +66,20 @@ def test_it_is_not_waited_for_longer_than_asked(probe: PgmqQueue, read_only: Cal
     read_only(True)
     with pytest.raises(InternalError, match="read-only"):
         while_postgres_is_away(lambda: probe.send({}), seconds=0.05)
+
+
+def test_a_command_says_so_in_one_line(
+    probe: PgmqQueue,
+    read_only: Callable[[bool], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    read_only(True)
+    monkeypatch.setattr(
+        "sys.argv", ["manage.py", "shell", "-v", "0", "-c", "BridgeProcess.objects.update(waits_for='')"]
+    )
+    with pytest.raises(SystemExit) as ended:
+        manage.main()
+    read_only(False)
+    assert ended.value.code == manage.UNREACHABLE
+    assert capsys.readouterr().err.startswith("Postgres does not do its part: cannot execute UPDATE in a read-only")
