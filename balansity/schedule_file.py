@@ -36,7 +36,14 @@ class SturdyScheduler(PersistentScheduler):
             self._check_entries()
         except Exception as error:  # noqa: BLE001 - a cut file raises anything, and none of it can be mended otherwise.
             self._give_up_store(error)
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Begin a new file, or end in one line where there can be none: no such folder, no right, a full disk."""
+        try:
             super().setup_schedule()
+        except OSError as error:
+            raise SystemExit(f"CELERY_BEAT_SCHEDULE_FILE names {self.schedule_filename}: {error.strerror}") from error
 
     def _check_entries(self) -> None:
         for name, entry in self.schedule.items():

@@ -124,3 +124,8 @@ def test_when_a_task_ran_last_is_kept_over_a_restart(tmp_path: Path) -> None:
     last_run(ran)(path)
     entries = started(path)
     assert {entries[name].last_run_at for name in current_app.conf.beat_schedule} == {ran}
+
+
+def test_a_file_that_can_never_be_is_one_line_that_names_the_variable(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"CELERY_BEAT_SCHEDULE_FILE names .*: No such file or directory"):
+        started(tmp_path / "missing" / "celerybeat-schedule")
