@@ -108,7 +108,11 @@ def _link_hosts(env: EnvReader, *, sandbox: bool) -> tuple[str, ...]:
     """
     storage = urlsplit(env.url("SUPABASE_URL", "", ("https", "http"))).hostname
     default = ("*",) if sandbox else (storage,) if storage else ()
-    return tuple(host.lower() for host in env.words("EMAIL_LINK_HOSTS", default))
+    hosts = env.words("EMAIL_LINK_HOSTS", default)
+    for host in hosts:
+        if not re.fullmatch(r"\*|[^\W_]([\w.-]*\w)?", host):
+            env.problem(f"EMAIL_LINK_HOSTS must be names of hosts, like files.example.org, not {host!r}")
+    return tuple(host.lower() for host in hosts)
 
 
 def _smtp(env: EnvReader, *, required: bool, sandbox: bool) -> dict[str, Any]:

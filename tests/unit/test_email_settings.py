@@ -115,6 +115,13 @@ def test_links_lead_to_the_storage_unless_somebody_says_otherwise() -> None:
     assert mail_settings(EnvReader(named), sandbox=False)["EMAIL_LINK_HOSTS"] == ("files.example.org", "b.example")
 
 
+@pytest.mark.parametrize("host", ["https://files.example.org", "files.example.org/storage", "files.example.org:443"])
+def test_what_could_never_be_the_host_of_a_link_is_refused(host: str) -> None:
+    assert problems(SMTP | {"EMAIL_LINK_HOSTS": host}) == [
+        f"EMAIL_LINK_HOSTS must be names of hosts, like files.example.org, not {host!r}"
+    ]
+
+
 @pytest.mark.parametrize(
     ("variables", "name"),
     [
