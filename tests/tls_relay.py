@@ -1,6 +1,7 @@
 """TLS in front of a server that speaks none, as hosting companies put it in front of Redis."""
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -46,17 +47,19 @@ def _serve(plain: socket.socket, context: ssl.SSLContext, to_port: int) -> None:
             # It does not believe the certificate.
             return
         with client, socket.create_connection(("127.0.0.1", to_port), timeout=10) as server:
-            back = threading.Thread(target=_pass_on, args=(server, client), daemon=True)
-            back.start()
-            _pass_on(client, server)
-            back.join(10)
+            with contextlib.suppress(OSError):
+                _pass_on(client, server)
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while chunk := source.recv(_CHUNK):
-            target.sendall(chunk)
-    # The other direction waits for a peer that has nothing more to say.
-    for end in (source, target):
-        with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+def _pass_on(client: ssl.SSLSocket, server: socket.socket) -> None:
+    """Both directions in one thread: a TLS socket is not made to be read by one while another writes."""
+    while True:
+        # What was decrypted already makes no socket readable.
+        ready = [client] if client.pending() else select.select([client, server], [], [], 10)[0]
+        for source in ready:
+            chunk = source.recv(_CHUNK)
+            if not chunk:
+                return
+            (server if source is client else client).sendall(chunk)
+        if not ready:
+            return

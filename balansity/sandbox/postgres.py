@@ -153,7 +153,8 @@ class Postgres:
             "fsync": "on" if self._durable else "off",
         }
         if not self._durable:
-            settings |= {"synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"synchronous_commit": "off", "full_page_writes": "off", "wal_level": "minimal"}
+            settings |= {"max_wal_senders": "0", "autovacuum": "off", "jit": "off"}
         return ["-D", str(self._data), "-p", str(self.port), *(f"--{name}={value}" for name, value in settings.items())]
 
     def _answers(self) -> bool:

@@ -3,14 +3,14 @@
 Asks nobody but the database, as the payment is proven already: a provider that is away keeps nobody from their booking.
 """
 
-import logging
 import uuid
 from datetime import timedelta
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from bridge.batches import one_by_one
 from payments.errors import PaymentMissing
 from payments.minutes import within_minute_of
 from payments.models import Appointment, Checkout, Fulfilment, Payment
@@ -22,8 +22,6 @@ from payments.services.refunds import goes_back
 from payments.services.sync import flag_deleted
 from payments.services.twins import with_twins
 from payments.states import Door, OrderKind
-
-logger = logging.getLogger(__name__)
 
 MOST_ROWS = 500
 # How long after a booking a second one is looked for. An open payment for the same time keeps both for an hour.
@@ -59,14 +57,12 @@ def give_held(payment_id: uuid.UUID, *, door: Door) -> None:
 
 def give_all_held() -> None:
     """Give each payment that waits what it waits for, and make one of double bookings."""
-    for payment_id in [*_waiting(), *_doubled()]:
-        try:
-            give_held(payment_id, door=Door.RECONCILIATION)
-        except (InterfaceError, OperationalError):
-            raise
-        except Exception:
-            # One odd payment keeps nobody else from their booking; the next run tries it again.
-            logger.exception("payment %s: what it waits for could not be given", payment_id)
+    one_by_one([*_waiting(), *_doubled()], _give, what="payment that waits")
+
+
+def _give(payment_id: uuid.UUID) -> bool:
+    give_held(payment_id, door=Door.RECONCILIATION)
+    return True
 
 
 def _is_due(checkout: Checkout) -> bool:
