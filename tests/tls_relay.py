@@ -46,9 +46,12 @@ def _serve(plain: socket.socket, context: ssl.SSLContext, to_port: int) -> None:
         except OSError:
             # It does not believe the certificate.
             return
-        with client, socket.create_connection(("127.0.0.1", to_port), timeout=10) as server:
-            with contextlib.suppress(OSError):
-                _pass_on(client, server)
+        with (
+            client,
+            socket.create_connection(("127.0.0.1", to_port), timeout=10) as server,
+            contextlib.suppress(OSError),
+        ):
+            _pass_on(client, server)
 
 
 def _pass_on(client: ssl.SSLSocket, server: socket.socket) -> None:
