@@ -1,5 +1,6 @@
 """Postgres goes away in the middle of the work and comes back: the same processes go on."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,23 +16,37 @@ from tests.acceptance.processes import ROOT, Fleet
 from tests.acceptance.waiting import wait_until
 
 
-@pytest.fixture
-def own_postgres(fleet: Fleet, tmp_path: Path) -> Iterator[Postgres]:
-    """A server that may be stopped. It syncs its commits: those that it told of must survive `immediate`."""
-    folder = tmp_path / "own"
-    folder.mkdir(mode=0o700)
-    postgres = Postgres(folder, durable=True, port=free_port())
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a server that was stopped, with Supabase's side and our tables in it. Made without syncing."""
+    folder = tmp_path_factory.mktemp("migrated")
+    folder.chmod(0o700)
+    postgres = Postgres(folder, durable=False, port=free_port())
     postgres.start()
-    fleet.variables["DATABASE_URL"] = postgres.url()
     try:
         prepare(postgres.url(), seed=False)
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity=0"],
             cwd=ROOT,
-            env=fleet.environment(),
+            env={**os.environ, "DATABASE_URL": postgres.url()},
             check=True,
             timeout=60,
         )
+    finally:
+        postgres.stop()
+    return folder
+
+
+@pytest.fixture
+def own_postgres(fleet: Fleet, tmp_path: Path, migrated: Path) -> Iterator[Postgres]:
+    """A server that may be stopped. It syncs its commits: those that it told of must survive `immediate`."""
+    folder = tmp_path / "own"
+    # With its owner: run by root, it belongs to somebody else.
+    subprocess.run(["cp", "-a", str(migrated), str(folder)], check=True, timeout=60)
+    postgres = Postgres(folder, durable=True, port=free_port())
+    postgres.start()
+    fleet.variables["DATABASE_URL"] = postgres.url()
+    try:
         yield postgres
     finally:
         fleet.close()
