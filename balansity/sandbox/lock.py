@@ -30,5 +30,7 @@ def main(arguments: list[str]) -> int:
         alone = ["--no-deps"] if name in ALONE else []
         # One of them asks for another with an extra, which pip takes for something else than what is pinned without it.
         extras = ["--no-strip-extras"] if name == "requirements-dev" else []
-        subprocess.run([*command, *alone, *extras, f"{name}.in", "-o", f"{name}.txt"], cwd=CHECKOUT, check=True, timeout=600)
+        subprocess.run(
+            [*command, *alone, *extras, f"{name}.in", "-o", f"{name}.txt"], cwd=CHECKOUT, check=True, timeout=600
+        )
     return 0
