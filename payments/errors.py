@@ -15,10 +15,6 @@ class ProviderMismatch(PaymentError, PermanentError):
     """The provider's object is not the one that we asked for: another amount, currency, payment or shop."""
 
 
-class RowsHidden(PaymentError):
-    """Row security hides rows of `public.payments` from our role, so a row that we miss may well be there."""
-
-
 class UnclearClaim(ProviderMismatch):
     """Money that was paid to the system before us, and rows that claim it: nothing proves which of them it is for."""
 

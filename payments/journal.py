@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from bridge.errors import InvalidMessage
 from bridge.message import LastError, Message, Reason
-from payments.errors import PaymentMissing, ProviderMismatch, RowsHidden, UnclearClaim
+from bridge.rights import RowsHidden
+from payments.errors import PaymentMissing, ProviderMismatch, UnclearClaim
 from payments.models import Checkout, Payment
 from payments.processing import ProcessingRequest
 from payments.services.attention import flag, flag_uncharted

@@ -18,6 +18,8 @@ from tests.checkouts import make_customer
 from tests.front_ends import visit_of
 from tests.payment_calls import Catalogue, Customer, tomorrow
 
+Clock = Any  # freezegun's, which its stubs name differently for each way of freezing.
+
 PAID = (Step.ROW, Step.CREATE, Step.PAID, Step.VERIFY)
 # As in production.
 WAIT = 90

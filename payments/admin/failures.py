@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext as _
 
+from bridge.rights import RowsHidden
 from payments.errors import PaymentError, PaymentMissing, ProviderMismatch
 from payments.provider import ProviderNotConfigured
 from payments.yookassa.errors import Rejected, Unavailable, YooKassaError
@@ -10,7 +11,7 @@ from payments.yookassa.errors import Rejected, Unavailable, YooKassaError
 ASKING = (PaymentError, YooKassaError)
 
 
-def explain(error: PaymentError | YooKassaError) -> str:
+def explain(error: PaymentError | RowsHidden | YooKassaError) -> str:
     """One or two sentences: what is wrong, and what to do."""
     match error:
         case Unavailable():

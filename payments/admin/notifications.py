@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from bridge.rights import RowsHidden
 from payments.admin.fields import pretty_json
 from payments.admin.formats import SECOND_LINE, badge, breakable, moment
 from payments.admin.read_only import ReadOnlyAdmin
@@ -106,7 +107,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
             return HttpResponse(status=403)
         try:
             number = replay_notification(notification_id=pk, actor_id=actor_id(request))
-        except PaymentError as error:
+        except (PaymentError, RowsHidden) as error:
             self.message_user(request, _why_not(error), messages.ERROR)
         else:
             self.log_change(request, row, _("Processed again."))
@@ -154,7 +155,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
             return format_html('<pre class="payment-json">{}</pre>', row.body)
 
 
-def _why_not(error: PaymentError) -> str:
+def _why_not(error: PaymentError | RowsHidden) -> str:
     match error:
         case NotReplayable():
             return _("The check of this notification is queued already.")

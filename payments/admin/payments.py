@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from bridge.rights import RowsHidden
 from payments.admin import fields
 from payments.admin.columns import PaymentColumns
 from payments.admin.comparison_page import comparison_page
@@ -164,7 +165,7 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
                 note=form.cleaned_data["note"],
                 mark_id=form.cleaned_data["mark"],
             )
-        except PaymentError as error:
+        except (PaymentError, RowsHidden) as error:
             self.message_user(request, explain(error), messages.ERROR)
         else:
             self.log_change(request, payment, _("Attention cleared: %(note)s") % form.cleaned_data)

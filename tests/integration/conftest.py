@@ -2,14 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from django.core.files.storage import storages
+from freezegun import freeze_time
 from pytest_django import Settings
 
 from balansity.sandbox.storage import StorageServer
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    """The time of Python, which stands still and is moved by the test."""
+    with freeze_time(datetime.now(UTC)) as frozen:
+        yield frozen
 
 
 @pytest.fixture

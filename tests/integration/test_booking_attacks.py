@@ -1,14 +1,12 @@
 """Customers who rewrite, delete and double their rows by hand: no money gets lost, and none buys two things."""
 
 import uuid
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.utils import timezone
-from freezegun import freeze_time
 from pytest_django import Settings
 
 from balansity.sandbox.frontend import Step
@@ -17,22 +15,14 @@ from payments import beat
 from payments.models import Checkout, Fulfilment, PackagePurchase, Payment
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door
-from tests.bookings import PAID, WAIT, Buyer, again, buyer, let_wait_pass
+from tests.bookings import PAID, WAIT, Buyer, Clock, again, buyer, let_wait_pass
 from tests.databases import ClonedDatabase
 from tests.payment_calls import Catalogue, Customer, make_catalogue, tomorrow
-
-Clock = Any  # freezegun's, which its stubs name differently for each way of freezing.
 
 
 @pytest.fixture(autouse=True)
 def _as_in_production(database: ClonedDatabase, settings: Settings) -> None:
     settings.APPOINTMENT_WAIT_SECONDS = WAIT
-
-
-@pytest.fixture
-def clock() -> Iterator[Clock]:
-    with freeze_time(datetime.now(UTC)) as frozen:
-        yield frozen
 
 
 @pytest.fixture

@@ -2,15 +2,13 @@
 
 import itertools
 import uuid
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import hypothesis
 import pytest
 from django.db import connection
 from django.utils import timezone
-from freezegun import freeze_time
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from pytest_django import Settings
@@ -27,24 +25,16 @@ from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door
 from payments.tasks import process
-from tests.bookings import PAID, WAIT, Buyer, again, buyer, let_wait_pass, now_in_database
+from tests.bookings import PAID, WAIT, Buyer, Clock, again, buyer, let_wait_pass, now_in_database
 from tests.databases import ClonedDatabase
 from tests.payment_calls import PRICE, Catalogue, Customer, make_catalogue, tomorrow
 
 LATE = 59
 
-Clock = Any  # freezegun's, which its stubs name differently for each way of freezing.
-
 
 @pytest.fixture(autouse=True)
 def _as_in_production(database: ClonedDatabase, settings: Settings) -> None:
     settings.APPOINTMENT_WAIT_SECONDS = WAIT
-
-
-@pytest.fixture
-def clock() -> Iterator[Clock]:
-    with freeze_time(datetime.now(UTC)) as frozen:
-        yield frozen
 
 
 @pytest.fixture

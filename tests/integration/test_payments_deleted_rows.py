@@ -14,9 +14,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from balansity.sandbox.yookassa import YooKassaServer
+from bridge.rights import RowsHidden
 from payments import beat
 from payments.deleted_rows import rows_are_hidden
-from payments.errors import RowsHidden
 from payments.models import Appointment, Checkout, Fulfilment, Payment, PaymentEvent, Refund, User
 from payments.provider import provider
 from payments.revenue import MOSCOW, revenue_by_day, total

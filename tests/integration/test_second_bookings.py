@@ -1,12 +1,7 @@
 """Two rows of one booking become one: the page's row comes when ours has been made, or twice."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
-
 import pytest
 from django.db import connection
-from freezegun import freeze_time
 from pytest_django import Settings
 
 from balansity.sandbox.frontend import Step
@@ -15,22 +10,14 @@ from payments import beat
 from payments.models import Appointment, Fulfilment, Payment, PaymentEvent
 from payments.services.sync import sync_payment
 from payments.states import Door, EventKind
-from tests.bookings import PAID, WAIT, Buyer, again, buyer, let_wait_pass, now_in_database
+from tests.bookings import PAID, WAIT, Buyer, Clock, again, buyer, let_wait_pass, now_in_database
 from tests.databases import ClonedDatabase
 from tests.payment_calls import Catalogue, Customer, make_catalogue, tomorrow
-
-Clock = Any  # freezegun's, which its stubs name differently for each way of freezing.
 
 
 @pytest.fixture(autouse=True)
 def _as_in_production(database: ClonedDatabase, settings: Settings) -> None:
     settings.APPOINTMENT_WAIT_SECONDS = WAIT
-
-
-@pytest.fixture
-def clock() -> Iterator[Clock]:
-    with freeze_time(datetime.now(UTC)) as frozen:
-        yield frozen
 
 
 @pytest.fixture
