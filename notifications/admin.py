@@ -23,7 +23,7 @@ from notifications.catalogue import CATALOGUE
 from notifications.errors import NotResendable
 from notifications.mail_log import ASKED_BEFORE
 from notifications.models import EmailMessage, Status
-from notifications.resending import send_again
+from notifications.queue import send_again
 
 
 class TemplateFilter(admin.SimpleListFilter):

@@ -5,8 +5,6 @@ from django.utils.translation import gettext_lazy as _
 from bridge.queues import Queue, Screen, registry
 from bridge.rights import register_need
 
-QUEUE = "email_queue"
-
 
 class NotificationsConfig(AppConfig):
     name = "notifications"
@@ -14,8 +12,8 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models, and with them the journal, can only be imported once Django has loaded all apps.
-        from notifications.journal import EmailJournal  # noqa: PLC0415
-        from notifications.mail_log import note_refused  # noqa: PLC0415
+        from notifications.mail_log import EmailJournal, note_refused  # noqa: PLC0415
+        from notifications.queue import QUEUE  # noqa: PLC0415
         from notifications.screening import LEAST, judge  # noqa: PLC0415
 
         registry.register(

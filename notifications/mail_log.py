@@ -10,10 +10,10 @@ from bridge.errors import DuplicateMessage, Refused, TokenLost
 from bridge.masking import mask_tokens
 from bridge.message import LastError, Message, Reason
 from bridge.queues import Refusal
-from notifications.apps import QUEUE
 from notifications.delivery import OutgoingEmail, Receipt, stable_message_id
 from notifications.models import HOLDING_KEY, UNFINISHED, EmailMessage, FailureReason, Status
 from notifications.plain_text import one_line
+from notifications.queue import QUEUE
 from notifications.recipients import WINDOW, check_allowance, find_unwelcome
 from notifications.rendering import RenderedEmail
 from notifications.request import EmailRequest, mailbox_of
@@ -110,6 +110,16 @@ def mark_failed(message: Message, reason: Reason, error: LastError) -> None:
     _enter(row, message, Status.FAILED, error)
     row.reason = FailureReason.of(reason)
     row.save()
+
+
+class EmailJournal:
+    """How the bridge keeps the mail log in step, in workers and in its own process."""
+
+    def retry_scheduled(self, message: Message, error: LastError, next_retry_at: datetime) -> None:
+        mark_retrying(message, error, next_retry_at)
+
+    def failed(self, message: Message, reason: Reason, error: LastError) -> None:
+        mark_failed(message, reason, error)
 
 
 def note_refused(refusals: Sequence[Refusal]) -> None:

@@ -7,9 +7,9 @@ from celery import shared_task
 
 from bridge.message import Message
 from bridge.task import queue_task
-from notifications.apps import QUEUE
 from notifications.delivery import mailer
 from notifications.mail_log import first_attempt, mark_sent, outgoing_email, start_sending
+from notifications.queue import QUEUE
 from notifications.rendering import render_email
 from notifications.request import EmailRequest
 from notifications.sameness import with_sameness

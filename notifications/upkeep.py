@@ -14,8 +14,8 @@ from bridge.message import History, Outcome
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import registry
 from bridge.rights import may_conclude, queue_tables
-from notifications.apps import QUEUE
 from notifications.models import UNFINISHED, EmailMessage, FailureReason, Status
+from notifications.queue import QUEUE
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 from bridge.message import Message
 from bridge.task import queue_task
-from payments.apps import QUEUE
-from payments.processing import ProcessingRequest
+from payments.queue import QUEUE, ProcessingRequest
 from payments.services.held import give_held
 from payments.services.notifications import has_news, settle_notification
 from payments.services.observe import observe_payment, was_checked_since

@@ -2,7 +2,7 @@
 
 import logging
 
-from notifications.outbox import queue_email
+from notifications.queue import queue_email
 from reports.models import Kind, Report
 from reports.owners import find_email
 

@@ -7,8 +7,6 @@ from bridge.queues import Queue, registry
 from bridge.rights import register_need
 from notifications.links import register_report_links
 
-QUEUE = "report_generation_queue"
-
 
 class ReportsConfig(AppConfig):
     name = "reports"
@@ -17,8 +15,9 @@ class ReportsConfig(AppConfig):
     def ready(self) -> None:
         # Models, and with them the journal, can only be imported once Django has loaded all apps.
         from reports.checks import check_weasyprint  # noqa: PLC0415
-        from reports.journal import ReportJournal  # noqa: PLC0415
         from reports.links import make_recipients_link  # noqa: PLC0415
+        from reports.queue import QUEUE  # noqa: PLC0415
+        from reports.services.outcomes import ReportJournal  # noqa: PLC0415
 
         register_report_links(make_recipients_link)
         checks.register(check_weasyprint)

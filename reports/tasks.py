@@ -6,9 +6,8 @@ from celery import shared_task
 
 from bridge.message import Message
 from bridge.task import queue_task
-from reports.apps import QUEUE
 from reports.making import make_document
-from reports.request import ReportRequest
+from reports.queue import QUEUE, ReportRequest
 from reports.selectors import load_report
 from reports.services import start_report, store_report
 from reports.storage import upload_document

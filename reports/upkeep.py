@@ -11,9 +11,9 @@ from bridge.batches import one_by_one, without_message
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import registry
 from bridge.rights import may_conclude, queue_tables, require_sight
-from reports.apps import QUEUE
 from reports.models import UNFINISHED, FailureReason, Leftover, Report, Status
 from reports.owners import find_abandoned, owns
+from reports.queue import QUEUE
 from reports.storage import StorageError, delete_object
 
 logger = logging.getLogger(__name__)

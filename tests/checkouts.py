@@ -8,8 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from bridge.pgmq import pgmq_queue
-from payments.apps import QUEUE
 from payments.models import Checkout, Payment, PaymentAttention, User
+from payments.queue import QUEUE
 from payments.states import PaymentStatus, ProviderStatus, payment_status
 
 

@@ -9,9 +9,9 @@ from django.db import connection
 from bridge.errors import PermanentError
 from bridge.message import Delivery, Message
 from bridge.pgmq import PgmqQueue, pgmq_queue
-from notifications.apps import QUEUE
 from notifications.errors import DeliveryDeferred
 from notifications.models import EmailMessage
+from notifications.queue import QUEUE
 from notifications.tasks import send_email
 from tests.email_samples import message_body
 

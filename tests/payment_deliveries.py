@@ -13,9 +13,9 @@ from pytest_django import Settings
 from balansity.sandbox.yookassa import YooKassaServer
 from bridge.errors import PermanentError
 from bridge.pgmq import pgmq_queue
-from payments.apps import QUEUE
 from payments.models import Appointment, Checkout, Fulfilment, Payment
 from payments.provider import provider
+from payments.queue import QUEUE
 from payments.states import Attention, PaymentStatus
 from payments.tasks import process
 from payments.yookassa.errors import Unavailable

@@ -15,12 +15,11 @@ from bridge.errors import PermanentError
 from bridge.message import Delivery, Message
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
-from notifications.apps import QUEUE as EMAIL_QUEUE
-from reports.apps import QUEUE
+from notifications.queue import QUEUE as EMAIL_QUEUE
 from reports.errors import ReportError
 from reports.making import make_document
 from reports.models import Leftover, Report
-from reports.request import ReportRequest
+from reports.queue import QUEUE, ReportRequest
 from reports.selectors import load_report
 from reports.services import start_report, store_report
 from reports.storage import upload_document

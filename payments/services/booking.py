@@ -17,6 +17,7 @@ from django.utils import timezone
 from bridge.pgmq import QueueMissing
 from payments.minutes import minute_of
 from payments.models import Appointment, Checkout, Fulfilment, Payment, Profile
+from payments.queue import queue_check
 from payments.services.foreign import ForeignRefusal, foreign_write
 from payments.services.places import (
     HOLDING_SLOT,
@@ -29,7 +30,6 @@ from payments.services.places import (
     lock_place,
     may_be_of,
 )
-from payments.services.refunds import queue_processing
 from payments.services.timeline import record_event
 from payments.states import OPEN, Attention, Door, EventKind, OrderKind, ProviderStatus
 
@@ -182,7 +182,7 @@ def queue_giving(payment_id: uuid.UUID, wait: timedelta) -> None:
     """Have a worker give what waits, should beat not do it before. Without the queue there is still beat."""
     try:
         with foreign_write():
-            queue_processing(payment_id, "update_status", delay=math.ceil(wait.total_seconds()) + 1, give=True)
+            queue_check(payment_id, "update_status", delay=math.ceil(wait.total_seconds()) + 1, give=True)
     except (ForeignRefusal, QueueMissing) as why:
         logger.warning("payment %s: what waits is given by beat alone: %s", payment_id, why)
 

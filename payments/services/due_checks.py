@@ -12,14 +12,14 @@ from django.utils import timezone
 from bridge.batches import one_by_one, without_message
 from bridge.pgmq import pgmq_queue
 from bridge.rights import may_conclude, queue_tables
-from payments.apps import QUEUE
 from payments.deleted_rows import without_row
 from payments.models import Checkout, Fulfilment, Payment, PaymentAttention, ProviderNotification
+from payments.queue import QUEUE, queue_check
 from payments.schedule import repeat_check_after
 from payments.services.attention import flag
 from payments.services.locks import lock_payment
 from payments.services.notifications import queue_again
-from payments.services.refunds import goes_back, queue_processing
+from payments.services.refunds import goes_back
 from payments.services.sync import flag_deleted
 from payments.states import NOTHING_GIVEN, Attention, Door, NotificationStatus, ProviderStatus
 
@@ -44,7 +44,7 @@ def queue_due_checks() -> int:
         due = Checkout.objects.select_for_update(skip_locked=True).filter(next_check_at__lte=now)
         rows = list(due.order_by("next_check_at")[:MOST_ROWS])
         for checkout in rows:
-            queue_processing(checkout.pk, "update_status")
+            queue_check(checkout.pk, "update_status")
             # The check sets the real time. This one keeps the next run, a minute from now, from queueing it again.
             checkout.next_check_at = now + repeat_check_after(now - checkout.created_at)
             checkout.save(update_fields=["next_check_at"])
@@ -127,7 +127,7 @@ def _flag_unfulfilled(payment_id: uuid.UUID) -> bool:
         return False
     if not flag(checkout, Attention.NOT_FULFILLED, NOT_GIVEN, door=Door.RECONCILIATION):
         return False
-    queue_processing(payment_id, "update_status")
+    queue_check(payment_id, "update_status")
     logger.error("payment %s: %s", payment_id, NOT_GIVEN)
     return True
 

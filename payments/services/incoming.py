@@ -12,8 +12,8 @@ from psycopg2.errors import InvalidSchemaName, UndefinedFunction, UndefinedTable
 
 from bridge.pgmq import QueueMissing
 from bridge.trace import current_trace_id
-from payments.apps import QUEUE
 from payments.notice import Notice
+from payments.queue import QUEUE
 from payments.services.notifications import ALREADY_KNOWN, UnknownPayment, find_payment, is_old_news
 from payments.states import Door, EventKind, NotificationStatus
 

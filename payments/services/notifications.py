@@ -7,11 +7,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from bridge.pgmq import pgmq_queue
-from payments.apps import QUEUE
 from payments.errors import PaymentError
 from payments.models import Payment, ProviderNotification, Refund
 from payments.notice import Notice
-from payments.services.refunds import queue_processing
+from payments.queue import QUEUE, queue_check
 from payments.services.timeline import record_event
 from payments.states import Door, EventKind, NotificationStatus, ProviderStatus, RefundStatus
 
@@ -160,6 +159,6 @@ def queue_again(row: ProviderNotification) -> int:
 
 def _queue_check(row: ProviderNotification, action: str) -> int:
     assert row.payment_id is not None  # noqa: S101 # The callers found the payment.
-    row.msg_id = queue_processing(row.payment_id, action, notification_id=row.pk)
+    row.msg_id = queue_check(row.payment_id, action, notification_id=row.pk)
     row.save(update_fields=["msg_id"])
     return row.msg_id

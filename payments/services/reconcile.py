@@ -20,8 +20,8 @@ from bridge.batches import one_by_one
 from payments.deleted_rows import without_row
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
+from payments.queue import queue_check
 from payments.services.lost_money import is_marked, note_second, take_in, was_dealt_with
-from payments.services.refunds import queue_processing
 from payments.states import (
     REFUND_TRANSITIONS,
     Attention,
@@ -80,7 +80,7 @@ def compare_recent(*, hours: int) -> Comparison:
         _compare_refunds(refunds, found)
     with transaction.atomic():
         for payment_id in sorted(found.to_check):
-            queue_processing(payment_id, "update_status")
+            queue_check(payment_id, "update_status")
     _tell(found)
     return found
 

@@ -10,12 +10,11 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from bridge.pgmq import QueueMissing, pgmq_queue
-from bridge.queues import OWN_PRIORITY
-from notifications.outbox import queue_email
-from payments.apps import QUEUE
+from bridge.pgmq import QueueMissing
+from notifications.queue import queue_email
 from payments.errors import ReceiptImpossible, RefundRefused
 from payments.models import Checkout, Payment, Refund, User
+from payments.queue import queue_check
 from payments.services.attention import flag
 from payments.services.foreign import ForeignRefusal, foreign_write
 from payments.services.locks import lock_payment
@@ -116,20 +115,8 @@ def request_refund(
         if by_hand:
             note = f"the refund {refund.pk} of {wanted} goes out without a receipt"
             flag(checkout, Attention.REFUND_RECEIPT_MISSING, note, door=door)
-        queue_processing(payment_id, "refund")
+        queue_check(payment_id, "refund")
         return refund
-
-
-def queue_processing(payment_id: uuid.UUID, action: str, *, delay: int = 0, **more: Any) -> int:
-    """Put a message into the payment queue, in the caller's transaction, due after `delay` s; returns its id."""
-    body = {
-        "payment_id": str(payment_id),
-        "action": action,
-        "created_at": timezone.now().isoformat(),
-        "priority": OWN_PRIORITY,
-        **more,
-    }
-    return pgmq_queue(QUEUE).send(body, delay=delay)
 
 
 def note_refused(refund: Refund, checkout: Checkout, error: Rejected, *, door: Door) -> None:

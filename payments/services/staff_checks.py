@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from payments.models import Checkout, Payment
-from payments.services.refunds import queue_processing
+from payments.queue import queue_check
 from payments.services.sync import sync_payment
 from payments.services.timeline import record_event
 from payments.states import Door, EventKind
@@ -31,6 +31,6 @@ def queue_checks(*, payment_ids: Iterable[uuid.UUID], actor_id: int) -> list[uui
         started = set(Checkout.objects.filter(pk__in=[row.pk for row in asked]).values_list("pk", flat=True))
         queued = [row.pk for row in asked if row.pk in started or row.external_payment_id]
         for payment_id in queued:
-            message = queue_processing(payment_id, "update_status")
+            message = queue_check(payment_id, "update_status")
             record_event(payment_id, EventKind.CHECKED, door=Door.STAFF, actor_id=actor_id, queued=message)
         return queued

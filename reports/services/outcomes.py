@@ -16,7 +16,7 @@ from reports.document import Document
 from reports.errors import ReportError
 from reports.models import FailureReason, Leftover, Report, RequestedBy, Status
 from reports.owners import owns
-from reports.request import ReportRequest
+from reports.queue import ReportRequest
 
 # A download that began before the report got its new document still finds the old one.
 REPLACED_STAYS = timedelta(minutes=5)
@@ -104,6 +104,16 @@ def fail_report(*, message: Message, reason: Reason, error: LastError) -> None:
     A message that does not even name a report leaves no row: its place is the archive of the queue.
     """
     _note_trouble(message, Status.FAILED, error, reason=FailureReason.of(reason))
+
+
+class ReportJournal:
+    """How the bridge keeps the reports in step, in workers and in its own process."""
+
+    def retry_scheduled(self, message: Message, error: LastError, next_retry_at: datetime) -> None:
+        postpone_report(message=message, error=error, next_retry_at=next_retry_at)
+
+    def failed(self, message: Message, reason: Reason, error: LastError) -> None:
+        fail_report(message=message, reason=reason, error=error)
 
 
 def _note_trouble(

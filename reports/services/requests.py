@@ -6,11 +6,10 @@ from django.db import transaction
 
 from bridge.pgmq import pgmq_queue
 from bridge.queues import OWN_PRIORITY
-from reports.apps import QUEUE
 from reports.models import UNFINISHED, Kind, Report, RequestedBy, Status
 from reports.owners import find_standing
 from reports.problems import AssessmentNotFound, AssessmentUnfinished
-from reports.request import ReportRequest
+from reports.queue import QUEUE, ReportRequest
 
 
 def request_report(*, assessment_id: UUID, user_id: UUID, kind: Kind, requested_by: RequestedBy) -> Report:

@@ -15,9 +15,9 @@ from pytest_django import Settings
 from balansity.sandbox.process import free_port
 from balansity.sandbox.tokens import access_token
 from balansity.sandbox.yookassa import Notifications, YooKassaServer
-from payments.apps import QUEUE
 from payments.models import Appointment, AppointmentType, Checkout, Fulfilment, Payment, PaymentEvent
 from payments.models import ProviderNotification as Journal
+from payments.queue import QUEUE
 from payments.states import EventKind, NotificationStatus, OrderKind, PaymentStatus, ProviderStatus
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet

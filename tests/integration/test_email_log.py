@@ -16,10 +16,10 @@ from bridge.errors import DuplicateMessage, TokenLost
 from bridge.message import LastError, Reason
 from bridge.queues import registry
 from bridge.requeue import requeue_message
-from notifications.apps import QUEUE
 from notifications.delivery import mailer
 from notifications.mail_log import start_sending
 from notifications.models import EmailMessage, FailureReason, Status
+from notifications.queue import QUEUE
 from notifications.rendering import render_email
 from notifications.request import EmailRequest
 from tests.databases import ClonedDatabase

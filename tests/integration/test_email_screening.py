@@ -17,11 +17,11 @@ from bridge.publisher import Publisher
 from bridge.queues import registry
 from bridge.seldom import Seldom
 from notifications import mail_log, screening
-from notifications.apps import QUEUE
 from notifications.catalogue import Thing
 from notifications.delivery import mailer
 from notifications.errors import CustomersHidden
 from notifications.models import EmailMessage, FailureReason, Status
+from notifications.queue import QUEUE
 from notifications.recipients import find_own, find_unwelcome
 from notifications.screening import LEAST
 from tests.email_deliveries import attempt, email_queue, enqueue, outcome_of

@@ -10,8 +10,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from bridge.message import LastError, Outcome, Reason
-from notifications.apps import QUEUE
 from notifications.models import EmailMessage, FailureReason, Status
+from notifications.queue import QUEUE
 from notifications.tasks import check_stuck_emails, forget_old_bodies
 from notifications.upkeep import forget_bodies, settle_stuck_emails
 from tests.email_deliveries import claim, email_queue, enqueue

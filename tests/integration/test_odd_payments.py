@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from payments.models import Checkout, Payment
+from payments.queue import queue_check
 from payments.services.due_checks import flag_unfulfilled, queue_due_checks
 from payments.services.reconcile import compare_recent
-from payments.services.refunds import queue_processing
 from payments.states import PaymentStatus
 from tests.checkouts import make_customer, make_payment, purge_checks
 from tests.databases import ClonedDatabase
@@ -115,7 +115,7 @@ def test_checks_of_them_end_readably(
             assert staff.get(page_of(row["id"], "compare")).status_code == 200
             assert staff.post(page_of(row["id"], "check")).status_code == 302
             assert staff.get(page_of(row["id"], "refund")).status_code == 302
-            queue_processing(row["id"], "verify")
+            queue_check(row["id"], "verify")
         work_off()
         compare_recent(hours=1)
         queue_due_checks()

@@ -17,8 +17,8 @@ from balansity.sandbox.frontend import Step, every_order
 from balansity.sandbox.yookassa import YooKassaServer
 from bridge.pgmq import pgmq_queue
 from payments import beat
-from payments.apps import QUEUE
 from payments.models import Appointment, Checkout, PackagePurchase, Payment
+from payments.queue import QUEUE
 from payments.services.attention import clear_attention, flag
 from payments.services.held import give_held
 from payments.services.refunds import request_refund

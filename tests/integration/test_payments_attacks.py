@@ -14,11 +14,10 @@ from balansity.sandbox.yookassa import YooKassaServer
 from bridge.pgmq import pgmq_queue
 from bridge.queues import registry
 from bridge.screening import Order
-from payments.apps import QUEUE
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, PaymentEvent
+from payments.queue import QUEUE, queue_check
 from payments.services import due_checks, reconcile
 from payments.services.create import Caller, create_payment
-from payments.services.refunds import queue_processing
 from payments.states import Attention, EventKind
 from tests.checkouts import make_checkout, make_payment, queued_checks
 from tests.payment_calls import PRICE, Catalogue, Customer, make_catalogue, tomorrow
@@ -210,6 +209,6 @@ def test_a_flood_of_the_queue_waits_behind_our_own_checks(customer: Customer, ca
     write("SET ROLE anon")
     write("SELECT public.queue_payment_processing(gen_random_uuid(), 'verify') FROM generate_series(1, 500)")
     write("RESET ROLE")
-    ours = queue_processing(uuid.uuid4(), "update_status")
+    ours = queue_check(uuid.uuid4(), "update_status")
     order = Order(registry.get(QUEUE), pgmq_queue(QUEUE))
     assert (order.next_ids(10, crowded=True) or [])[:1] == [ours]

@@ -16,9 +16,10 @@ from pytest_django import Settings
 from balansity.sandbox.yookassa import YooKassaServer
 from payments.beat import queue_due_checks
 from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent, Refund
+from payments.queue import queue_check
 from payments.services.attention import clear_attention, flag, open_marks, settle
 from payments.services.due_checks import flag_unfulfilled
-from payments.services.refunds import queue_processing, request_refund
+from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import GRAVITY, Attention, Door, EventKind, OrderKind, ProviderStatus
 from tests.checkouts import make_checkout, make_customer, make_payment
@@ -245,7 +246,7 @@ def test_a_payment_that_turns_up_after_all_is_not_called_refused(shop: YooKassaS
 
 def test_a_check_that_yookassa_answers_with_another_shops_payment_is_a_mismatch(shop: YooKassaServer) -> None:
     checkout = make_checkout(external_id="2f-of-another-shop")
-    queue_processing(checkout.pk, "update_status")
+    queue_check(checkout.pk, "update_status")
     work_off()
     assert reasons(checkout) == [Attention.MISMATCH]
 
@@ -255,7 +256,7 @@ def test_money_that_several_older_rows_claim_is_shown_to_staff_once(shop: YooKas
     shop.succeed(created.id)
     rows = [make_payment(external_payment_id=created.id) for _ in range(3)]
     for row in rows:
-        queue_processing(row.pk, "update_status")
+        queue_check(row.pk, "update_status")
     work_off()
     (mark,) = PaymentAttention.objects.all()
     assert (mark.payment_id, mark.reason) == (rows[0].pk, Attention.MISMATCH)
@@ -270,7 +271,7 @@ def test_money_that_several_older_rows_claim_is_shown_to_staff_once(shop: YooKas
 def test_rows_that_claim_what_nobody_paid_make_no_work(shop: YooKassaServer) -> None:
     created = create_at_yookassa({"shop": "old"})
     for _ in range(2):
-        queue_processing(make_payment(external_payment_id=created.id).pk, "update_status")
+        queue_check(make_payment(external_payment_id=created.id).pk, "update_status")
     work_off()
     assert not PaymentAttention.objects.exists()
 

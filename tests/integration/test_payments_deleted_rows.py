@@ -19,10 +19,10 @@ from payments import beat
 from payments.deleted_rows import rows_are_hidden
 from payments.models import Appointment, Checkout, Fulfilment, Payment, PaymentEvent, Refund, User
 from payments.provider import provider
+from payments.queue import queue_check
 from payments.revenue import MOSCOW, revenue_by_day, total
 from payments.services.attention import clear_attention, open_marks
 from payments.services.reconcile import Lost, compare_recent
-from payments.services.refunds import queue_processing
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door, EventKind, OrderKind, ProviderStatus, RefundStatus
 from tests.checkouts import delete_row, make_checkout, queued_checks
@@ -297,7 +297,7 @@ def test_a_row_that_is_only_hidden_is_not_taken_for_deleted(
         sync_payment(checkout.pk, door=Door.QUEUE)
     assert open_marks(checkout.pk) == []
     assert str(checkout.pk)[:8] not in text(staff.get(DELETED))
-    queue_processing(checkout.pk, "update_status")
+    queue_check(checkout.pk, "update_status")
     with pytest.raises(RowsHidden):
         work_off_to_the_end()
     (mark,) = open_marks(checkout.pk)

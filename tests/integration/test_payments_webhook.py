@@ -11,9 +11,9 @@ from django.test import Client
 
 from bridge.pgmq import pgmq_queue
 from payments import webhook
-from payments.apps import QUEUE
 from payments.models import Checkout, Payment, PaymentEvent, ProviderNotification, Refund
 from payments.notification_sender import HourlyCount
+from payments.queue import QUEUE
 from payments.states import EventKind, NotificationStatus, PaymentStatus, ProviderStatus, RefundStatus
 from tests.checkouts import make_checkout, make_payment, queued_checks
 from tests.webhook_requests import STRANGER, URL, YOOKASSA, assert_nothing_happened, assert_problem, notification, post

@@ -11,9 +11,8 @@ from bridge import outcome
 from bridge.errors import TokenLost
 from bridge.message import LastError, Reason
 from bridge.queues import registry
-from reports.apps import QUEUE
 from reports.models import Kind, Leftover, Report, RequestedBy, Status
-from reports.request import ReportRequest
+from reports.queue import QUEUE, ReportRequest
 from reports.services import request_report, start_report
 from reports.services.outcomes import UploadExpired
 from reports.upkeep import remove_leftovers

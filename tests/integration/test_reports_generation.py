@@ -12,8 +12,8 @@ from bridge import outcome
 from bridge.message import LastError, Reason
 from bridge.queues import registry
 from notifications.request import EmailRequest
-from reports.apps import QUEUE
 from reports.models import FailureReason, Kind, Leftover, Report, Status
+from reports.queue import QUEUE
 from reports.upkeep import remove_leftovers
 from tests.report_deliveries import (
     ABANDONED,

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from balansity.sandbox.storage import StorageServer
 from bridge.queues import registry
-from reports.apps import QUEUE
 from reports.models import FailureReason, Kind, Leftover, Report, RequestedBy, Status
+from reports.queue import QUEUE
 from reports.services import request_report
 from reports.storage import StorageError, delete_object
 from reports.upkeep import FAILURES_STAY, PATIENCE, forget_abandoned, remove_leftovers, settle_stuck_reports

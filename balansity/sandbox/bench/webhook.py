@@ -16,7 +16,7 @@ from balansity.sandbox.bench.rig import Rig, await_true, execute, rig, value
 from balansity.sandbox.process import free_port
 from bridge import wakeup
 from bridge.wakeup import Method
-from payments.apps import QUEUE
+from payments.queue import QUEUE
 from payments.states import PaymentStatus, ProviderStatus
 
 RATE = 100.0

@@ -1,4 +1,4 @@
-"""What a message of the report queue asks for, checked."""
+"""The report queue: what a message of it asks for, checked."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from bridge.errors import InvalidMessage
 from reports.models import Kind
+
+QUEUE = "report_generation_queue"
 
 
 @dataclass(frozen=True, slots=True)

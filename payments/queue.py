@@ -1,11 +1,16 @@
-"""What a message of the payment queue asks for, checked. Anybody may have sent it, so it only says where to look."""
+"""The payment queue: messages that ask for a check. Anybody may have sent one, so it only says where to look."""
 
 import uuid
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
+
+from django.utils import timezone
 
 from bridge.errors import InvalidMessage
+from bridge.pgmq import pgmq_queue
+from bridge.queues import OWN_PRIORITY
 
+QUEUE = "payment_processing_queue"
 ACTIONS = ("verify", "update_status", "refund")
 MOST_ID = 2**63 - 1
 
@@ -41,3 +46,15 @@ class ProcessingRequest:
         if notification is not None and not (type(notification) is int and 0 < notification <= MOST_ID):
             raise InvalidMessage('the key "notification_id" must be a positive whole number')
         return cls(payment_id, action, notification, give=body.get("give") is True)
+
+
+def queue_check(payment_id: uuid.UUID, action: str, *, delay: int = 0, **more: Any) -> int:
+    """Put a message into the payment queue, in the caller's transaction, due after `delay` s; returns its id."""
+    body = {
+        "payment_id": str(payment_id),
+        "action": action,
+        "created_at": timezone.now().isoformat(),
+        "priority": OWN_PRIORITY,
+        **more,
+    }
+    return pgmq_queue(QUEUE).send(body, delay=delay)

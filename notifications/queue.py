@@ -1,11 +1,35 @@
-"""Sends a failed mail again, for staff."""
+"""The mail queue: how other packages put a mail into it, and how staff put one back that failed."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from bridge.errors import BridgeError
+from bridge.pgmq import pgmq_queue
 from bridge.requeue import requeue_message
 from notifications.errors import NotResendable
 from notifications.models import EmailMessage, Status
+
+QUEUE = "email_queue"
+
+
+def queue_email(*, to: str, subject: str, template: str, variables: Mapping[str, Any]) -> int:
+    """Put a mail into the queue and return the message's id.
+
+    The message exists exactly when the caller's transaction commits. `variables` must be JSON; what is missing in them
+    shows when the mail is made, as for any other sender.
+    """
+    body = {
+        "to": to,
+        "subject": subject,
+        "template": template,
+        "variables": dict(variables),
+        "priority": 0,
+        "created_at": timezone.now().isoformat(),
+    }
+    return pgmq_queue(QUEUE).send(body)
 
 
 def send_again(row: EmailMessage) -> int:

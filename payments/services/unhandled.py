@@ -10,7 +10,7 @@ from bridge.message import LastError, Message, Reason
 from bridge.rights import RowsHidden
 from payments.errors import PaymentMissing, ProviderMismatch, UnclearClaim
 from payments.models import Checkout, Payment
-from payments.processing import ProcessingRequest
+from payments.queue import ProcessingRequest
 from payments.services.attention import flag, flag_uncharted
 from payments.services.locks import lock_payment
 from payments.services.notifications import fail_notification
