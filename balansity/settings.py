@@ -129,8 +129,8 @@ if SANDBOX:
     STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = True
     # The demo shop, by name alone: the image of production comes without the sandbox.
-    INSTALLED_APPS.append("balansity.sandbox.shop")
-    ROOT_URLCONF = "balansity.sandbox.urls"
+    INSTALLED_APPS.append("sandbox.shop")
+    ROOT_URLCONF = "sandbox.urls"
 
 WHERE = "./dev starts one for development; production puts the address into .env"
 DATABASE_URL = env.required("DATABASE_URL", WHERE)

@@ -8,12 +8,12 @@ from typing import Any
 
 from django.db import connection
 
-from balansity.sandbox.frontend import Order, Step, Visit, as_the_clock_has_it
-from balansity.sandbox.yookassa import YooKassaServer
 from payments import beat
 from payments.models import Appointment, Checkout, Fulfilment, Payment
 from payments.services.sync import sync_payment
 from payments.states import Door
+from sandbox.frontend import Order, Step, Visit, as_the_clock_has_it
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_customer
 from tests.front_ends import visit_of
 from tests.payment_calls import Catalogue, Customer, tomorrow

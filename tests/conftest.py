@@ -19,9 +19,9 @@ import redis
 from django.conf import settings
 from pytest_django import DjangoDbBlocker, Settings
 
-from balansity.sandbox.mailbox import Mailbox
-from balansity.sandbox.services import Sandbox
-from balansity.sandbox.yookassa import YooKassaServer
+from sandbox.mailbox import Mailbox
+from sandbox.services.sandbox import Sandbox
+from sandbox.yookassa import YooKassaServer
 from tests.databases import PGMQ_VERSIONS, ClonedDatabase, DatabaseServer
 from tests.network import only_this_machine
 
@@ -59,7 +59,7 @@ def _start_sandbox() -> Sandbox:
     # Tests that are not about the wait for the front end's own row see bookings at once; those that are say so.
     os.environ["APPOINTMENT_WAIT_SECONDS"] = "0"
     # The usual settings and a queue whose messages say what their handler does.
-    os.environ["DJANGO_SETTINGS_MODULE"] = "balansity.sandbox.probe.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "sandbox.probe.settings"
     return sandbox
 
 
@@ -139,7 +139,7 @@ def broker_url() -> Iterator[str]:
 
 @pytest.fixture
 def mailbox(tmp_path: Path, settings: Settings) -> Iterator[Mailbox]:
-    """A mail server of the test's own, which Django sends to. See `balansity.sandbox.mailbox.faults` for its moods."""
+    """A mail server of the test's own, which Django sends to. See `sandbox.mailbox.faults` for its moods."""
     with Mailbox(tmp_path / "mail") as server:
         settings.EMAIL_BACKEND = "notifications.smtp.SmtpBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = server.host, server.port

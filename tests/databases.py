@@ -17,10 +17,10 @@ from django.db import connections
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from balansity.sandbox.pgmq_install import official_sql
-from balansity.sandbox.postgres import OWNER, create_database, drop_database, execute
-from balansity.sandbox.probe.apps import QUEUE as PROBE_QUEUE
-from balansity.sandbox.supabase import prepare
+from sandbox.probe.apps import QUEUE as PROBE_QUEUE
+from sandbox.services.pgmq_install import official_sql
+from sandbox.services.postgres import OWNER, create_database, drop_database, execute
+from sandbox.services.supabase import prepare
 
 # The newest first: it is the default.
 PGMQ_VERSIONS = ("1.13", "1.11", "1.4")

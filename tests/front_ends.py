@@ -7,9 +7,9 @@ from typing import Any
 
 from django.test import Client
 
-from balansity.sandbox.frontend import Answer, Order, Tab, Visit
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Checkout
+from sandbox.frontend import Answer, Order, Tab, Visit
+from sandbox.yookassa import YooKassaServer
 from tests.payment_calls import Customer
 
 

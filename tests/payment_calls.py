@@ -13,8 +13,8 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Appointment, AppointmentType, Package, Payment, Profile, User
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_customer
 from tests.supabase_tokens import access_token
 

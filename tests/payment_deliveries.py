@@ -10,7 +10,6 @@ from celery.exceptions import Retry
 from django.db import connection
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import YooKassaServer
 from bridge.errors import PermanentError
 from bridge.pgmq import pgmq_queue
 from payments.models import Appointment, Checkout, Fulfilment, Payment
@@ -20,6 +19,7 @@ from payments.states import Attention, PaymentStatus
 from payments.tasks import process
 from payments.yookassa.errors import Unavailable
 from payments.yookassa.objects import ProviderPayment
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout
 from tests.payment_calls import Answer
 from tests.yookassa_shop import READ_TIMEOUT, SECRET_KEY, SHOP_ID, payment_body

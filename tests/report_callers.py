@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.test import Client
 
-from balansity.sandbox.tokens import access_token
+from sandbox.tokens import access_token
 from tests.report_deliveries import MARIA_CHECKUP
 
 REPORTS = "/api/reports"

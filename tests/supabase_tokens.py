@@ -1,6 +1,6 @@
 """Tokens of Supabase's users, and an Auth server that publishes keys, knows sessions, and misbehaves on request.
 
-HS256 tokens come from `balansity.sandbox.tokens.access_token`; a `KeyPair` signs those of a hosted Supabase, which say
+HS256 tokens come from `sandbox.tokens.access_token`; a `KeyPair` signs those of a hosted Supabase, which say
 who issued them.
 """
 
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from balansity.api.configuration import SANDBOX_JWT_ISSUER
-from balansity.sandbox.tokens import access_token, user_claims
+from sandbox.tokens import access_token, user_claims
 
 __all__ = ["AuthServer", "Fault", "KeyPair", "access_token", "ec_key", "hosted_claims", "rsa_key", "serving_auth"]
 

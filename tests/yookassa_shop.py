@@ -6,8 +6,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.yookassa.client import YooKassaClient
+from sandbox.yookassa import YooKassaServer
 
 SHOP_ID, SECRET_KEY = "100500", "test_key-of-nobody"
 READ_TIMEOUT = 0.4

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from balansity.sandbox.broker import Broker
-from balansity.sandbox.mailbox import Mailbox
-from balansity.sandbox.process import free_port
+from sandbox.mailbox import Mailbox
+from sandbox.services.broker import Broker
+from sandbox.services.process import free_port
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 from tests.databases import ClonedDatabase
@@ -47,7 +47,7 @@ def fleet(database: ClonedDatabase, broker_url: str, mailbox: Mailbox, tmp_path:
 
 @pytest.fixture
 def probe(database: ClonedDatabase) -> Ledger:
-    """The queue whose messages say what their handler does (`balansity.sandbox.probe.tasks`)."""
+    """The queue whose messages say what their handler does (`sandbox.probe.tasks`)."""
     return Ledger(database.url, "probe_queue", create=True)
 
 

@@ -2,7 +2,7 @@
 
 import redis
 
-from balansity.sandbox.broker import Broker
+from sandbox.services.broker import Broker
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 from tests.acceptance.proxy import HoldingProxy

@@ -7,7 +7,7 @@ import socket
 import pytest
 import redis
 
-from balansity.sandbox.broker import Broker
+from sandbox.services.broker import Broker
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from balansity.api.configuration import SANDBOX_JWT_SECRET
-from balansity.sandbox.process import identity
-from balansity.sandbox.storage_service import StorageService
-from balansity.sandbox.yookassa_service import YooKassaService
+from sandbox.services.process import identity
+from sandbox.services.storage import StorageService
+from sandbox.services.yookassa import YooKassaService
 from tests.acceptance.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, "-m", "balansity.sandbox.demo", "--fast", "--folder"]
+COMMAND = [sys.executable, "-m", "sandbox.demo", "--fast", "--folder"]
 # The demo takes these for services to use, and the run's own must not be mixed with its messages.
 OUTSIDE = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from balansity.sandbox.mailbox import Mailbox
+from sandbox.mailbox import Mailbox
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.mails import mail_log, payment_failed
 from tests.acceptance.processes import Fleet

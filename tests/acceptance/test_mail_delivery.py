@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TypeVar
 
-from balansity.sandbox.mailbox import Mailbox
+from sandbox.mailbox import Mailbox
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.mails import mail_log, payment_failed, reminder
 from tests.acceptance.processes import Fleet

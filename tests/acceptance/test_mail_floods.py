@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from balansity.sandbox.mailbox import Mailbox
+from sandbox.mailbox import Mailbox
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until

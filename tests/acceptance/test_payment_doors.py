@@ -12,13 +12,13 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.process import free_port
-from balansity.sandbox.tokens import access_token
-from balansity.sandbox.yookassa import Notifications, YooKassaServer
 from payments.models import Appointment, AppointmentType, Checkout, Fulfilment, Payment, PaymentEvent
 from payments.models import ProviderNotification as Journal
 from payments.queue import QUEUE
 from payments.states import EventKind, NotificationStatus, OrderKind, PaymentStatus, ProviderStatus
+from sandbox.services.process import free_port
+from sandbox.tokens import access_token
+from sandbox.yookassa import Notifications, YooKassaServer
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until

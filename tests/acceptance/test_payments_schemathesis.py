@@ -23,10 +23,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from balansity.sandbox.process import free_port
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Payment
 from payments.states import ProviderStatus
+from sandbox.services.process import free_port
+from sandbox.yookassa import YooKassaServer
 from tests.acceptance.processes import ROOT, Fleet
 from tests.checkouts import make_checkout
 from tests.payment_calls import Customer, make_catalogue

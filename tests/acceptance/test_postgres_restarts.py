@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from balansity.sandbox.postgres import Postgres
-from balansity.sandbox.process import free_port
-from balansity.sandbox.supabase import prepare
+from sandbox.services.postgres import Postgres
+from sandbox.services.process import free_port
+from sandbox.services.supabase import prepare
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import ROOT, Fleet
 from tests.acceptance.waiting import wait_until

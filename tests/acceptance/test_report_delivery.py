@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from balansity.sandbox.mailbox import Mailbox
-from balansity.sandbox.storage import Fault, FaultKind, StorageServer
+from sandbox.mailbox import Mailbox
+from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from balansity.sandbox.state import State
+from sandbox.services.state import State
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 VERBS = ("demo", "up", "sandbox", "manage", "test", "check", "bench", "lock", "help")
@@ -51,7 +51,7 @@ def run(*arguments: str) -> str:
     """Run `./dev sandbox …` without the launcher, which would look at the installed packages first."""
     outside = ("DATABASE_URL", "REDIS_URL")
     return subprocess.run(
-        [sys.executable, "-m", "balansity.sandbox.cli", "sandbox", *arguments],
+        [sys.executable, "-m", "sandbox.dev.cli", "sandbox", *arguments],
         cwd=CHECKOUT,
         env={variable: value for variable, value in os.environ.items() if variable not in outside},
         capture_output=True,

@@ -14,9 +14,9 @@ import pytest
 import redis
 import requests
 
-from balansity.sandbox.errors import SandboxError
-from balansity.sandbox.process import identity
-from balansity.sandbox.services import Sandbox, sweep
+from sandbox.errors import SandboxError
+from sandbox.services.process import identity
+from sandbox.services.sandbox import Sandbox, sweep
 from tests.acceptance.waiting import wait_until
 from tests.databases import DatabaseServer
 
@@ -28,7 +28,7 @@ STAND_INS = {"yookassa", "storage"}
 HOLDER = """
 import signal, sys, time
 from pathlib import Path
-from balansity.sandbox.services import Sandbox
+from sandbox.services.sandbox import Sandbox
 # Whoever runs the tests in the background of a shell ignores it, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with Sandbox("one", root=Path(sys.argv[1]), variables={}, durable=False, seed=False, stand_ins=True):

@@ -9,11 +9,11 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from balansity.sandbox.mailbox import Mailbox
-from balansity.sandbox.process import free_port
-from balansity.sandbox.stand_ins import webhook_url
-from balansity.sandbox.yookassa.notifications import Notifications
-from balansity.sandbox.yookassa.server import YooKassaServer
+from sandbox.mailbox import Mailbox
+from sandbox.services.process import free_port
+from sandbox.services.stand_ins import webhook_url
+from sandbox.yookassa.notifications import Notifications
+from sandbox.yookassa.server import YooKassaServer
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
 from tests.databases import ClonedDatabase

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import requests
 
-from balansity.sandbox.process import free_port
+from sandbox.services.process import free_port
 from tests.acceptance.processes import Fleet
 
 GUESSERS = 6

@@ -13,11 +13,11 @@ import pytest
 import requests
 from pytest_django import Settings
 
-from balansity.sandbox.process import free_port
-from balansity.sandbox.tokens import access_token
-from balansity.sandbox.yookassa import FaultKind, YooKassaServer
 from payments.models import Checkout, IdempotencyKey
 from payments.models import ProviderNotification as Journal
+from sandbox.services.process import free_port
+from sandbox.tokens import access_token
+from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.acceptance.processes import Child, Fleet
 from tests.acceptance.waiting import wait_until
 from tests.databases import ClonedDatabase

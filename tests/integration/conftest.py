@@ -11,7 +11,7 @@ from django.core.files.storage import storages
 from freezegun import freeze_time
 from pytest_django import Settings
 
-from balansity.sandbox.storage import StorageServer
+from sandbox.storage import StorageServer
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def clock() -> Iterator[Any]:
 
 @pytest.fixture
 def storage_server(tmp_path: Path, settings: Settings) -> Iterator[StorageServer]:
-    """The storage that reports are kept in. See `balansity.sandbox.storage.faults` for its moods."""
+    """The storage that reports are kept in. See `sandbox.storage.faults` for its moods."""
     with StorageServer(tmp_path / "storage") as server:
         options = {"url": server.url, "service_key": server.service_key, "bucket": "reports", "timeout": 1.0}
         reports = {"BACKEND": "reports.supabase_storage.SupabaseStorage", "OPTIONS": options}

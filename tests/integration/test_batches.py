@@ -11,7 +11,6 @@ from django.db import OperationalError
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import YooKassaServer
 from bridge.batches import one_by_one, without_message
 from bridge.pgmq import pgmq_queue
 from notifications.models import EmailMessage
@@ -23,6 +22,7 @@ from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door, NotificationStatus, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Unavailable
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import delete_row, make_checkout, queued_checks
 from tests.databases import ClonedDatabase
 from tests.email_deliveries import enqueue

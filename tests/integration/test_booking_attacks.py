@@ -9,12 +9,12 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.frontend import Step
-from balansity.sandbox.yookassa import YooKassaServer
 from payments import beat
 from payments.models import Checkout, Fulfilment, PackagePurchase, Payment
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door
+from sandbox.frontend import Step
+from sandbox.yookassa import YooKassaServer
 from tests.bookings import PAID, WAIT, Buyer, Clock, again, buyer, let_wait_pass
 from tests.databases import ClonedDatabase
 from tests.payment_calls import Catalogue, Customer, make_catalogue, tomorrow

@@ -9,7 +9,7 @@ from django.db import connection
 from psycopg2.extensions import connection as Connection
 from pytest_django import DjangoDbBlocker
 
-from balansity.sandbox.supabase import prepare
+from sandbox.services.supabase import prepare
 from tests.databases import DatabaseServer, django_on
 
 EVERYTHING = """

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from balansity.sandbox.mailbox import Mailbox, Security, Verdict
 from bridge.errors import PermanentError
 from notifications.delivery import Mailer, OutgoingEmail, stable_message_id
 from notifications.errors import DeliveryDeferred, OurFault
+from sandbox.mailbox import Mailbox, Security, Verdict
 from tests.scripted_smtp import ScriptedServer
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)

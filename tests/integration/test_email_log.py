@@ -10,7 +10,6 @@ from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.mailbox import Mailbox, Verdict
 from bridge import outcome
 from bridge.errors import DuplicateMessage, TokenLost
 from bridge.message import LastError, Reason
@@ -22,6 +21,7 @@ from notifications.models import EmailMessage, FailureReason, Status
 from notifications.queue import QUEUE
 from notifications.rendering import render_email
 from notifications.request import EmailRequest
+from sandbox.mailbox import Mailbox, Verdict
 from tests.databases import ClonedDatabase
 from tests.email_deliveries import attempt, claim, email_queue, enqueue, outcome_of, read_one, row_of
 

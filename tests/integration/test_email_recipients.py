@@ -13,7 +13,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.mailbox import Mailbox
 from bridge.errors import Refused
 from notifications.delivery import mailer
 from notifications.errors import CustomersHidden
@@ -22,6 +21,7 @@ from notifications.models import EmailMessage, FailureReason, Status
 from notifications.recipients import find_unwelcome
 from notifications.rendering import render_email
 from notifications.request import EmailRequest
+from sandbox.mailbox import Mailbox
 from tests.email_deliveries import attempt, claim, email_queue, enqueue, outcome_of
 from tests.report_deliveries import ANNA, MARIA_CHECKUP
 

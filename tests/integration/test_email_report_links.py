@@ -15,14 +15,14 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.mailbox import Mailbox
-from balansity.sandbox.storage import StorageServer
 from notifications.delivery import OutgoingEmail, Receipt, mailer
 from notifications.errors import DeliveryDeferred
 from notifications.mail_log import first_attempt
 from notifications.models import EmailMessage, FailureReason, Status
 from notifications.queue import QUEUE
 from reports.links import make_file_url
+from sandbox.mailbox import Mailbox
+from sandbox.storage import StorageServer
 from tests.email_deliveries import attempt, claim, email_queue
 from tests.report_deliveries import make, queued_mails
 

@@ -11,7 +11,6 @@ from celery import current_app
 from django.db import connection, transaction
 from pytest_django import Settings
 
-from balansity.sandbox.mailbox import Mailbox
 from bridge.drain import Drain
 from bridge.publisher import Publisher
 from bridge.queues import registry
@@ -24,6 +23,7 @@ from notifications.models import EmailMessage, FailureReason, Status
 from notifications.queue import QUEUE
 from notifications.recipients import find_own, find_unwelcome
 from notifications.screening import LEAST
+from sandbox.mailbox import Mailbox
 from tests.email_deliveries import attempt, email_queue, enqueue, outcome_of
 from tests.email_samples import message_body
 from tests.integration.test_email_recipients import ANNAS, acting_as, change_email, pay

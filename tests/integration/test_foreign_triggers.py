@@ -8,14 +8,14 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from freezegun import freeze_time
 
-from balansity.sandbox.frontend import Step
-from balansity.sandbox.yookassa import YooKassaServer
 from payments import beat
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, PaymentEvent, Refund
 from payments.services.foreign import ForeignRefusal, foreign_write
 from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door, EventKind, ProviderStatus, RefundStatus
+from sandbox.frontend import Step
+from sandbox.yookassa import YooKassaServer
 from tests.bookings import PAID, Buyer, buyer
 from tests.databases import ClonedDatabase
 from tests.payment_calls import Catalogue, Customer, at_yookassa, make_catalogue, tomorrow

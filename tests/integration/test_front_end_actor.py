@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import psycopg2.errors
 import pytest
 
-from balansity.sandbox.frontend import Order, Step, as_the_clock_has_it, every_order
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Appointment, Fulfilment, Payment
+from sandbox.frontend import Order, Step, as_the_clock_has_it, every_order
+from sandbox.yookassa import YooKassaServer
 from tests.databases import ClonedDatabase
 from tests.front_ends import tab_of, visit_of
 from tests.payment_calls import Customer, make_catalogue, tomorrow

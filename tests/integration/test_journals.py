@@ -6,11 +6,11 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from balansity.sandbox.probe.apps import QUEUE as PROBE_QUEUE
 from bridge.message import LastError, Message, Reason, Token
 from bridge.queues import registry
 from notifications.models import EmailMessage
 from reports.models import Report
+from sandbox.probe.apps import QUEUE as PROBE_QUEUE
 from tests.email_samples import message_body
 from tests.report_deliveries import ANNA, MARIA_CHECKUP
 

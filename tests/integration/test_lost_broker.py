@@ -11,8 +11,8 @@ from celery import current_app, signals
 from kombu import Connection, Consumer, Producer, Queue
 from kombu.transport import redis
 
-from balansity.sandbox.broker import Broker
-from balansity.sandbox.process import free_port
+from sandbox.services.broker import Broker
+from sandbox.services.process import free_port
 
 
 @pytest.fixture

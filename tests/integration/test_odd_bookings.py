@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from balansity.sandbox.frontend import Order, Step
-from balansity.sandbox.yookassa import YooKassaServer
 from notifications.request import EmailRequest
 from payments.models import Appointment, Checkout, Fulfilment, Payment
+from sandbox.frontend import Order, Step
+from sandbox.yookassa import YooKassaServer
 from tests.databases import ClonedDatabase
 from tests.front_ends import tab_of, visit_of
 from tests.odd_rows import APPOINTMENTS, USERS, change, insertion

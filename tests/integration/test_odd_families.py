@@ -11,10 +11,10 @@ from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from balansity.sandbox.frontend import Tab
 from notifications.request import EmailRequest
 from reports.models import Report, Status
 from reports.upkeep import forget_abandoned, settle_stuck_reports
+from sandbox.frontend import Tab
 from tests.checkouts import make_customer
 from tests.databases import ClonedDatabase
 from tests.front_ends import ClientApi

@@ -6,12 +6,12 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from balansity.sandbox.frontend import Step
-from balansity.sandbox.mailbox import Mailbox
-from balansity.sandbox.yookassa import YooKassaServer
 from notifications.models import EmailMessage, Status
 from payments import beat
 from payments.models import Appointment, Checkout
+from sandbox.frontend import Step
+from sandbox.mailbox import Mailbox
+from sandbox.yookassa import YooKassaServer
 from tests.bookings import PAID, Buyer, again, buyer
 from tests.databases import ClonedDatabase
 from tests.email_deliveries import attempt, enqueue

@@ -13,8 +13,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from balansity.sandbox.frontend import Step, every_order
-from balansity.sandbox.yookassa import YooKassaServer
 from bridge.pgmq import pgmq_queue
 from payments import beat
 from payments.models import Appointment, Checkout, PackagePurchase, Payment
@@ -25,6 +23,8 @@ from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door
 from payments.tasks import process
+from sandbox.frontend import Step, every_order
+from sandbox.yookassa import YooKassaServer
 from tests.bookings import PAID, WAIT, Buyer, Clock, again, buyer, let_wait_pass, now_in_database
 from tests.databases import ClonedDatabase
 from tests.payment_calls import PRICE, Catalogue, Customer, make_catalogue, tomorrow

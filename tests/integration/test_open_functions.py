@@ -8,9 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from balansity.sandbox.storage import StorageServer
 from bridge.heartbeat import Heartbeat
 from bridge.open_functions import KNOWN, find_open_functions
+from sandbox.storage import StorageServer
 from tests.databases import ClonedDatabase
 from tests.report_deliveries import ANNA, attempt, outcome_of
 

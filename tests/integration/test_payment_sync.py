@@ -11,8 +11,6 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from freezegun import freeze_time
 
-from balansity.sandbox.yookassa import YooKassaServer
-from balansity.sandbox.yookassa.records import Status
 from bridge.errors import PermanentError
 from payments.errors import PaymentMissing, ProviderMismatch, RefundRefused
 from payments.minutes import minute_of
@@ -36,6 +34,8 @@ from payments.services.refunds import remaining_amount, request_refund
 from payments.services.sync import record_refused, sync_payment
 from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Rejected, Unavailable
+from sandbox.yookassa import YooKassaServer
+from sandbox.yookassa.records import Status
 from tests.checkouts import make_customer, queued_checks
 
 PRICE = Decimal("4500.00")

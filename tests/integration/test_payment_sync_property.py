@@ -10,9 +10,6 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from balansity.sandbox.yookassa import YooKassaServer
-from balansity.sandbox.yookassa.errors import ApiError
-from balansity.sandbox.yookassa.records import Status
 from payments.errors import RefundRefused
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, Refund
 from payments.provider import provider
@@ -20,6 +17,9 @@ from payments.services.observe import Observation, observe_payment
 from payments.services.refunds import request_refund
 from payments.services.sync import apply_observation, record_created, sync_payment
 from payments.states import HOLDING_MONEY, Door, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
+from sandbox.yookassa import YooKassaServer
+from sandbox.yookassa.errors import ApiError
+from sandbox.yookassa.records import Status
 from tests.checkouts import make_customer
 from tests.databases import ClonedDatabase
 

@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import FaultKind, YooKassaServer
 from payments.models import Checkout, Payment, PaymentEvent, ProviderNotification
 from payments.states import Attention, Door, EventKind, NotificationStatus, PaymentStatus, ProviderStatus
+from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.checkouts import make_checkout, make_payment, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import shop_at_yookassa, start_payment, work_off

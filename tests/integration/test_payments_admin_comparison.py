@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import FaultKind, YooKassaServer
 from payments.models import Checkout, PaymentEvent, Refund
 from payments.states import ProviderStatus, RefundStatus
+from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.checkouts import make_checkout, make_payment, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import shop_at_yookassa, start_payment

@@ -13,10 +13,10 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Checkout, Payment, PaymentEvent, Refund, User
 from payments.services.attention import open_marks
 from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import shop_at_yookassa, start_payment, work_off

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Checkout, Payment, PaymentEvent
 from payments.states import EventKind, PaymentStatus
+from sandbox.yookassa import YooKassaServer
 from tests.payment_calls import Catalogue, Customer, at_once, at_yookassa, make_catalogue, tomorrow
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")

@@ -11,9 +11,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Appointment, Checkout, Payment, PaymentEvent, User
 from payments.states import EventKind, OrderKind, PaymentStatus, ProviderStatus
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_customer, make_payment
 from tests.payment_calls import PRICE, Answer, Catalogue, Customer, at_once, at_yookassa, make_catalogue, tomorrow
 from tests.supabase_tokens import access_token

@@ -16,7 +16,6 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from balansity.api.parsers import DecimalJSONParser
-from balansity.sandbox.yookassa import FaultKind, YooKassaServer
 from payments.api.idempotent import IdempotentView
 from payments.models import Checkout, IdempotencyKey, Payment
 from payments.problems import IdempotencyKeyReused, RequestInFlight
@@ -29,6 +28,7 @@ from payments.services.idempotency import (
     keep_answer,
     release_key,
 )
+from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.acceptance.waiting import wait_until
 from tests.payment_calls import Catalogue, Customer, at_once, at_yookassa, make_catalogue
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import FaultKind, YooKassaServer
 from payments.models import Checkout, Payment, PaymentEvent
 from payments.states import Attention, EventKind, PaymentStatus, ProviderStatus
+from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.payment_calls import Catalogue, Customer, at_once, at_yookassa, make_catalogue
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")

@@ -10,10 +10,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.tokens import access_token
-from balansity.sandbox.yookassa import FaultKind, YooKassaServer
 from payments.models import Checkout, Fulfilment, PackagePurchase, Payment
 from payments.states import PaymentStatus, ProviderStatus
+from sandbox.tokens import access_token
+from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.checkouts import make_checkout, make_payment
 from tests.payment_calls import Catalogue, Customer, at_once, at_yookassa, make_catalogue
 

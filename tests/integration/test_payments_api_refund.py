@@ -9,10 +9,10 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Checkout, IdempotencyKey, PaymentEvent, Refund
 from payments.models import User as Customers
 from payments.states import Door, EventKind, ProviderStatus
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import delete_row, make_checkout, queued_checks
 from tests.payment_calls import Answer, Customer, read_answer
 

@@ -10,7 +10,6 @@ from django.db import connection
 from django.utils import timezone
 from freezegun import freeze_time
 
-from balansity.sandbox.yookassa import YooKassaServer
 from bridge.pgmq import pgmq_queue
 from bridge.queues import registry
 from bridge.screening import Order
@@ -19,6 +18,7 @@ from payments.queue import QUEUE, queue_check
 from payments.services import due_checks, reconcile
 from payments.services.create import Caller, create_payment
 from payments.states import Attention, EventKind
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, make_payment, queued_checks
 from tests.payment_calls import PRICE, Catalogue, Customer, make_catalogue, tomorrow
 from tests.payment_deliveries import assert_left_to_staff, create_at_yookassa, paid, work_off

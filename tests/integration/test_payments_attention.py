@@ -13,7 +13,6 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.beat import queue_due_checks
 from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent, Refund
 from payments.queue import queue_check
@@ -22,6 +21,7 @@ from payments.services.due_checks import flag_unfulfilled
 from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import GRAVITY, Attention, Door, EventKind, OrderKind, ProviderStatus
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, make_customer, make_payment
 from tests.databases import ClonedDatabase
 from tests.payment_calls import make_catalogue, tomorrow

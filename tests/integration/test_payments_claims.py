@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Checkout, Fulfilment, Payment
 from payments.states import Attention, PaymentStatus
+from sandbox.yookassa import YooKassaServer
 from tests.payment_calls import Catalogue, Customer, make_catalogue, tomorrow
 from tests.payment_deliveries import assert_left_to_staff, create_at_yookassa, paid
 

@@ -4,11 +4,11 @@ import pytest
 from django.utils import timezone
 from freezegun import freeze_time
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.models import Checkout, Payment
 from payments.services.create import DOUBLE_CLICK
 from payments.services.sync import sync_payment
 from payments.states import Door
+from sandbox.yookassa import YooKassaServer
 from tests.databases import ClonedDatabase
 from tests.payment_calls import Answer, Catalogue, Customer, at_yookassa, make_catalogue
 

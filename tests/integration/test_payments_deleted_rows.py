@@ -13,7 +13,6 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import YooKassaServer
 from bridge.rights import RowsHidden
 from payments import beat
 from payments.deleted_rows import rows_are_hidden
@@ -25,6 +24,7 @@ from payments.services.attention import clear_attention, open_marks
 from payments.services.reconcile import Lost, compare_recent
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door, EventKind, OrderKind, ProviderStatus, RefundStatus
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import delete_row, make_checkout, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_calls import make_catalogue, tomorrow

@@ -10,7 +10,6 @@ from django.utils import timezone
 from freezegun import freeze_time
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import Status, YooKassaServer
 from payments import beat
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
@@ -20,6 +19,7 @@ from payments.services.sync import sync_payment
 from payments.states import Door, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Unavailable
+from sandbox.yookassa import Status, YooKassaServer
 from tests.checkouts import make_checkout, purge_checks, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_calls import make_catalogue

@@ -9,7 +9,6 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments import beat
 from payments.models import Checkout, Fulfilment, Payment, PaymentEvent, ProviderNotification
 from payments.notice import Notice
@@ -22,6 +21,7 @@ from payments.services.notifications import (
     settle_notification,
 )
 from payments.states import Attention, EventKind, NotificationStatus, PaymentStatus, ProviderStatus
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, make_payment, purge_checks, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import shop_at_yookassa, start_payment, work_off

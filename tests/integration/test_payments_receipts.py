@@ -9,7 +9,6 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments.errors import ReceiptImpossible
 from payments.models import Checkout, PaymentEvent, Refund, User
 from payments.provider import provider
@@ -17,6 +16,7 @@ from payments.services.attention import clear_attention, open_marks
 from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door, EventKind, ProviderStatus, RefundStatus
+from sandbox.yookassa import YooKassaServer
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import create_at_yookassa, shop_at_yookassa, start_payment, work_off
 from tests.yookassa_shop import receipt, refund_body

@@ -11,7 +11,6 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments import beat
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
@@ -22,6 +21,7 @@ from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door, PaymentStatus, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Unavailable
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, make_customer, make_payment, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import create_at_yookassa, shop_at_yookassa, start_payment, work_off

@@ -10,11 +10,11 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from balansity.sandbox.yookassa import YooKassaServer
 from payments import beat
 from payments.models import Checkout, PaymentEvent
 from payments.services.attention import clear_attention
 from payments.states import Attention, EventKind, ProviderStatus
+from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import shop_at_yookassa, start_payment, work_off

@@ -13,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from balansity.sandbox.storage import Fault, FaultKind, StorageServer
 from reports.advice import advice_for
 from reports.models import FailureReason, Kind, Report, RequestedBy, Status
+from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.report_deliveries import (
     ABANDONED,
     ANNA,

@@ -14,9 +14,9 @@ from django.core.signing import TimestampSigner
 from django.utils import timezone
 from freezegun import freeze_time
 
-from balansity.sandbox.storage import Fault, FaultKind, StorageServer
 from reports.links import make_file_url
 from reports.models import Kind, Report
+from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.report_callers import REPORTS, Caller, content_of
 from tests.report_deliveries import (
     AMINA_IN_PROGRESS,

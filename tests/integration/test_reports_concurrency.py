@@ -6,7 +6,6 @@ from hashlib import sha256
 import pytest
 from django.db import transaction
 
-from balansity.sandbox.storage import StorageServer
 from bridge import outcome
 from bridge.errors import TokenLost
 from bridge.message import LastError, Reason
@@ -16,6 +15,7 @@ from reports.queue import QUEUE, ReportRequest
 from reports.services import request_report, start_report
 from reports.services.outcomes import UploadExpired
 from reports.upkeep import remove_leftovers
+from sandbox.storage import StorageServer
 from tests.report_deliveries import (
     ANNA,
     MARIA_CHECKUP,

@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from balansity.sandbox.storage import Fault, FaultKind, StorageServer
 from bridge import outcome
 from bridge.message import LastError, Reason
 from bridge.queues import registry
@@ -15,6 +14,7 @@ from notifications.request import EmailRequest
 from reports.models import FailureReason, Kind, Leftover, Report, Status
 from reports.queue import QUEUE
 from reports.upkeep import remove_leftovers
+from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.report_deliveries import (
     ABANDONED,
     ALEKSANDRA,

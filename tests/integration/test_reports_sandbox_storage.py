@@ -12,8 +12,8 @@ import pytest
 from storage3 import SyncStorageClient
 from storage3.exceptions import StorageApiError
 
-from balansity.sandbox.storage import StorageServer
-from balansity.sandbox.storage_service import StorageService
+from sandbox.services.storage import StorageService
+from sandbox.storage import StorageServer
 
 KEY = "somebody/report.pdf"
 

@@ -14,12 +14,12 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.utils import timezone
 
-from balansity.sandbox.process import free_port
-from balansity.sandbox.storage import Fault, FaultKind, StorageServer
 from reports.models import Leftover, Report
 from reports.storage import LocalStorage, ObjectMissing, StorageError, StorageRefused, StorageUnavailable, read_document
 from reports.supabase_storage import SupabaseStorage
 from reports.upkeep import remove_leftovers
+from sandbox.services.process import free_port
+from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.report_deliveries import make
 
 KEY = "a0000000-0000-4000-8000-000000000001/c0000000-0000-4000-8000-000000000001/0123456789abcdef.pdf"

@@ -8,13 +8,13 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from balansity.sandbox.storage import StorageServer
 from bridge.queues import registry
 from reports.models import FailureReason, Kind, Leftover, Report, RequestedBy, Status
 from reports.queue import QUEUE
 from reports.services import request_report
 from reports.storage import StorageError, delete_object
 from reports.upkeep import FAILURES_STAY, PATIENCE, forget_abandoned, remove_leftovers, settle_stuck_reports
+from sandbox.storage import StorageServer
 from tests.poison import poison
 from tests.report_deliveries import (
     ANNA,

@@ -12,7 +12,6 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from balansity.sandbox.storage import StorageServer
 from balansity.start import look_around
 from bridge import runner as runner_module
 from bridge.heartbeat import Heartbeat
@@ -27,6 +26,7 @@ from notifications.upkeep import settle_stuck_emails
 from reports.models import Leftover, Report
 from reports.models import Status as ReportStatus
 from reports.upkeep import forget_abandoned, remove_leftovers, settle_stuck_reports
+from sandbox.storage import StorageServer
 from tests.databases import ClonedDatabase, DatabaseServer
 from tests.guests import Guest, django_as
 from tests.report_callers import Caller

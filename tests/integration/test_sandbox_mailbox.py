@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from balansity.sandbox.mailbox import Mailbox, Security, Verdict
-from balansity.sandbox.mailbox.page import serve_page
+from sandbox.mailbox import Mailbox, Security, Verdict
+from sandbox.mailbox.page import serve_page
 from tests.acceptance.waiting import wait_until
 
 

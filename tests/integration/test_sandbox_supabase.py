@@ -8,8 +8,8 @@ import psycopg2
 import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 
-from balansity.sandbox.errors import SandboxError
-from balansity.sandbox.supabase import Prepared, prepare
+from sandbox.errors import SandboxError
+from sandbox.services.supabase import Prepared, prepare
 from tests.databases import ClonedDatabase, DatabaseServer
 
 ANNA = "a0000000-0000-4000-8000-000000000001"

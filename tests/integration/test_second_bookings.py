@@ -4,12 +4,12 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from balansity.sandbox.frontend import Step
-from balansity.sandbox.yookassa import YooKassaServer
 from payments import beat
 from payments.models import Appointment, Fulfilment, Payment, PaymentEvent
 from payments.services.sync import sync_payment
 from payments.states import Door, EventKind
+from sandbox.frontend import Step
+from sandbox.yookassa import YooKassaServer
 from tests.bookings import PAID, WAIT, Buyer, Clock, again, buyer, let_wait_pass, now_in_database
 from tests.databases import ClonedDatabase
 from tests.payment_calls import Catalogue, Customer, make_catalogue, tomorrow

@@ -86,7 +86,7 @@ def test_all_problems_come_at_once_one_line_each(tmp_path: Path) -> None:
 
 
 def test_the_probe_is_refused_outside_the_sandbox(tmp_path: Path) -> None:
-    done = start(tmp_path, {**PRODUCTION, "DJANGO_SETTINGS_MODULE": "balansity.sandbox.probe.settings"})
+    done = start(tmp_path, {**PRODUCTION, "DJANGO_SETTINGS_MODULE": "sandbox.probe.settings"})
     assert done.returncode == 1
     assert "The probe is for the sandbox" in done.stderr
 
@@ -110,7 +110,7 @@ SHOW = (
 def start_beside(file: str, tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Load the settings from a copy of the code that has `file` as its `.env`."""
     (tmp_path / ".env").write_text(file, encoding="utf-8-sig", newline="\r\n")
-    shutil.copytree(CHECKOUT / "balansity", tmp_path / "balansity", ignore=shutil.ignore_patterns("sandbox", "*.pyc"))
+    shutil.copytree(CHECKOUT / "balansity", tmp_path / "balansity", ignore=shutil.ignore_patterns("*.pyc"))
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.run(
         [sys.executable, "-c", SHOW],

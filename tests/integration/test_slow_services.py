@@ -23,12 +23,12 @@ from balansity.api.signing_keys import KeysUnavailable, SigningKeys
 from balansity.api.supabase_http import SupabaseUnreachable
 from balansity.api.throttles import count_request
 from balansity.door.limits import DoorCounter, Limit
-from balansity.sandbox.storage import Fault as StorageFault
-from balansity.sandbox.storage import FaultKind as StorageFaultKind
-from balansity.sandbox.storage import StorageServer
-from balansity.sandbox.yookassa import FaultKind, YooKassaServer
 from bridge.bulkhead import Crowded, limit_waiting
 from reports.storage import StorageUnavailable, report_storage
+from sandbox.storage import Fault as StorageFault
+from sandbox.storage import FaultKind as StorageFaultKind
+from sandbox.storage import StorageServer
+from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.acceptance.waiting import wait_until
 from tests.payment_calls import Customer, make_catalogue
 from tests.supabase_tokens import AuthServer, Fault, access_token, ec_key, serving_auth

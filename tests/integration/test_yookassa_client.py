@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 import yookassa
 
-from balansity.sandbox.yookassa import Status, YooKassaServer
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected
+from sandbox.yookassa import Status, YooKassaServer
 from tests.yookassa_shop import SECRET_KEY, SHOP_ID, client_of, payment_body, receipt, refund_body
 
 

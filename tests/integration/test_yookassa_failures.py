@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from balansity.sandbox.yookassa import FaultKind, YooKassaServer
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable
+from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.yookassa_shop import READ_TIMEOUT, SECRET_KEY, SHOP_ID, client_of, payment_body, receipt
 
 # The right answer may take so much longer than the timeout on a busy machine.

@@ -20,7 +20,7 @@ from yookassa.domain.request import PaymentRequestBuilder
 from yookassax import YooKassa as SyncYooKassa
 from yookassax.unknown_fields import forget_unknown_fields
 
-from balansity.sandbox.yookassa import YooKassaServer
+from sandbox.yookassa import YooKassaServer
 from tests.yookassa_shop import SECRET_KEY, SHOP_ID, receipt
 
 ORDER = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from balansity.sandbox.yookassa import Notifications, Status, YooKassaServer
+from sandbox.yookassa import Notifications, Status, YooKassaServer
 from tests.acceptance.waiting import wait_until
 from tests.yookassa_shop import SECRET_KEY, SHOP_ID, payment_body, refund_body
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from balansity.sandbox.yookassa import YooKassaServer
+from sandbox.yookassa import YooKassaServer
 from tests.yookassa_shop import SECRET_KEY, SHOP_ID, payment_body
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 
-from balansity.sandbox.yookassa import ApiError, FaultKind, YooKassaServer
-from balansity.sandbox.yookassa_service import YooKassaService
+from sandbox.services.yookassa import YooKassaService
+from sandbox.yookassa import ApiError, FaultKind, YooKassaServer
 from tests.acceptance.waiting import wait_until
 from tests.yookassa_shop import SECRET_KEY, SHOP_ID, amount, call, client_of, payment_body, refund_body
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from balansity.api.access_tokens import NotConfigured, TokenRefused, read_access_token
-from balansity.sandbox.tokens import access_token, user_claims
+from sandbox.tokens import access_token, user_claims
 from tests.supabase_tokens import rsa_key
 
 USER = UUID("a0000000-0000-4000-8000-000000000001")

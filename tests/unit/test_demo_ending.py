@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from balansity.sandbox.demo import ending
-from balansity.sandbox.demo.ending import exit_on_signals, signals_decide_the_end
+from sandbox.demo import ending
+from sandbox.demo.ending import exit_on_signals, signals_decide_the_end
 
 
 @pytest.fixture(autouse=True)

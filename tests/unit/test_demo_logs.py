@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from balansity.sandbox.demo.environment import secrets_in
-from balansity.sandbox.demo.findings import exit_code
-from balansity.sandbox.demo.keepsakes import keep_results
-from balansity.sandbox.demo.log_search import LogFindings, search_logs
-from balansity.sandbox.demo.mail.families import OLEG
-from balansity.sandbox.state import State
-from balansity.sandbox.tokens import access_token
+from sandbox.demo.environment import secrets_in
+from sandbox.demo.findings import exit_code
+from sandbox.demo.keepsakes import keep_results
+from sandbox.demo.log_search import LogFindings, search_logs
+from sandbox.demo.mail.families import OLEG
+from sandbox.services.state import State
+from sandbox.tokens import access_token
 
 ENVIRONMENT = {
     "YUKASSA_SHOP_ID": "100500",

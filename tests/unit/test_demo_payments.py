@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from balansity.sandbox.demo.cast import SCENES
-from balansity.sandbox.demo.findings import exit_code
-from balansity.sandbox.demo.payments.customers import ANNA, CUSTOMERS
-from balansity.sandbox.demo.payments.expectation import ExpectedPayment, Given, State
-from balansity.sandbox.demo.payments.observation import Money, ObservedPayment, Row, Scenery
-from balansity.sandbox.demo.payments.till import Held
-from balansity.sandbox.demo.payments.verdict import judge_payment, judge_payments
+from sandbox.demo.cast import SCENES
+from sandbox.demo.findings import exit_code
+from sandbox.demo.payments.customers import ANNA, CUSTOMERS
+from sandbox.demo.payments.expectation import ExpectedPayment, Given, State
+from sandbox.demo.payments.observation import Money, ObservedPayment, Row, Scenery
+from sandbox.demo.payments.till import Held
+from sandbox.demo.payments.verdict import judge_payment, judge_payments
 
 AMOUNT = Decimal("4500.00")
 PAID = State("completed", "succeeded", Given.BOOKED)

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from balansity.sandbox.demo.archive import Archived
-from balansity.sandbox.demo.findings import exit_code
-from balansity.sandbox.demo.mail.families import ELENA, MARINA, PAVEL
-from balansity.sandbox.demo.mail.messages import Asked
-from balansity.sandbox.demo.mail.scenario import SCENARIO
-from balansity.sandbox.demo.reports.expectation import ExpectedReport
-from balansity.sandbox.demo.reports.observation import ObservedReport, Row
-from balansity.sandbox.demo.reports.verdict import ReportFindings, judge_report
 from bridge.message import Outcome, Reason
+from sandbox.demo.archive import Archived
+from sandbox.demo.findings import exit_code
+from sandbox.demo.mail.families import ELENA, MARINA, PAVEL
+from sandbox.demo.mail.messages import Asked
+from sandbox.demo.mail.scenario import SCENARIO
+from sandbox.demo.reports.expectation import ExpectedReport
+from sandbox.demo.reports.observation import ObservedReport, Row
+from sandbox.demo.reports.verdict import ReportFindings, judge_report
 
 SUM = "5f" * 32
 KEY = "user/assessment/document.pdf"

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from balansity.sandbox.demo.archive import Archived
-from balansity.sandbox.demo.findings import exit_code
-from balansity.sandbox.demo.mail.expectation import Expected
-from balansity.sandbox.demo.mail.messages import MailMessage, Sent, match
-from balansity.sandbox.demo.mail.observation import Observed
-from balansity.sandbox.demo.mail.scenario import SCENARIO
-from balansity.sandbox.demo.mail.verdict import MailFindings, judge
-from balansity.sandbox.demo.processes import Process
-from balansity.sandbox.errors import SandboxError
-from balansity.sandbox.mailbox import Attempt, Verdict
 from bridge.message import Outcome, Reason
 from notifications.catalogue import CATALOGUE
+from sandbox.demo.archive import Archived
+from sandbox.demo.findings import exit_code
+from sandbox.demo.mail.expectation import Expected
+from sandbox.demo.mail.messages import MailMessage, Sent, match
+from sandbox.demo.mail.observation import Observed
+from sandbox.demo.mail.scenario import SCENARIO
+from sandbox.demo.mail.verdict import MailFindings, judge
+from sandbox.demo.processes import Process
+from sandbox.errors import SandboxError
+from sandbox.mailbox import Attempt, Verdict
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EMAIL, SUBJECT = "anna@demo.example", "Отчёт готов"

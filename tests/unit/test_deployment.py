@@ -245,8 +245,7 @@ def test_the_image_takes_only_what_it_needs() -> None:
     assert rules[0] == "*"
     taken = [rule[1:] for rule in rules if rule.startswith("!")]
     assert all((CHECKOUT / path).exists() for path in taken)
-    assert not [path for path in taken if path.startswith((".", "tests", "logs"))]
-    assert "balansity/sandbox/" in rules
+    assert not [path for path in taken if path.startswith((".", "tests", "logs", "sandbox"))]
 
 
 def test_the_image_installs_hashed_requirements_and_runs_as_nobody_special() -> None:

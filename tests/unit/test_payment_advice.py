@@ -5,7 +5,6 @@ import re
 import pytest
 from django.utils.translation import override
 
-from balansity.sandbox.yookassa import REASONS
 from payments.advice import (
     ATTENTION,
     decline_advice,
@@ -16,6 +15,7 @@ from payments.advice import (
     refund_reason,
 )
 from payments.states import Attention, ProviderStatus
+from sandbox.yookassa import REASONS
 
 RUSSIAN = re.compile("[а-яё]{4}")
 # https://yookassa.ru/developers/payment-acceptance/after-the-payment/declined-payments

@@ -1,6 +1,6 @@
 import pytest
 
-from balansity.sandbox.mailbox.faults import Faults
+from sandbox.mailbox.faults import Faults
 
 
 @pytest.mark.parametrize(

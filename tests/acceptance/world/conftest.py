@@ -11,12 +11,12 @@ import psycopg2
 import pytest
 from pytest_django import DjangoDbBlocker, Settings
 
-from balansity.sandbox.mailbox import Mailbox
-from balansity.sandbox.postgres import OWNER
-from balansity.sandbox.process import free_port
-from balansity.sandbox.stand_ins import webhook_url
-from balansity.sandbox.supabase import prepare
-from balansity.sandbox.yookassa import Notifications, YooKassaServer
+from sandbox.mailbox import Mailbox
+from sandbox.services.postgres import OWNER
+from sandbox.services.process import free_port
+from sandbox.services.stand_ins import webhook_url
+from sandbox.services.supabase import prepare
+from sandbox.yookassa import Notifications, YooKassaServer
 from tests.acceptance.conftest import QUICK
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet

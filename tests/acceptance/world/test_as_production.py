@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from balansity.sandbox.frontend import HttpApi, Order, Step, Tab, Visit, as_the_clock_has_it, every_order
+from sandbox.frontend import HttpApi, Order, Step, Tab, Visit, as_the_clock_has_it, every_order
 from tests.acceptance.waiting import wait_until
 from tests.acceptance.world.conftest import World
 

@@ -20,8 +20,8 @@ from django.db.migrations.state import ProjectState
 from balansity.postgres import base, shared_session
 from balansity.postgres.schema import SchemaLost
 from balansity.postgres.shared_session import SharedSession, prove_own_session
-from balansity.sandbox.pooler import Pooler
-from balansity.sandbox.process import free_port
+from sandbox.services.pooler import Pooler
+from sandbox.services.process import free_port
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 from tests.databases import ClonedDatabase, DatabaseServer

@@ -11,9 +11,9 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection
 
-from balansity.sandbox.probe.apps import QUEUE
 from bridge.message import Delivery
 from bridge.pgmq import PgmqQueue, pgmq_queue
+from sandbox.probe.apps import QUEUE
 from tests.databases import ClonedDatabase, DatabaseServer
 
 

@@ -11,14 +11,14 @@ from celery import Celery, current_app
 from django.db import connection
 from pytest_django import Settings
 
-from balansity.sandbox.probe.apps import QUEUE
-from balansity.sandbox.process import free_port
 from bridge.drain import Drain
 from bridge.flow import LEAST_IN_LINE
 from bridge.message import LastError
 from bridge.pgmq import PgmqQueue
 from bridge.publisher import BUNDLE_TASK, BrokerAway, Publisher
 from bridge.queues import registry
+from sandbox.probe.apps import QUEUE
+from sandbox.services.process import free_port
 from tests.integration.bridge.conftest import archived
 
 

@@ -15,9 +15,6 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 from psycopg2.extensions import parse_dsn
 
-from balansity.sandbox.postgres import OWNER
-from balansity.sandbox.probe.apps import QUEUE
-from balansity.sandbox.probe.models import ProbeRun
 from bridge.drain import Drain
 from bridge.errors import DuplicateMessage, PermanentError
 from bridge.message import Delivery, Message
@@ -26,6 +23,9 @@ from bridge.pgmq import PgmqQueue
 from bridge.publisher import Publisher
 from bridge.queues import registry
 from bridge.tasks import forget_dead_bridges
+from sandbox.probe.apps import QUEUE
+from sandbox.probe.models import ProbeRun
+from sandbox.services.postgres import OWNER
 from tests.databases import ClonedDatabase
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.test_task import Read, Run, handler_that

@@ -12,7 +12,6 @@ from celery import current_app
 from celery.exceptions import Ignore
 from django.db import connection
 
-from balansity.sandbox.probe.apps import QUEUE
 from bridge.drain import MOST_OWN_TRIES, Drain
 from bridge.errors import InvalidMessage
 from bridge.message import Delivery, LastError, Message, Outcome, Reason, Unreadable
@@ -20,6 +19,7 @@ from bridge.pgmq import PgmqQueue
 from bridge.publisher import Publisher
 from bridge.queues import NoJournal, Queue, registry
 from bridge.requeue import requeue_failed
+from sandbox.probe.apps import QUEUE
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.test_admin import FAILED, client_with
 

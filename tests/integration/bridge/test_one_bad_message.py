@@ -7,7 +7,6 @@ import pytest
 from celery import current_app
 from pytest_django import Settings
 
-from balansity.sandbox.probe.apps import QUEUE as PROBE
 from bridge import outcome
 from bridge.drain import Drain
 from bridge.message import LastError, Message, Outcome, Reason
@@ -16,6 +15,7 @@ from bridge.publisher import Publisher
 from bridge.queues import Queue, registry
 from bridge.requeue import requeue_failed
 from bridge.tasks import prune_archives
+from sandbox.probe.apps import QUEUE as PROBE
 from tests.poison import poison
 
 

@@ -8,12 +8,12 @@ import pytest
 from celery.exceptions import Retry
 from django.db import connection
 
-from balansity.sandbox.probe.apps import QUEUE
 from bridge.message import Outcome, Reason
 from bridge.pgmq import PgmqQueue
 from bridge.requeue import requeue_failed
 from bridge.status import read_status
 from bridge.wakeup import Method, install, installed_method
+from sandbox.probe.apps import QUEUE
 from tests.databases import ClonedDatabase
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.deliveries import ERROR, claim, make_due, read_one
@@ -108,7 +108,7 @@ def test_a_message_that_is_running_while_pgmq_is_upgraded_gets_its_outcome(
     probe: PgmqQueue, database: ClonedDatabase, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     msg_id = probe.send({"seconds": 0})
-    monkeypatch.setattr("balansity.sandbox.probe.tasks.time.sleep", lambda seconds: upgrade_pgmq(database.url, "1.5"))
+    monkeypatch.setattr("sandbox.probe.tasks.time.sleep", lambda seconds: upgrade_pgmq(database.url, "1.5"))
     run_delivery(read_one())
     assert archived(probe, msg_id)["outcome"] == "succeeded"
     assert columns(f"a_{QUEUE}", msg_id)["headers"]["bridge"]["outcome"] == "succeeded"

@@ -8,12 +8,12 @@ from celery import current_app
 from django.db import InternalError, connection
 
 import manage
-from balansity.sandbox.probe.apps import QUEUE
 from bridge.outcome import while_postgres_is_away
 from bridge.pgmq import PgmqQueue
 from bridge.publisher import Publisher
 from bridge.queues import registry
 from bridge.runner import Runner
+from sandbox.probe.apps import QUEUE
 
 
 def refuse_writes(database_name: str, *, refused: bool) -> None:

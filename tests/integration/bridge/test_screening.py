@@ -12,8 +12,6 @@ from celery import current_app
 from django.db import connection
 from pytest_django import Settings
 
-from balansity.sandbox.probe.apps import QUEUE
-from balansity.sandbox.probe.models import ProbeRun
 from bridge.drain import Drain
 from bridge.errors import DuplicateMessage, InvalidMessage, NotYet, Refused
 from bridge.message import LastError
@@ -24,6 +22,8 @@ from bridge.queues import Candidate, Refusal, Screen, Verdict, registry
 from bridge.requeue import requeue_failed
 from bridge.screening import FEW
 from bridge.status import read_status
+from sandbox.probe.apps import QUEUE
+from sandbox.probe.models import ProbeRun
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.test_admin import FAILED, client_with
 from tests.integration.bridge.test_drain import body_of, tasks

@@ -10,14 +10,14 @@ from celery import current_app
 from celery.exceptions import Ignore, Retry
 from django.db import IntegrityError, OperationalError, connection
 
-from balansity.sandbox.probe import tasks as probe_tasks
-from balansity.sandbox.probe.models import ProbeRun
 from bridge import outcome
 from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, Refused
 from bridge.message import Delivery, LastError, Message, Reason
 from bridge.pgmq import PgmqQueue
 from bridge.queues import Queue, registry
 from bridge.trace import current_trace_id
+from sandbox.probe import tasks as probe_tasks
+from sandbox.probe.models import ProbeRun
 from tests.integration.bridge.conftest import archived
 
 Read = Callable[[], Delivery]

@@ -1,8 +1,0 @@
-"""The front end that production has, as an actor for tests and the demo: a tab, step by step, in any order."""
-
-from balansity.sandbox.frontend.answer import TIMEOUT, Answer, Api, HttpApi
-from balansity.sandbox.frontend.order import Order, as_the_clock_has_it
-from balansity.sandbox.frontend.tab import Tab
-from balansity.sandbox.frontend.visit import Step, Visit, every_order
-
-__all__ = ["TIMEOUT", "Answer", "Api", "HttpApi", "Order", "Step", "Tab", "Visit", "as_the_clock_has_it", "every_order"]

@@ -1,7 +1,0 @@
-"""A stand-in of Supabase Storage's HTTP API: private buckets in a folder, and it misbehaves on request."""
-
-from balansity.sandbox.storage.faults import Fault, FaultKind
-from balansity.sandbox.storage.objects import ObjectStore, StorageFailure, StoredObject
-from balansity.sandbox.storage.server import StorageServer
-
-__all__ = ["Fault", "FaultKind", "ObjectStore", "StorageFailure", "StorageServer", "StoredObject"]

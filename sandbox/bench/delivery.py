@@ -1,0 +1,80 @@
+"""Messages a second, from a backlog to the archive, against bare Celery and against the bridge one writes first."""
+
+import time
+
+from celery import current_app
+
+from sandbox.bench.report import Figure, median, show
+from sandbox.bench.rig import Rig, await_true, execute, rig, send, value
+from sandbox.probe.apps import QUEUE
+
+BACKLOG = 10_000
+ROUNDS = 3
+# The queue's length is asked for this often: rare enough not to be what is measured.
+LOOK_SECONDS = 0.02
+
+
+def run() -> bool:
+    """One worker with two children; the three kinds take turns."""
+    seconds: dict[str, list[float]] = {"bridge": [], "bare": [], "naive": []}
+    with rig("delivery") as built:
+        execute(f"CREATE TRIGGER balansity_wakeup AFTER INSERT ON pgmq.q_{QUEUE} EXECUTE FUNCTION bridge_notify()")
+        built.start_worker()
+        _bare(built, 500)
+        for number in range(1, ROUNDS + 1):
+            for kind, measure in (("bridge", _bridge), ("bare", _bare), ("naive", _naive)):
+                built.clear()
+                seconds[kind].append(measure(built, BACKLOG))
+                print(f"round {number}, {kind}: {BACKLOG / seconds[kind][-1]:,.0f} messages/s", flush=True)
+    rates = {kind: BACKLOG / median(values) for kind, values in seconds.items()}
+    return show(
+        "delivery",
+        [
+            Figure("bridge", rates["bridge"], "messages/s"),
+            Figure("bare Celery, tasks already in Redis", rates["bare"], "messages/s"),
+            Figure("naive bridge", rates["naive"], "messages/s"),
+            Figure("bridge / bare Celery", rates["bridge"] / rates["bare"], "times", least=0.8),
+            Figure("bridge / naive bridge", rates["bridge"] / rates["naive"], "times", least=1.3),
+        ],
+        notes=[f"backlog of {BACKLOG:,} messages, one worker with -c 2, median of {ROUNDS} rounds taken in turn"],
+    )
+
+
+def _bridge(built: Rig, count: int) -> float:
+    bridge = built.start_bridge()
+    started = time.monotonic()
+    send(count)
+    seconds = _until_archived(started)
+    built.stop(bridge)
+    if value(f"SELECT count(*) FROM pgmq.a_{QUEUE} WHERE headers #>> '{{bridge,outcome}}' = 'succeeded'") != count:
+        raise SystemExit("not every message was archived as succeeded")
+    return seconds
+
+
+def _bare(built: Rig, count: int) -> float:
+    with current_app.producer_or_acquire() as producer, producer.batch():
+        for _ in range(count):
+            current_app.send_task("probe.bare", queue="held", producer=producer, ignore_result=True)
+    started = time.monotonic()
+    # All tasks at once appear in the line of the waiting worker.
+    built.broker.rename("held", "probe")
+    await_true(lambda: not built.broker.llen("probe") and not built.broker.hlen("unacked"), every=LOOK_SECONDS)
+    return time.monotonic() - started
+
+
+def _naive(built: Rig, count: int) -> float:
+    naive = built.start("-m", "sandbox.bench.naive")
+    await_true(lambda: bool(built.broker.getdel("naive-is-ready")), seconds=60)
+    started = time.monotonic()
+    send(count)
+    seconds = _until_archived(started)
+    naive.kill()
+    naive.wait()
+    return seconds
+
+
+def _until_archived(started: float) -> float:
+    # Any row left? The cheap question: counting 10 000 rows again and again would cost what is measured.
+    query = f"SELECT EXISTS (SELECT FROM pgmq.q_{QUEUE})"
+    await_true(lambda: not value(query), every=LOOK_SECONDS)
+    return time.monotonic() - started

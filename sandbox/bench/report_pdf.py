@@ -1,0 +1,84 @@
+"""What a report costs: time a page, and whether a worker that makes many of them grows."""
+
+import os
+import time
+from collections.abc import Callable
+from html import escape
+from xml.etree import ElementTree as ET
+
+import django
+import psutil
+
+from sandbox.bench.report import Figure, median, show
+
+DOCUMENTS = 200
+# The fonts, WeasyPrint's own caches and Python's arenas are filled by the first ones.
+WARM_UP = 40
+MEGABYTE = 1_000_000
+SAMPLE = "child"
+EMPTY = '<html lang="ru"><title>-</title><body></body></html>'
+
+
+def run() -> bool:
+    """The usual three-page document. The baselines, in the same process and in turn: WeasyPrint on an empty page, and
+    on the same words as plain paragraphs, which is what their typesetting alone costs.
+    """
+    # Nothing is connected to: samples need no database.
+    os.environ.update(
+        BALANSITY_ENV="sandbox",
+        DATABASE_URL="postgres://bench@127.0.0.1/bench",
+        REDIS_URL="redis://127.0.0.1/0",
+        DJANGO_SETTINGS_MODULE="balansity.settings",
+    )
+    django.setup()
+    # Models and settings can only be imported now.
+    from reports.composition import compose_html  # noqa: PLC0415
+    from reports.preview import draw_preview  # noqa: PLC0415
+    from reports.samples import SAMPLES  # noqa: PLC0415
+    from reports.typesetting import TypesetDocument, typeset_pdf, weasyprint  # noqa: PLC0415
+
+    def make_document() -> TypesetDocument:
+        return typeset_pdf(compose_html(SAMPLES[SAMPLE]))
+
+    process = psutil.Process()
+    library = weasyprint()
+    # Of its own, but one for all: a font configuration a document is what makes WeasyPrint grow.
+    fonts = library.text.fonts.FontConfiguration()
+    document, words = make_document(), _plain(compose_html(SAMPLES[SAMPLE]))
+    whole, preview, plain, empty, sizes = [], [], [], [], []
+    for number in range(WARM_UP + DOCUMENTS + 1):
+        if number >= WARM_UP:
+            sizes.append(process.memory_info().rss / MEGABYTE)
+        whole.append(_milliseconds(make_document))
+        preview.append(_milliseconds(lambda: draw_preview(document.content)))
+        plain.append(_milliseconds(lambda: typeset_pdf(words)))
+        empty.append(_milliseconds(lambda: library.HTML(string=EMPTY).write_pdf(font_config=fonts)))
+    usual = median(whole[WARM_UP:])
+    return show(
+        "report",
+        [
+            Figure(f"document of {document.pages} pages", usual, "ms", most=200),
+            Figure("the same, a page", usual / document.pages, "ms"),
+            Figure("the same, fastest", min(whole[WARM_UP:]), "ms"),
+            Figure("preview of its first page", median(preview[WARM_UP:]), "ms"),
+            Figure("WeasyPrint, its words as plain paragraphs", median(plain[WARM_UP:]), "ms"),
+            Figure("WeasyPrint, empty page", median(empty[WARM_UP:]), "ms"),
+            Figure("document / plain paragraphs", usual / median(plain[WARM_UP:]), "times"),
+            Figure("page / empty page", usual / document.pages / median(empty[WARM_UP:]), "times"),
+            Figure("process before", sizes[0], "MB"),
+            Figure(f"growth over {DOCUMENTS} documents", sizes[-1] - sizes[0], "MB", most=5),
+        ],
+    )
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
+
+
+def _plain(markup: str) -> str:
+    body = ET.fromstring(markup).find("body")  # noqa: S314 # Ours.
+    words = [text.strip() for text in body.itertext() if text.strip()] if body is not None else []
+    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in words)
+    return f'<html lang="ru"><head><title>-</title></head><body>{paragraphs}</body></html>'

@@ -1,0 +1,125 @@
+"""What each benchmark runs on: a durable sandbox of its own, with the probe queue, a worker and a bridge to start."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import django
+import redis
+from django.core.management import call_command
+from django.db import connection
+
+from sandbox.probe.apps import QUEUE
+from sandbox.services.sandbox import Sandbox
+
+PATIENCE_SECONDS = 600.0
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Rig:
+    """A running sandbox, with Django set up in this process. Everything that was started ends with the block."""
+
+    folder: Path
+    broker: "redis.Redis"
+    _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    def start(self, *command: str, **variables: str) -> "subprocess.Popen[bytes]":
+        """Start `python …` with the sandbox's environment; its output goes to a log in the sandbox."""
+        with (self.folder / "processes.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=CHECKOUT,
+                env={**os.environ, **variables},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        return process
+
+    def start_worker(self, *, concurrency: int = 2) -> "subprocess.Popen[bytes]":
+        command = ("-m", "celery", "-A", "balansity", "worker", "-c", str(concurrency), "-Q", "probe", "-n", "bench@%h")
+        worker = self.start(*command, "--without-gossip", "--without-mingle")
+        # A bound queue is a worker that listens.
+        await_true(lambda: bool(self.broker.exists("_kombu.binding.probe")), seconds=60)
+        return worker
+
+    def start_bridge(self, **variables: str) -> "subprocess.Popen[bytes]":
+        bridge = self.start("manage.py", "bridge_queues", "--queue", QUEUE, **variables)
+        name = f"%:{bridge.pid}@%"
+        query = "SELECT EXISTS (SELECT FROM bridge_bridgeprocess WHERE name LIKE %s)"
+        await_true(lambda: bool(value(query, [name])), seconds=60)
+        return bridge
+
+    def stop(self, process: "subprocess.Popen[bytes]") -> None:
+        """End a process in order, with its children, and insist that it went well."""
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(60)
+        self._processes.remove(process)
+        if code:
+            raise SystemExit(f"{process.args!r} ended with {code}; see {self.folder / 'processes.log'}")
+
+    def stop_all(self) -> None:
+        for process in list(self._processes):
+            process.send_signal(signal.SIGTERM)
+        for process in self._processes:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def clear(self) -> None:
+        """Empty the probe's queue, archive and line."""
+        execute(f"TRUNCATE pgmq.q_{QUEUE}, pgmq.a_{QUEUE}, probe_proberun")
+        self.broker.delete("probe")
+
+
+@contextmanager
+def rig(name: str) -> Iterator[Rig]:
+    """A `Rig` for the length of the block, on a fresh sandbox that syncs its commits as production does."""
+    with Sandbox(f"bench-{name}-{os.getpid()}", seed=False, fresh=True, keep=False) as sandbox:
+        os.environ.update(sandbox.environment, DJANGO_SETTINGS_MODULE="sandbox.probe.settings")
+        django.setup()
+        call_command("migrate", verbosity=0)
+        execute(f"SELECT pgmq.create('{QUEUE}')")
+        built = Rig(sandbox.folder, redis.Redis.from_url(sandbox.environment["REDIS_URL"], socket_timeout=10))
+        try:
+            yield built
+        finally:
+            built.stop_all()
+            connection.close()
+            built.broker.close()
+
+
+def execute(statement: str, values: list[Any] | None = None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def value(statement: str, values: list[Any] | None = None) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def await_true(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS, every: float = 0.01) -> None:
+    """Wait until `condition()`, or end the benchmark with a message when it does not come true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"gave up after {seconds:.0f} s; the logs of the processes are in the sandbox's folder")
+        time.sleep(every)
+
+
+def send(count: int, body: str = "{}") -> None:
+    """Commit `count` messages at once."""
+    execute("SELECT pgmq.send_batch(%s, array(SELECT %s::jsonb FROM generate_series(1, %s)))", [QUEUE, body, count])

@@ -1,0 +1,1 @@
+"""What `./dev` does once the virtual environment exists."""
