@@ -1,49 +1,55 @@
-"""A report as the file that is stored: PDF, CSV or JSON. The same data always give the same bytes."""
+"""A report as the document that is stored: PDF, CSV or JSON. The same data always give the same bytes."""
 
+import time
 from dataclasses import dataclass
-from typing import Literal
+from hashlib import sha256
+from typing import assert_never
 
 from reports.composition import compose_html
 from reports.data import ReportData
 from reports.exports import to_csv, to_json
+from reports.models import Kind
 from reports.preview import draw_preview
 from reports.typesetting import typeset_pdf
 
-Kind = Literal["pdf", "csv", "json"]
-KINDS: tuple[Kind, ...] = ("pdf", "csv", "json")
-
 
 @dataclass(frozen=True, slots=True)
-class RenderedReport:
-    """A finished file. `pages` is 0 and `preview`, a PNG of the first page, `None` for what has no pages."""
+class Document:
+    """`pages` is `None` for what has no pages, `preview` a PNG of the first one or empty; `duration_ms` of rendering.
+
+    `extension` comes without a dot; `sha256` is in hexadecimal.
+    """
 
     content: bytes
-    media_type: str
     extension: str
-    pages: int = 0
-    preview: bytes | None = None
+    sha256: str
+    pages: int | None
+    preview: bytes
+    duration_ms: int
 
 
-def render(data: ReportData, kind: Kind) -> RenderedReport:
+def render(data: ReportData, kind: Kind) -> Document:
     """Render the kind that a message asks for. Raises `TypesettingUnavailable` where a PDF cannot be made."""
+    started = time.monotonic()
+    content, pages, preview = _drawn(data, kind)
+    return Document(
+        content=content,
+        extension=kind.value,
+        sha256=sha256(content).hexdigest(),
+        pages=pages,
+        preview=preview,
+        duration_ms=round((time.monotonic() - started) * 1000),
+    )
+
+
+def _drawn(data: ReportData, kind: Kind) -> tuple[bytes, int | None, bytes]:
     match kind:
-        case "pdf":
-            return render_pdf(data)
-        case "csv":
-            return render_csv(data)
-        case "json":
-            return render_json(data)
-
-
-def render_pdf(data: ReportData) -> RenderedReport:
-    document = typeset_pdf(compose_html(data))
-    preview = draw_preview(document.content)
-    return RenderedReport(document.content, "application/pdf", "pdf", document.pages, preview)
-
-
-def render_csv(data: ReportData) -> RenderedReport:
-    return RenderedReport(to_csv(data), "text/csv; charset=utf-8", "csv")
-
-
-def render_json(data: ReportData) -> RenderedReport:
-    return RenderedReport(to_json(data), "application/json", "json")
+        case Kind.PDF:
+            typeset = typeset_pdf(compose_html(data))
+            return typeset.content, typeset.pages, draw_preview(typeset.content)
+        case Kind.CSV:
+            return to_csv(data), None, b""
+        case Kind.JSON:
+            return to_json(data), None, b""
+        case _:
+            assert_never(kind)

@@ -6,8 +6,8 @@ from celery import shared_task
 
 from bridge.message import Message
 from bridge.task import queue_task
-from reports.making import make_document
 from reports.queue import QUEUE, ReportRequest
+from reports.rendering import render
 from reports.selectors import load_report
 from reports.services import start_report, store_report
 from reports.storage import upload_document
@@ -20,7 +20,7 @@ def generate_report(message: Message) -> Callable[[], None]:
     request = ReportRequest.parse(message.body)
     report = start_report(message=message, request=request)
     data = load_report(request.assessment_id, user_id=request.user_id)
-    document = make_document(data, request.kind)
+    document = render(data, request.kind)
     key = upload_document(report, document)
 
     def record() -> None:

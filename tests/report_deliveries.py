@@ -17,9 +17,9 @@ from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
 from notifications.queue import QUEUE as EMAIL_QUEUE
 from reports.errors import ReportError
-from reports.making import make_document
 from reports.models import Leftover, Report
 from reports.queue import QUEUE, ReportRequest
+from reports.rendering import render
 from reports.selectors import load_report
 from reports.services import start_report, store_report
 from reports.storage import upload_document
@@ -86,7 +86,7 @@ class SteppedAttempt:
 
     def upload(self) -> None:
         self.data = load_report(self.request.assessment_id, user_id=self.request.user_id)
-        self.document = make_document(self.data, self.request.kind)
+        self.document = render(self.data, self.request.kind)
         self.key = upload_document(self.report, self.document)
 
     def finish(self) -> None:

@@ -14,7 +14,8 @@ from django.db import connection
 from bridge.errors import PermanentError
 from reports.data import ReportData, WorryArea
 from reports.errors import AssessmentMissing, AssessmentNotCompleted, NotCalculatedYet, NotTheOwner
-from reports.rendering import render_csv, render_json, render_pdf
+from reports.models import Kind
+from reports.rendering import render
 from reports.scales import Band, Section
 from reports.selectors import NAME_LENGTH, WORRIES_SHOWN, WORRY_LENGTH, load_report
 from tests.databases import ClonedDatabase
@@ -203,17 +204,17 @@ HOSTILE_RESULTS: dict[str, Callable[[], str]] = {
 @pytest.mark.parametrize("results", HOSTILE_RESULTS)
 def test_whatever_a_user_writes_into_the_results_a_report_comes(results: str) -> None:
     data = load_report(complete(HOSTILE_RESULTS[results]()), user_id=ANNA)
-    found = read_pdf(render_pdf(data).content)
+    found = read_pdf(render(data, Kind.PDF).content)
     assert "Эмоциональные трудности" in found.text
     assert "<script>" not in found.text
-    assert render_csv(data).content
-    assert json.loads(render_json(data).content)
+    assert render(data, Kind.CSV).content
+    assert json.loads(render(data, Kind.JSON).content)
 
 
 def test_a_skipped_scale_has_no_data() -> None:
     data = load_report(complete(HOSTILE_RESULTS["skipped"]()), user_id=ANNA)
     assert scores(data, Section.CHILD) == {"emotional": (None, Band.UNKNOWN)}
-    assert "нет данных" in read_pdf(render_pdf(data).content).text
+    assert "нет данных" in read_pdf(render(data, Kind.PDF).content).text
 
 
 def test_names_and_worries_are_cleaned_and_cut() -> None:
@@ -231,7 +232,7 @@ def test_names_and_worries_are_cleaned_and_cut() -> None:
     child, personal = data.worries
     assert (len(child.tags), child.more) == (WORRIES_SHOWN, 500 - WORRIES_SHOWN)
     assert personal.tags == ("ы" * (WORRY_LENGTH - 1) + "…", "два слова")
-    assert "…и ещё 482" in read_pdf(render_pdf(data).content).text
+    assert "…и ещё 482" in read_pdf(render(data, Kind.PDF).content).text
 
 
 @pytest.mark.parametrize("tags", [[], {}, "x", 5, None, {"child": None}, {"child": {"a": 1}}, [["child"]]])
@@ -265,7 +266,7 @@ def test_the_command_writes_what_the_queue_would_store(tmp_path: Path) -> None:
     path = tmp_path / "report.pdf"
     out = StringIO()
     call_command("render_report", str(assessment(1)), "-o", str(path), stdout=out)
-    assert path.read_bytes() == render_pdf(load_report(assessment(1), user_id=ANNA)).content
+    assert path.read_bytes() == render(load_report(assessment(1), user_id=ANNA), Kind.PDF).content
     assert path.stat().st_mode & 0o777 == 0o600
     assert str(path) in out.getvalue()
     assert "4 pages" in out.getvalue()

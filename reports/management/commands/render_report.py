@@ -10,8 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from bridge.errors import PermanentError
 from reports.data import ReportData
 from reports.errors import AssessmentMissing, NotTheOwner, ReportError
+from reports.models import Kind
 from reports.owners import find_standing
-from reports.rendering import KINDS, render
+from reports.rendering import render
 from reports.samples import SAMPLES
 from reports.selectors import load_report
 
@@ -26,13 +27,13 @@ class Command(BaseCommand):
         what.add_argument(
             "--sample", nargs="?", const="full", choices=SAMPLES, help="built-in data, no database needed"
         )
-        parser.add_argument("--kind", choices=KINDS, default="pdf")
+        parser.add_argument("--kind", choices=Kind.values, default=Kind.PDF.value)
         parser.add_argument("-o", "--output", type=Path, help="default: report.<kind> in this folder")
 
     def handle(self, *args: Any, **options: Any) -> None:
         data = SAMPLES[options["sample"]] if options["sample"] else _load(options["assessment"])
         try:
-            rendered = render(data, options["kind"])
+            rendered = render(data, Kind(options["kind"]))
             output: Path = options["output"] or Path(f"report.{rendered.extension}")
             _write(output, rendered.content)
         except (ReportError, OSError) as error:
