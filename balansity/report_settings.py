@@ -33,11 +33,11 @@ def report_storage(env: EnvReader, *, sandbox: bool, base_dir: Path) -> dict[str
         kind = "supabase" if url and service_key and not sandbox else "local"
     if kind == "local":
         folder = Path(env.text("REPORTS_DIR", str(base_dir / "files" / "reports"))).resolve()
-        return {"BACKEND": "reports.storage.LocalStorage", "OPTIONS": {"location": str(folder)}}
+        return {"BACKEND": "reports.storage.storage.LocalStorage", "OPTIONS": {"location": str(folder)}}
     env.required("SUPABASE_URL", WHERE)
     env.required("SUPABASE_SERVICE_ROLE_KEY", WHERE)
     return {
-        "BACKEND": "reports.supabase_storage.SupabaseStorage",
+        "BACKEND": "reports.storage.supabase.SupabaseStorage",
         "OPTIONS": {
             "url": url,
             "service_key": service_key,

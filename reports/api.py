@@ -18,12 +18,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from reports.files import file_response
-from reports.links import check_token
+from reports.making.asking import request_report
 from reports.models import Kind, Report, RequestedBy
 from reports.owners import owns
 from reports.serializers import NewReportSerializer, ReportSerializer
-from reports.services import request_report
+from reports.storage.files import file_response
+from reports.storage.links import check_token
 
 _NOT_READY = OpenApiResponse(description="There is no document yet; `Retry-After` is set while one is on its way.")
 

@@ -14,10 +14,10 @@ class ReportsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models, and with them the journal, can only be imported once Django has loaded all apps.
-        from reports.checks import check_weasyprint  # noqa: PLC0415
-        from reports.links import make_recipients_link  # noqa: PLC0415
+        from reports.document.checks import check_weasyprint  # noqa: PLC0415
+        from reports.making.outcomes import ReportJournal  # noqa: PLC0415
         from reports.queue import QUEUE  # noqa: PLC0415
-        from reports.services.outcomes import ReportJournal  # noqa: PLC0415
+        from reports.storage.links import make_recipients_link  # noqa: PLC0415
 
         register_report_links(make_recipients_link)
         checks.register(check_weasyprint)

@@ -6,12 +6,12 @@ from celery import shared_task
 
 from bridge.message import Message
 from bridge.task import queue_task
+from reports.content.loading import load_report
+from reports.document.rendering import render
+from reports.making.outcomes import start_report, store_report
+from reports.making.upkeep import forget_abandoned, remove_leftovers, settle_stuck_reports
 from reports.queue import QUEUE, ReportRequest
-from reports.rendering import render
-from reports.selectors import load_report
-from reports.services import start_report, store_report
-from reports.storage import upload_document
-from reports.upkeep import forget_abandoned, remove_leftovers, settle_stuck_reports
+from reports.storage.storage import upload_document
 
 
 @queue_task("reports.generate_report", queue=QUEUE)

@@ -16,13 +16,13 @@ from bridge.message import Delivery, Message
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
 from notifications.queue import QUEUE as EMAIL_QUEUE
+from reports.content.loading import load_report
+from reports.document.rendering import render
 from reports.errors import ReportError
+from reports.making.outcomes import start_report, store_report
 from reports.models import Leftover, Report
 from reports.queue import QUEUE, ReportRequest
-from reports.rendering import render
-from reports.selectors import load_report
-from reports.services import start_report, store_report
-from reports.storage import upload_document
+from reports.storage.storage import upload_document
 from reports.tasks import generate_report
 
 # Of the seed: two families with results, a check-up that is not finished, one that is not calculated, one abandoned.

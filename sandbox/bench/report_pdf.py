@@ -32,10 +32,10 @@ def run() -> bool:
     )
     django.setup()
     # Models and settings can only be imported now.
-    from reports.composition import compose_html  # noqa: PLC0415
-    from reports.preview import draw_preview  # noqa: PLC0415
-    from reports.samples import SAMPLES  # noqa: PLC0415
-    from reports.typesetting import TypesetDocument, typeset_pdf, weasyprint  # noqa: PLC0415
+    from reports.content.samples import SAMPLES  # noqa: PLC0415
+    from reports.document.composition import compose_html  # noqa: PLC0415
+    from reports.document.preview import draw_preview  # noqa: PLC0415
+    from reports.document.typesetting import TypesetDocument, typeset_pdf, weasyprint  # noqa: PLC0415
 
     def make_document() -> TypesetDocument:
         return typeset_pdf(compose_html(SAMPLES[SAMPLE]))

@@ -26,7 +26,7 @@ def storage_server(tmp_path: Path, settings: Settings) -> Iterator[StorageServer
     """The storage that reports are kept in. See `sandbox.storage.faults` for its moods."""
     with StorageServer(tmp_path / "storage") as server:
         options = {"url": server.url, "service_key": server.service_key, "bucket": "reports", "timeout": 1.0}
-        reports = {"BACKEND": "reports.supabase_storage.SupabaseStorage", "OPTIONS": options}
+        reports = {"BACKEND": "reports.storage.supabase.SupabaseStorage", "OPTIONS": options}
         settings.STORAGES = {**settings.STORAGES, "reports": reports}
         # Its class cannot be imported before Django is set up, which is after this file.
         with closing(cast(Any, storages["reports"])):

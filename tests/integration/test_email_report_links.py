@@ -20,7 +20,7 @@ from notifications.errors import DeliveryDeferred
 from notifications.mail_log import first_attempt
 from notifications.models import EmailMessage, FailureReason, Status
 from notifications.queue import QUEUE
-from reports.links import make_file_url
+from reports.storage.links import make_file_url
 from sandbox.mailbox import Mailbox
 from sandbox.storage import StorageServer
 from tests.email_deliveries import attempt, claim, email_queue

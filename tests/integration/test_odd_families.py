@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from notifications.request import EmailRequest
+from reports.making.upkeep import forget_abandoned, settle_stuck_reports
 from reports.models import Report, Status
-from reports.upkeep import forget_abandoned, settle_stuck_reports
 from sandbox.frontend import Tab
 from tests.checkouts import make_customer
 from tests.databases import ClonedDatabase

@@ -12,12 +12,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from bridge.errors import PermanentError
-from reports.data import ReportData, WorryArea
+from reports.content.data import ReportData, WorryArea
+from reports.content.loading import NAME_LENGTH, WORRIES_SHOWN, WORRY_LENGTH, load_report
+from reports.content.scales import Band, Section
+from reports.document.rendering import render
 from reports.errors import AssessmentMissing, AssessmentNotCompleted, NotCalculatedYet, NotTheOwner
 from reports.models import Kind
-from reports.rendering import render
-from reports.scales import Band, Section
-from reports.selectors import NAME_LENGTH, WORRIES_SHOWN, WORRY_LENGTH, load_report
 from tests.databases import ClonedDatabase
 from tests.pdf_reading import read_pdf
 

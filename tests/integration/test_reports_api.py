@@ -14,8 +14,8 @@ from django.core.signing import TimestampSigner
 from django.utils import timezone
 from freezegun import freeze_time
 
-from reports.links import make_file_url
 from reports.models import Kind, Report
+from reports.storage.links import make_file_url
 from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.report_callers import REPORTS, Caller, content_of
 from tests.report_deliveries import (

@@ -10,11 +10,11 @@ from bridge import outcome
 from bridge.errors import TokenLost
 from bridge.message import LastError, Reason
 from bridge.queues import registry
+from reports.making.asking import request_report
+from reports.making.outcomes import UploadExpired, start_report
+from reports.making.upkeep import remove_leftovers
 from reports.models import Kind, Leftover, Report, RequestedBy, Status
 from reports.queue import QUEUE, ReportRequest
-from reports.services import request_report, start_report
-from reports.services.outcomes import UploadExpired
-from reports.upkeep import remove_leftovers
 from sandbox.storage import StorageServer
 from tests.report_deliveries import (
     ANNA,

@@ -11,9 +11,9 @@ from bridge import outcome
 from bridge.message import LastError, Reason
 from bridge.queues import registry
 from notifications.request import EmailRequest
+from reports.making.upkeep import remove_leftovers
 from reports.models import FailureReason, Kind, Leftover, Report, Status
 from reports.queue import QUEUE
-from reports.upkeep import remove_leftovers
 from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.report_deliveries import (
     ABANDONED,

@@ -6,8 +6,8 @@ import pytest
 from django.conf import settings
 from django.db import connections
 
+from reports.making.asking import request_report
 from reports.models import Kind, Report, RequestedBy, Status
-from reports.services import request_report
 from tests.report_callers import REPORTS, Caller, content_of
 from tests.report_deliveries import (
     ANNA,

@@ -14,10 +14,17 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.utils import timezone
 
+from reports.making.upkeep import remove_leftovers
 from reports.models import Leftover, Report
-from reports.storage import LocalStorage, ObjectMissing, StorageError, StorageRefused, StorageUnavailable, read_document
-from reports.supabase_storage import SupabaseStorage
-from reports.upkeep import remove_leftovers
+from reports.storage.storage import (
+    LocalStorage,
+    ObjectMissing,
+    StorageError,
+    StorageRefused,
+    StorageUnavailable,
+    read_document,
+)
+from reports.storage.supabase import SupabaseStorage
 from sandbox.services.process import free_port
 from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.report_deliveries import make

@@ -9,11 +9,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from bridge.queues import registry
+from reports.making.asking import request_report
+from reports.making.upkeep import FAILURES_STAY, PATIENCE, forget_abandoned, remove_leftovers, settle_stuck_reports
 from reports.models import FailureReason, Kind, Leftover, Report, RequestedBy, Status
 from reports.queue import QUEUE
-from reports.services import request_report
-from reports.storage import StorageError, delete_object
-from reports.upkeep import FAILURES_STAY, PATIENCE, forget_abandoned, remove_leftovers, settle_stuck_reports
+from reports.storage.storage import StorageError, delete_object
 from sandbox.storage import StorageServer
 from tests.poison import poison
 from tests.report_deliveries import (
@@ -142,7 +142,7 @@ def test_no_two_reports_share_an_object_or_a_place() -> None:
 
 
 def test_a_report_that_cannot_be_settled_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reports.upkeep.MOST_ROWS", 2)
+    monkeypatch.setattr("reports.making.upkeep.MOST_ROWS", 2)
     waiting = asked()
     age(waiting)
     lost = [Report.objects.create(**lost_report(number)) for number in range(2)]
@@ -178,7 +178,7 @@ def test_an_object_that_the_storage_will_not_remove_keeps_no_other_from_it(
             raise StorageError("403: this object is locked")
         honest(key)
 
-    monkeypatch.setattr("reports.upkeep.delete_object", refuse_first)
+    monkeypatch.setattr("reports.making.upkeep.delete_object", refuse_first)
     assert remove_leftovers() == 2
     left = Leftover.objects.get()
     # Behind all that were due before.

@@ -23,9 +23,9 @@ from bridge.runner import Runner
 from bridge.tasks import prune_archives
 from notifications.models import EmailMessage, Status
 from notifications.upkeep import settle_stuck_emails
+from reports.making.upkeep import forget_abandoned, remove_leftovers, settle_stuck_reports
 from reports.models import Leftover, Report
 from reports.models import Status as ReportStatus
-from reports.upkeep import forget_abandoned, remove_leftovers, settle_stuck_reports
 from sandbox.storage import StorageServer
 from tests.databases import ClonedDatabase, DatabaseServer
 from tests.guests import Guest, django_as

@@ -24,7 +24,7 @@ from balansity.api.supabase_http import SupabaseUnreachable
 from balansity.api.throttles import count_request
 from balansity.door.limits import DoorCounter, Limit
 from bridge.bulkhead import Crowded, limit_waiting
-from reports.storage import StorageUnavailable, report_storage
+from reports.storage.storage import StorageUnavailable, report_storage
 from sandbox.storage import Fault as StorageFault
 from sandbox.storage import FaultKind as StorageFaultKind
 from sandbox.storage import StorageServer

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from notifications.plain_text import one_line
-from reports.composition import compose_html
-from reports.data import Worries, WorryArea
+from reports.content.data import Worries, WorryArea
+from reports.content.loading import NAME_LENGTH, WORRIES_SHOWN, WORRY_LENGTH
+from reports.content.samples import SAMPLES
+from reports.content.scales import Section
+from reports.document.composition import compose_html
+from reports.document.rendering import Document, render
+from reports.document.texts import report_texts
+from reports.document.wording import score_words
 from reports.models import Kind
-from reports.rendering import Document, render
-from reports.samples import SAMPLES
-from reports.scales import Section
-from reports.selectors import NAME_LENGTH, WORRIES_SHOWN, WORRY_LENGTH
-from reports.texts import report_texts
-from reports.wording import score_words
 from tests.pdf_reading import PdfContent, read_pdf
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from reports.content.samples import SAMPLES
+from reports.document.rendering import render
 from reports.models import Kind
-from reports.rendering import render
-from reports.samples import SAMPLES
 
 
 def rows(sample: str) -> list[dict[str, str]]:

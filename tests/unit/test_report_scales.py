@@ -7,13 +7,22 @@ from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.charts import BAR_WIDTH, bar_length, draw_chart
-from reports.data import ScaleResult
-from reports.samples import SAMPLES
-from reports.scales import KNOWN_BANDS, SCALE_BY_KEY, TOTAL, Band, Section, band_of_status, read_score, was_skipped
-from reports.selectors import full_years
-from reports.typesetting import ASSETS
-from reports.wording import age_words, moscow_date, printable, score_words
+from reports.content.data import ScaleResult
+from reports.content.loading import full_years
+from reports.content.samples import SAMPLES
+from reports.content.scales import (
+    KNOWN_BANDS,
+    SCALE_BY_KEY,
+    TOTAL,
+    Band,
+    Section,
+    band_of_status,
+    read_score,
+    was_skipped,
+)
+from reports.document.charts import BAR_WIDTH, bar_length, draw_chart
+from reports.document.typesetting import ASSETS
+from reports.document.wording import age_words, moscow_date, printable, score_words
 
 NBSP = "\N{NO-BREAK SPACE}"
 

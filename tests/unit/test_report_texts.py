@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from reports.content.scales import KNOWN_BANDS, SCALES, Band, Scale
+from reports.document.texts import STEPS, TEXTS_FILE, load_texts, report_texts, tie_words
 from reports.errors import ReportTextsIncomplete
-from reports.scales import KNOWN_BANDS, SCALES, Band, Scale
-from reports.texts import STEPS, TEXTS_FILE, load_texts, report_texts, tie_words
 
 NBSP = "\N{NO-BREAK SPACE}"
 # What a questionnaire cannot know, and what a worried parent should not read.

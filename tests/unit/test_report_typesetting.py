@@ -11,10 +11,10 @@ from xml.etree.ElementTree import ParseError
 
 import pytest
 
-from reports import typesetting
-from reports.checks import LIBRARIES, check_weasyprint
+from reports.document import typesetting
+from reports.document.checks import LIBRARIES, check_weasyprint
+from reports.document.typesetting import typeset_pdf
 from reports.errors import TypesettingUnavailable
-from reports.typesetting import typeset_pdf
 from tests.pdf_reading import read_pdf
 
 SECRET = "a secret of this machine"
@@ -86,7 +86,7 @@ def test_whatever_the_page_refers_to_nothing_is_read_and_the_document_comes(
     secret = tmp_path / "secret.txt"
     secret.write_text(SECRET)
     body = ATTACKS[attack].format(file=secret, port=listener.port)
-    caplog.set_level(logging.WARNING, "reports.typesetting")
+    caplog.set_level(logging.WARNING, "reports.document.typesetting")
     html = f'<!DOCTYPE html><html lang="ru"><head><title>x</title></head><body><p>Текст отчёта</p>{body}</body></html>'
     document = typeset_pdf(html)
     found = read_pdf(document.content)
@@ -95,7 +95,7 @@ def test_whatever_the_page_refers_to_nothing_is_read_and_the_document_comes(
     assert found.attachments == 0
     assert SECRET.encode() not in document.content
     assert listener.visits == 0
-    refusals = [record.getMessage() for record in caplog.records if record.name == "reports.typesetting"]
+    refusals = [record.getMessage() for record in caplog.records if record.name == "reports.document.typesetting"]
     # What WeasyPrint does not even try to load needs no refusal.
     assert bool(refusals) == (attack != "a reference in a drawing")
     assert not any(str(secret) in line for line in refusals)
@@ -122,8 +122,8 @@ def test_an_entity_of_the_page_reads_no_file(tmp_path: Path) -> None:
 
 
 def test_weasyprint_is_not_loaded_with_the_package() -> None:
-    code = "import reports.typesetting, reports.checks, sys; sys.exit('weasyprint' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(typesetting.__file__).parents[1], timeout=30)
+    code = "import reports.document.typesetting, reports.document.checks, sys; sys.exit('weasyprint' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(typesetting.__file__).parents[2], timeout=30)
 
 
 def test_a_missing_weasyprint_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

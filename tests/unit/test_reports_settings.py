@@ -20,7 +20,7 @@ def storage(variables: dict[str, str], *, sandbox: bool = False) -> dict[str, An
 
 def test_supabase_keeps_reports_where_it_is_set_up() -> None:
     entry = storage(SUPABASE)
-    assert entry["BACKEND"] == "reports.supabase_storage.SupabaseStorage"
+    assert entry["BACKEND"] == "reports.storage.supabase.SupabaseStorage"
     assert entry["OPTIONS"] == {
         "url": "https://abc.supabase.co",
         "service_key": "key",
@@ -37,7 +37,7 @@ def test_supabase_keeps_reports_where_it_is_set_up() -> None:
 )
 def test_a_folder_keeps_them_otherwise(sandbox: bool, variables: dict[str, str]) -> None:
     entry = storage(variables, sandbox=sandbox)
-    assert entry == {"BACKEND": "reports.storage.LocalStorage", "OPTIONS": {"location": "/srv/files/reports"}}
+    assert entry == {"BACKEND": "reports.storage.storage.LocalStorage", "OPTIONS": {"location": "/srv/files/reports"}}
 
 
 def test_both_can_be_asked_for_by_name() -> None:

@@ -8,13 +8,13 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 
 from bridge.errors import PermanentError
-from reports.data import ReportData
+from reports.content.data import ReportData
+from reports.content.loading import load_report
+from reports.content.samples import SAMPLES
+from reports.document.rendering import render
 from reports.errors import AssessmentMissing, NotTheOwner, ReportError
 from reports.models import Kind
 from reports.owners import find_standing
-from reports.rendering import render
-from reports.samples import SAMPLES
-from reports.selectors import load_report
 
 
 class Command(BaseCommand):

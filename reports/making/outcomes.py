@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from bridge.errors import DuplicateMessage, InvalidMessage, TokenLost
 from bridge.message import LastError, Message, Reason
-from reports.announcement import announce_report
+from reports.document.rendering import Document
 from reports.errors import ReportError
+from reports.making.announcement import announce_report
 from reports.models import FailureReason, Leftover, Report, RequestedBy, Status
 from reports.owners import owns
 from reports.queue import ReportRequest
-from reports.rendering import Document
 
 # A download that began before the report got its new document still finds the old one.
 REPLACED_STAYS = timedelta(minutes=5)

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from notifications.russian import MOSCOW
-from reports.data import ReportData, ScaleResult, SectionResults
-from reports.wording import moscow_date
+from reports.content.data import ReportData, ScaleResult, SectionResults
+from reports.document.wording import moscow_date
 
 _COLUMNS = ("Раздел", "Имя", "Возраст", "Дата", "Шкала", "Балл", "Максимум", "Вывод")
 # What a spreadsheet would run as a formula.

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 
 from notifications.russian import MOSCOW, NBSP, moscow_time
-from reports.data import ScaleResult
+from reports.content.data import ScaleResult
 
 NO_SCORE = "нет данных"
 

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from bridge.errors import PermanentError
 from bridge.queues import registry
+from reports.document.rendering import Document
 from reports.errors import ReportError
 from reports.models import Leftover, Report
 from reports.queue import QUEUE
-from reports.rendering import Document
 
 ALIAS = "reports"
 

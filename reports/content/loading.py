@@ -13,9 +13,18 @@ from django.db import connection
 
 from notifications.plain_text import one_line
 from notifications.russian import MOSCOW
-from reports.data import ReportData, ScaleResult, SectionResults, Worries, WorryArea
+from reports.content.data import ReportData, ScaleResult, SectionResults, Worries, WorryArea
+from reports.content.scales import (
+    SCALE_BY_KEY,
+    SCALES,
+    SECTION_OF_TYPE,
+    Band,
+    Section,
+    band_of_status,
+    read_score,
+    was_skipped,
+)
 from reports.errors import AssessmentMissing, AssessmentNotCompleted, NotCalculatedYet, NotTheOwner
-from reports.scales import SCALE_BY_KEY, SCALES, SECTION_OF_TYPE, Band, Section, band_of_status, read_score, was_skipped
 
 NAME_LENGTH = 60
 WORRY_LENGTH = 60

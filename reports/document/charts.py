@@ -10,9 +10,9 @@ apart for whoever searches or copies. They stand over it as lines of the same he
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from reports.data import ScaleResult, SectionResults
-from reports.scales import KNOWN_BANDS, TOTAL, Band
-from reports.wording import score_words
+from reports.content.data import ScaleResult, SectionResults
+from reports.content.scales import KNOWN_BANDS, TOTAL, Band
+from reports.document.wording import score_words
 
 # The style sheet sets its lines to the same measures.
 WIDTH = 176

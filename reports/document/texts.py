@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from reports.content.scales import KNOWN_BANDS, SCALES, Band, Section
 from reports.errors import ReportTextsIncomplete
-from reports.scales import KNOWN_BANDS, SCALES, Band, Section
 
 TEXTS_FILE = Path(__file__).parent / "texts.toml"
 STEPS = 3

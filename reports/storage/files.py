@@ -10,7 +10,7 @@ from django.utils.timezone import localtime
 
 from reports.models import UNFINISHED, Kind, Report
 from reports.problems import FileUnavailable, ReportNotReady
-from reports.storage import StorageError, read_document
+from reports.storage.storage import StorageError, read_document
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from bridge.rights import may_conclude, queue_tables, require_sight
 from reports.models import UNFINISHED, FailureReason, Leftover, Report, Status
 from reports.owners import find_abandoned, owns
 from reports.queue import QUEUE
-from reports.storage import StorageError, delete_object
+from reports.storage.storage import StorageError, delete_object
 
 logger = logging.getLogger(__name__)
 

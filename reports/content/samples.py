@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from reports.data import ReportData, ScaleResult, SectionResults, Worries, WorryArea
-from reports.scales import KNOWN_BANDS, SCALE_BY_KEY, Band, Section
-from reports.selectors import NAME_LENGTH, WORRY_LENGTH
+from reports.content.data import ReportData, ScaleResult, SectionResults, Worries, WorryArea
+from reports.content.loading import NAME_LENGTH, WORRY_LENGTH
+from reports.content.scales import KNOWN_BANDS, SCALE_BY_KEY, Band, Section
 
 _AT = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)
 _ID = UUID("3f2b8c1e-5d4a-4f6b-9c7d-8e9f0a1b2c3d")

@@ -1,4 +1,4 @@
-"""What a report says, clean and bounded: made by `reports.selectors`, read by every renderer."""
+"""What a report says, clean and bounded: made by `reports.content.loading`, read by every renderer."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
-from reports.scales import TOTAL, Band, Scale, Section
+from reports.content.scales import TOTAL, Band, Scale, Section
 
 
 class WorryArea(TextChoices):

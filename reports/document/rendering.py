@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import assert_never
 
-from reports.composition import compose_html
-from reports.data import ReportData
-from reports.exports import to_csv, to_json
+from reports.content.data import ReportData
+from reports.document.composition import compose_html
+from reports.document.exports import to_csv, to_json
+from reports.document.preview import draw_preview
+from reports.document.typesetting import typeset_pdf
 from reports.models import Kind
-from reports.preview import draw_preview
-from reports.typesetting import typeset_pdf
 
 
 @dataclass(frozen=True, slots=True)

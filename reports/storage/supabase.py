@@ -14,7 +14,7 @@ from storage3._sync.file_api import SyncBucketProxy
 from storage3.exceptions import StorageApiError
 
 from bridge.bulkhead import Crowded, waiting_for
-from reports.storage import ObjectMissing, StorageRefused, StorageUnavailable
+from reports.storage.storage import ObjectMissing, StorageRefused, StorageUnavailable
 
 # 401 and 403: our key was changed, which an operator mends; 409 and 423: another transaction of theirs held the object.
 # A repeat of any other 400 gets the same answer.

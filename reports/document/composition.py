@@ -8,11 +8,11 @@ from django.template.loader import render_to_string
 
 from notifications.plain_text import one_line
 from notifications.russian import MOSCOW
-from reports.charts import Chart, bar_length, draw_chart
-from reports.data import ReportData, ScaleResult, SectionResults
-from reports.scales import KNOWN_BANDS, Band, Section
-from reports.texts import Advice, ReportTexts, report_texts
-from reports.wording import age_words, moscow_date, printable, score_words
+from reports.content.data import ReportData, ScaleResult, SectionResults
+from reports.content.scales import KNOWN_BANDS, Band, Section
+from reports.document.charts import Chart, bar_length, draw_chart
+from reports.document.texts import Advice, ReportTexts, report_texts
+from reports.document.wording import age_words, moscow_date, printable, score_words
 
 # The head of a section stays on one line.
 _NAME_IN_HEAD = 28

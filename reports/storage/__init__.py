@@ -1,0 +1,1 @@
+"""Where reports lie, and how those who may have them get them."""
