@@ -6,10 +6,10 @@ from bridge.message import Message
 from bridge.task import queue_task
 from payments.queue import QUEUE, ProcessingRequest
 from payments.services.held import give_held
-from payments.services.notifications import has_news, settle_notification
 from payments.services.observe import observe_payment, was_checked_since
 from payments.services.sync import apply_observation
 from payments.states import Door
+from payments.webhook.journal import has_news, settle_notification
 
 
 @queue_task("payments.process", queue=QUEUE)

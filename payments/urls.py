@@ -4,7 +4,7 @@ from django.urls import path
 
 from payments.api.customers import CreatePaymentView, PaymentsView, PaymentView, VerifyPaymentView
 from payments.api.staff import RefundPaymentView
-from payments.webhook import receive_notification
+from payments.webhook.view import receive_notification
 
 urlpatterns = [
     path("payments", PaymentsView.as_view(), name="payments"),

@@ -23,8 +23,8 @@ from payments.admin.staff import actor_id
 from payments.deleted_rows import without_row
 from payments.errors import PaymentError
 from payments.models import Payment, ProviderNotification
-from payments.services.notifications import NotReplayable, UnknownPayment, replay_notification
 from payments.states import NotificationStatus
+from payments.webhook.journal import NotReplayable, UnknownPayment, replay_notification
 
 _ADVICE = {
     NotificationStatus.REFUSED: gettext_lazy(

@@ -3,8 +3,8 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from payments.services.incoming import STRANGER
-from payments.services.notifications import ALREADY_KNOWN, NOT_OURS, OTHER_OBJECT
+from payments.webhook.journal import ALREADY_KNOWN, NOT_OURS, OTHER_OBJECT
+from payments.webhook.store import STRANGER
 
 _REASONS: dict[str, str | Promise] = {
     ALREADY_KNOWN: gettext_lazy("this was known already"),

@@ -18,10 +18,10 @@ from payments.queue import QUEUE, queue_check
 from payments.schedule import repeat_check_after
 from payments.services.attention import flag
 from payments.services.locks import lock_payment
-from payments.services.notifications import queue_again
 from payments.services.refunds import goes_back
 from payments.services.sync import flag_deleted
 from payments.states import NOTHING_GIVEN, Attention, Door, NotificationStatus, ProviderStatus
+from payments.webhook.journal import queue_again
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from payments.models import Checkout, Payment
 from payments.queue import ProcessingRequest
 from payments.services.attention import flag, flag_uncharted
 from payments.services.locks import lock_payment
-from payments.services.notifications import fail_notification
 from payments.states import Attention, Door
+from payments.webhook.journal import fail_notification
 
 # The provider was away for longer than the repeats last: the reconciliation takes over.
 LOOK_AGAIN = timedelta(minutes=5)

@@ -19,8 +19,6 @@ from payments.models import (
     ProviderNotification,
     Refund,
 )
-from payments.services.incoming import STRANGER
-from payments.services.notifications import ALREADY_KNOWN
 from payments.services.timeline import record_event
 from payments.states import (
     Attention,
@@ -32,6 +30,8 @@ from payments.states import (
     ProviderStatus,
     RefundStatus,
 )
+from payments.webhook.journal import ALREADY_KNOWN
+from payments.webhook.store import STRANGER
 from tests.checkouts import make_checkout, make_payment
 from tests.payment_pages import CHECK, LOOK, NOTIFICATIONS, REFUNDS, page_of, staff_with, text
 

@@ -11,16 +11,16 @@ from pytest_django import Settings
 
 from payments import beat
 from payments.models import Checkout, Fulfilment, Payment, PaymentEvent, ProviderNotification
-from payments.notice import Notice
-from payments.services.incoming import store_notification, store_refused
-from payments.services.notifications import (
+from payments.states import Attention, EventKind, NotificationStatus, PaymentStatus, ProviderStatus
+from payments.webhook.journal import (
     NotReplayable,
     UnknownPayment,
     fail_notification,
     replay_notification,
     settle_notification,
 )
-from payments.states import Attention, EventKind, NotificationStatus, PaymentStatus, ProviderStatus
+from payments.webhook.notice import Notice
+from payments.webhook.store import store_notification, store_refused
 from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, make_payment, purge_checks, queued_checks
 from tests.databases import ClonedDatabase

@@ -10,11 +10,11 @@ from django.db import connection
 from django.test import Client
 
 from bridge.pgmq import pgmq_queue
-from payments import webhook
 from payments.models import Checkout, Payment, PaymentEvent, ProviderNotification, Refund
-from payments.notification_sender import HourlyCount
 from payments.queue import QUEUE
 from payments.states import EventKind, NotificationStatus, PaymentStatus, ProviderStatus, RefundStatus
+from payments.webhook.sender import HourlyCount
+from payments.webhook.view import view as webhook
 from tests.checkouts import make_checkout, make_payment, queued_checks
 from tests.webhook_requests import STRANGER, URL, YOOKASSA, assert_nothing_happened, assert_problem, notification, post
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.notice import InvalidNotice, Notice
+from payments.webhook.notice import InvalidNotice, Notice
 
 OURS = uuid.UUID("0b6d5a9e-1f0c-4c0e-9a50-6f1f6f3a2d11")
 

@@ -6,7 +6,7 @@ import pytest
 from freezegun import freeze_time
 
 from balansity.payment_settings import YOOKASSA_ADDRESSES
-from payments.notification_sender import HourlyCount, is_trusted, sender_address
+from payments.webhook.sender import HourlyCount, is_trusted, sender_address
 
 NETWORKS = tuple(ip_network(word) for word in YOOKASSA_ADDRESSES)
 

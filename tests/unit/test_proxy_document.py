@@ -6,7 +6,7 @@ from pathlib import Path
 from django.conf import settings
 from django.urls import resolve
 
-from payments.webhook import receive_notification
+from payments.webhook.view import receive_notification
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCUMENT = (CHECKOUT / "docs" / "proxy.md").read_text(encoding="utf-8")

@@ -12,10 +12,10 @@ from psycopg2.errors import InvalidSchemaName, UndefinedFunction, UndefinedTable
 
 from bridge.pgmq import QueueMissing
 from bridge.trace import current_trace_id
-from payments.notice import Notice
 from payments.queue import QUEUE
-from payments.services.notifications import ALREADY_KNOWN, UnknownPayment, find_payment, is_old_news
 from payments.states import Door, EventKind, NotificationStatus
+from payments.webhook.journal import ALREADY_KNOWN, UnknownPayment, find_payment, is_old_news
+from payments.webhook.notice import Notice
 
 STRANGER = "the sender is not one of YooKassa's addresses"
 

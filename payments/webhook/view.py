@@ -15,8 +15,9 @@ from django.views.decorators.http import require_POST
 
 from bridge.pgmq import POSTGRES_AWAY, QueueMissing
 from bridge.trace import current_trace_id
-from payments.notice import InvalidNotice, Notice
-from payments.notification_sender import (
+from payments.webhook.journal import ALREADY_KNOWN
+from payments.webhook.notice import InvalidNotice, Notice
+from payments.webhook.sender import (
     LOGGED_THEN_EVERY,
     MOST_LOGGED_AN_HOUR,
     MOST_STORED_AN_HOUR,
@@ -25,8 +26,7 @@ from payments.notification_sender import (
     is_trusted,
     sender_address,
 )
-from payments.services.incoming import store_notification, store_refused
-from payments.services.notifications import ALREADY_KNOWN
+from payments.webhook.store import store_notification, store_refused
 
 logger = logging.getLogger(__name__)
 

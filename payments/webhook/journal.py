@@ -9,10 +9,10 @@ from django.utils import timezone
 from bridge.pgmq import pgmq_queue
 from payments.errors import PaymentError
 from payments.models import Payment, ProviderNotification, Refund
-from payments.notice import Notice
 from payments.queue import QUEUE, queue_check
 from payments.services.timeline import record_event
 from payments.states import Door, EventKind, NotificationStatus, ProviderStatus, RefundStatus
+from payments.webhook.notice import Notice
 
 MOST_ERROR_CHARACTERS = 1000
 # Why nothing is done about a notification, as the journal has it; the admin says the same in Russian.
