@@ -13,7 +13,7 @@ from payments.admin.orders import given_text, order_text
 from payments.admin.shown_status import checkout_of
 from payments.advice import receipt_state
 from payments.models import Payment
-from payments.services.refunds import remaining_amount
+from payments.refunds.refunds import remaining_amount
 from payments.states import ProviderStatus
 
 MAIN = (

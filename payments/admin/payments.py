@@ -33,8 +33,8 @@ from payments.admin.timeline import timeline_of
 from payments.admin.troubles import troubles_of
 from payments.errors import PaymentError
 from payments.models import Payment
+from payments.refunds.refunds import remaining_amount
 from payments.services.attention import clear_attention
-from payments.services.refunds import remaining_amount
 from payments.services.staff_checks import check_now, queue_checks
 
 MOST_CHECKS = 20

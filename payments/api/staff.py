@@ -16,7 +16,7 @@ from payments.api.idempotent import HEADER, IdempotentView
 from payments.api.serializers import AcceptedRefundSerializer, NewRefundSerializer, RefundSerializer
 from payments.errors import PaymentMissing, RefundRefused
 from payments.problems import PaymentNotFound, RefundNotPossible
-from payments.services.refunds import request_refund
+from payments.refunds.refunds import request_refund
 from payments.states import Door
 
 # Keys are kept by customers' ids. Staff have numbers, so each gets an id that no customer has.

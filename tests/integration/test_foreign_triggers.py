@@ -10,8 +10,8 @@ from freezegun import freeze_time
 
 from payments import beat
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, PaymentEvent, Refund
+from payments.refunds.refunds import request_refund
 from payments.services.foreign import ForeignRefusal, foreign_write
-from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door, EventKind, ProviderStatus, RefundStatus
 from sandbox.frontend import Step

@@ -17,9 +17,9 @@ from bridge.pgmq import pgmq_queue
 from payments import beat
 from payments.models import Appointment, Checkout, PackagePurchase, Payment
 from payments.queue import QUEUE
+from payments.refunds.refunds import request_refund
 from payments.services.attention import clear_attention, flag
 from payments.services.held import give_held
-from payments.services.refunds import request_refund
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door
 from payments.tasks import process

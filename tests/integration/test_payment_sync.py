@@ -28,9 +28,9 @@ from payments.models import (
     User,
 )
 from payments.provider import provider
+from payments.refunds.refunds import remaining_amount, request_refund
 from payments.services.attention import clear_attention
 from payments.services.observe import was_checked_since
-from payments.services.refunds import remaining_amount, request_refund
 from payments.services.sync import record_refused, sync_payment
 from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Rejected, Unavailable

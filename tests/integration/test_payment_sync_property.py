@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from payments.errors import RefundRefused
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, Refund
 from payments.provider import provider
+from payments.refunds.refunds import request_refund
 from payments.services.observe import Observation, observe_payment
-from payments.services.refunds import request_refund
 from payments.services.sync import apply_observation, record_created, sync_payment
 from payments.states import HOLDING_MONEY, Door, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer
