@@ -4,8 +4,9 @@ import logging
 
 from celery import shared_task
 
+from payments.ledger import attention
 from payments.provider import ProviderNotConfigured
-from payments.services import attention, due_checks, held, idempotency, reconcile
+from payments.services import due_checks, held, idempotency, reconcile
 from payments.yookassa.errors import Rejected, Unavailable
 
 logger = logging.getLogger(__name__)

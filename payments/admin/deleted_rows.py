@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from payments.admin.formats import badge, moment, money
 from payments.admin.search import search_checkouts
 from payments.admin.shown_status import shown_status
-from payments.deleted_rows import stand_in, without_row
+from payments.ledger.deleted_rows import stand_in, without_row
 from payments.models import AppointmentType, Checkout, Package, Payment, PaymentAttention, User
 from payments.states import ProviderStatus
 

@@ -20,8 +20,8 @@ from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.reasons import reason_text
 from payments.admin.search import search_checkouts, search_payments
 from payments.admin.staff import actor_id
-from payments.deleted_rows import without_row
 from payments.errors import PaymentError
+from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, ProviderNotification
 from payments.states import NotificationStatus
 from payments.webhook.journal import NotReplayable, UnknownPayment, replay_notification

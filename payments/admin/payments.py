@@ -32,9 +32,9 @@ from payments.admin.staff import actor_id
 from payments.admin.timeline import timeline_of
 from payments.admin.troubles import troubles_of
 from payments.errors import PaymentError
+from payments.ledger.attention import clear_attention
 from payments.models import Payment
 from payments.refunds.refunds import remaining_amount
-from payments.services.attention import clear_attention
 from payments.services.staff_checks import check_now, queue_checks
 
 MOST_CHECKS = 20

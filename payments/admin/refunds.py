@@ -16,7 +16,7 @@ from payments.admin.formats import SECOND_LINE, address, moment, money
 from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.related import refund_badge, refund_problem, refund_receipt_text
 from payments.admin.search import search_checkouts, search_payments
-from payments.deleted_rows import without_row
+from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, Refund
 from payments.states import RefundStatus
 

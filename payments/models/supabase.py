@@ -127,7 +127,7 @@ class Payment(Stamped):
 
     @property
     def was_deleted(self) -> bool:
-        """Whether there is no such row any more, and this only says what it would (`payments.deleted_rows`)."""
+        """Whether there is no such row any more, and this only says what it would (`payments.ledger.deleted_rows`)."""
         return bool(self._state.adding)
 
 

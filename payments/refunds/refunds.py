@@ -13,13 +13,13 @@ from django.utils import timezone
 from bridge.pgmq import QueueMissing
 from notifications.queue import queue_email
 from payments.errors import ReceiptImpossible, RefundRefused
+from payments.foreign import ForeignRefusal, foreign_write
+from payments.ledger.attention import flag
+from payments.ledger.locks import lock_payment
+from payments.ledger.timeline import record_event
 from payments.models import Checkout, Payment, Refund, User
 from payments.queue import queue_check
-from payments.services.attention import flag
-from payments.services.foreign import ForeignRefusal, foreign_write
-from payments.services.locks import lock_payment
 from payments.services.receipts import needs_receipt, refund_receipt
-from payments.services.timeline import record_event
 from payments.states import (
     HOLDING_MONEY,
     REFUND_TRANSITIONS,

@@ -14,6 +14,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from payments.errors import PaymentMissing, ProviderMismatch
+from payments.foreign import ForeignRefusal, foreign_write
+from payments.ledger.locks import lock_customer
+from payments.ledger.timeline import record_event
 from payments.models import Checkout, Payment, User
 from payments.orders import InvalidOrder, parse_order, storable_metadata
 from payments.problems import (
@@ -30,11 +33,8 @@ from payments.provider import ProviderNotConfigured, provider
 from payments.requests import TaxRules, payment_request, receipt_contact
 from payments.schedule import STEPS
 from payments.services.adoption import Purchase, find_open_checkout, find_row
-from payments.services.foreign import ForeignRefusal, foreign_write
-from payments.services.locks import lock_customer
 from payments.services.order_checks import check_order, check_price
 from payments.services.sync import record_created, record_refused, record_unanswered, sync_payment
-from payments.services.timeline import record_event
 from payments.states import Attention, Door, EventKind, ProviderStatus
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable

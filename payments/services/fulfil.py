@@ -6,9 +6,11 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from payments.foreign import ForeignRefusal, foreign_write
+from payments.ledger.attention import flag, settle, was_dealt_with
+from payments.ledger.timeline import record_event
 from payments.minutes import same_minute
 from payments.models import Appointment, AppointmentType, Checkout, Fulfilment, Package, PackagePurchase, Payment
-from payments.services.attention import flag, settle, was_dealt_with
 from payments.services.booking import (
     NotFulfillable,
     book,
@@ -18,8 +20,6 @@ from payments.services.booking import (
     release,
     try_again_later,
 )
-from payments.services.foreign import ForeignRefusal, foreign_write
-from payments.services.timeline import record_event
 from payments.services.twins import merge_twins
 from payments.states import Attention, Door, EventKind, OrderKind
 

@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from bridge.batches import one_by_one
 from payments.errors import PaymentMissing
+from payments.ledger.locks import lock_payment
 from payments.minutes import within_minute_of
 from payments.models import Appointment, Checkout, Fulfilment, Payment
 from payments.refunds.refunds import goes_back
 from payments.services.booking import own_rows, release, try_again_later
 from payments.services.fulfil import fulfil
-from payments.services.locks import lock_payment
 from payments.services.places import SCHEDULED
 from payments.services.sync import flag_deleted
 from payments.services.twins import with_twins

@@ -22,7 +22,7 @@ from payments.problems import IdempotencyKeyReused, RequestInFlight
 logger = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(hours=48)
-# The first half of the advisory lock's key: only ours, like those of `payments.services.locks`.
+# The first half of the advisory lock's key: only ours, like those of `payments.ledger.locks`.
 _IDEMPOTENCY = 7_262_023
 
 

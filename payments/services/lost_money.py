@@ -4,10 +4,10 @@ import uuid
 
 from django.db.models import QuerySet
 
+from payments.ledger.attention import flag, settle
+from payments.ledger.locks import lock_payment
+from payments.ledger.timeline import record_event
 from payments.models import Checkout, Payment, PaymentAttention
-from payments.services.attention import flag, settle
-from payments.services.locks import lock_payment
-from payments.services.timeline import record_event
 from payments.states import Attention, Door, EventKind, ProviderStatus
 from payments.yookassa.objects import ProviderPayment
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from payments.ledger.locks import lock_slot
 from payments.minutes import minute_of, within_minute
 from payments.models import Appointment, Checkout, Fulfilment, Payment
-from payments.services.locks import lock_slot
 from payments.states import OrderKind
 
 SCHEDULED = "scheduled"

@@ -13,9 +13,9 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from payments.ledger.attention import flag, settle
 from payments.models import Checkout, PaymentAttention, Refund, User
 from payments.requests import TaxRules, receipt, receipt_contact
-from payments.services.attention import flag, settle
 from payments.states import Attention, Door, ProviderStatus, RefundStatus
 
 PATIENCE = timedelta(days=3)

@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from bridge.batches import one_by_one
-from payments.deleted_rows import without_row
+from payments.ledger.deleted_rows import without_row
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
 from payments.queue import queue_check

@@ -9,10 +9,10 @@ from bridge.errors import InvalidMessage
 from bridge.message import LastError, Message, Reason
 from bridge.rights import RowsHidden
 from payments.errors import PaymentMissing, ProviderMismatch, UnclearClaim
+from payments.ledger.attention import flag, flag_uncharted
+from payments.ledger.locks import lock_payment
 from payments.models import Checkout, Payment
 from payments.queue import ProcessingRequest
-from payments.services.attention import flag, flag_uncharted
-from payments.services.locks import lock_payment
 from payments.states import Attention, Door
 from payments.webhook.journal import fail_notification
 

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from bridge.pgmq import pgmq_queue
 from payments.errors import PaymentError
+from payments.ledger.timeline import record_event
 from payments.models import Payment, ProviderNotification, Refund
 from payments.queue import QUEUE, queue_check
-from payments.services.timeline import record_event
 from payments.states import Door, EventKind, NotificationStatus, ProviderStatus, RefundStatus
 from payments.webhook.notice import Notice
 

@@ -15,10 +15,10 @@ from pytest_django import Settings
 
 from bridge.pgmq import pgmq_queue
 from payments import beat
+from payments.ledger.attention import clear_attention, flag
 from payments.models import Appointment, Checkout, PackagePurchase, Payment
 from payments.queue import QUEUE
 from payments.refunds.refunds import request_refund
-from payments.services.attention import clear_attention, flag
 from payments.services.held import give_held
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door

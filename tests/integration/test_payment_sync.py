@@ -13,6 +13,7 @@ from freezegun import freeze_time
 
 from bridge.errors import PermanentError
 from payments.errors import PaymentMissing, ProviderMismatch, RefundRefused
+from payments.ledger.attention import clear_attention
 from payments.minutes import minute_of
 from payments.models import (
     Appointment,
@@ -29,7 +30,6 @@ from payments.models import (
 )
 from payments.provider import provider
 from payments.refunds.refunds import remaining_amount, request_refund
-from payments.services.attention import clear_attention
 from payments.services.observe import was_checked_since
 from payments.services.sync import record_refused, sync_payment
 from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from payments.ledger.timeline import record_event
 from payments.models import (
     Appointment,
     AppointmentType,
@@ -19,7 +20,6 @@ from payments.models import (
     ProviderNotification,
     Refund,
 )
-from payments.services.timeline import record_event
 from payments.states import (
     Attention,
     Door,

@@ -13,8 +13,8 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
+from payments.ledger.attention import open_marks
 from payments.models import Checkout, Payment, PaymentEvent, Refund, User
-from payments.services.attention import open_marks
 from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, queued_checks

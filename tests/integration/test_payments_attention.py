@@ -14,10 +14,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from payments.beat import queue_due_checks
+from payments.ledger.attention import clear_attention, flag, open_marks, settle
 from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent, Refund
 from payments.queue import queue_check
 from payments.refunds.refunds import request_refund
-from payments.services.attention import clear_attention, flag, open_marks, settle
 from payments.services.due_checks import flag_unfulfilled
 from payments.services.sync import sync_payment
 from payments.states import GRAVITY, Attention, Door, EventKind, OrderKind, ProviderStatus

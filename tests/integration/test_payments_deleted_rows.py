@@ -15,12 +15,12 @@ from pytest_django import Settings
 
 from bridge.rights import RowsHidden
 from payments import beat
-from payments.deleted_rows import rows_are_hidden
+from payments.ledger.attention import clear_attention, open_marks
+from payments.ledger.deleted_rows import rows_are_hidden
 from payments.models import Appointment, Checkout, Fulfilment, Payment, PaymentEvent, Refund, User
 from payments.provider import provider
 from payments.queue import queue_check
 from payments.revenue import MOSCOW, revenue_by_day, total
-from payments.services.attention import clear_attention, open_marks
 from payments.services.reconcile import Lost, compare_recent
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door, EventKind, OrderKind, ProviderStatus, RefundStatus
@@ -289,7 +289,7 @@ def test_a_row_that_is_only_hidden_is_not_taken_for_deleted(
     shop: YooKassaServer, staff: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkout = make_hidden(shop)
-    for module in ("payments.deleted_rows", "payments.services.locks"):
+    for module in ("payments.ledger.deleted_rows", "payments.ledger.locks"):
         monkeypatch.setattr(f"{module}.rows_are_hidden", lambda: True)
     beat.flag_unfulfilled()
     assert compare_recent(hours=3).lost == []

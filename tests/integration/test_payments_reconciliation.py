@@ -12,11 +12,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from payments import beat
+from payments.ledger.attention import open_marks
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
 from payments.refunds.refunds import request_refund
 from payments.services import observe
-from payments.services.attention import open_marks
 from payments.services.reconcile import Lost, compare_recent
 from payments.services.sync import sync_payment
 from payments.states import Attention, Door, PaymentStatus, ProviderStatus, RefundStatus

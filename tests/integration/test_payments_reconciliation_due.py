@@ -11,8 +11,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from payments import beat
+from payments.ledger.attention import clear_attention
 from payments.models import Checkout, PaymentEvent
-from payments.services.attention import clear_attention
 from payments.states import Attention, EventKind, ProviderStatus
 from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, queued_checks

@@ -9,9 +9,9 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from payments.ledger.locks import lock_payment
+from payments.ledger.timeline import record_event
 from payments.models import Checkout, PaymentAttention
-from payments.services.locks import lock_payment
-from payments.services.timeline import record_event
 from payments.states import GRAVITY, NOTHING_GIVEN, STANDING, Attention, Door, EventKind
 
 # While a new version is started, processes of the one before go on: they mark the checkout alone, and know of no rows.

@@ -5,8 +5,8 @@ import uuid
 from django.db import connection
 
 from bridge.rights import RowsHidden
-from payments.deleted_rows import rows_are_hidden, stand_in
 from payments.errors import PaymentMissing
+from payments.ledger.deleted_rows import rows_are_hidden, stand_in
 from payments.models import Checkout, Payment
 
 # The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
