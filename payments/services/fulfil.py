@@ -6,12 +6,7 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from payments.foreign import ForeignRefusal, foreign_write
-from payments.ledger.attention import flag, settle, was_dealt_with
-from payments.ledger.timeline import record_event
-from payments.minutes import same_minute
-from payments.models import Appointment, AppointmentType, Checkout, Fulfilment, Package, PackagePurchase, Payment
-from payments.services.booking import (
+from payments.consultations.booking import (
     NotFulfillable,
     book,
     check_place,
@@ -20,7 +15,12 @@ from payments.services.booking import (
     release,
     try_again_later,
 )
-from payments.services.twins import merge_twins
+from payments.consultations.twins import merge_twins
+from payments.foreign import ForeignRefusal, foreign_write
+from payments.ledger.attention import flag, settle, was_dealt_with
+from payments.ledger.timeline import record_event
+from payments.minutes import same_minute
+from payments.models import Appointment, AppointmentType, Checkout, Fulfilment, Package, PackagePurchase, Payment
 from payments.states import Attention, Door, EventKind, OrderKind
 
 HELD = "completed"

@@ -6,6 +6,8 @@ from decimal import Decimal
 from django.db.models import Q
 from django.utils import timezone
 
+from payments.consultations.booking import own_rows
+from payments.consultations.places import HOLDING_SLOT, booked_at, has_no_place, is_full, is_given, kept_at, may_be_of
 from payments.models import Appointment, AppointmentType, Package, Profile
 from payments.orders import Order
 from payments.problems import (
@@ -16,8 +18,6 @@ from payments.problems import (
     ProfileNotFound,
     SlotTaken,
 )
-from payments.services.booking import own_rows
-from payments.services.places import HOLDING_SLOT, booked_at, has_no_place, is_full, is_given, kept_at, may_be_of
 from payments.states import OrderKind
 
 

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from payments.consultations.booking import attach
+from payments.consultations.places import SCHEDULED, is_given, lock_place, may_be_of
 from payments.foreign import ForeignRefusal, foreign_write
 from payments.ledger.timeline import record_event
 from payments.minutes import same_minute, within_minute, within_minute_of
 from payments.models import Appointment, Checkout, Fulfilment, Payment
-from payments.services.booking import attach
-from payments.services.places import SCHEDULED, is_given, lock_place, may_be_of
 from payments.states import OPEN, Door, EventKind, OrderKind
 
 logger = logging.getLogger(__name__)

@@ -15,12 +15,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
 from bridge.pgmq import QueueMissing
-from payments.foreign import ForeignRefusal, foreign_write
-from payments.ledger.timeline import record_event
-from payments.minutes import minute_of
-from payments.models import Appointment, Checkout, Fulfilment, Payment, Profile
-from payments.queue import queue_check
-from payments.services.places import (
+from payments.consultations.places import (
     HOLDING_SLOT,
     SCHEDULED,
     booked_at,
@@ -31,6 +26,11 @@ from payments.services.places import (
     lock_place,
     may_be_of,
 )
+from payments.foreign import ForeignRefusal, foreign_write
+from payments.ledger.timeline import record_event
+from payments.minutes import minute_of
+from payments.models import Appointment, Checkout, Fulfilment, Payment, Profile
+from payments.queue import queue_check
 from payments.states import OPEN, Attention, Door, EventKind, OrderKind, ProviderStatus
 
 logger = logging.getLogger(__name__)
