@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from bridge.message import Message
 from bridge.task import queue_task
+from payments.checking.apply import apply_observation
+from payments.checking.ask import observe_payment, was_checked_since
+from payments.checking.held import give_held
 from payments.queue import QUEUE, ProcessingRequest
-from payments.services.held import give_held
-from payments.services.observe import observe_payment, was_checked_since
-from payments.services.sync import apply_observation
 from payments.states import Door
 from payments.webhook.journal import has_news, settle_notification
 

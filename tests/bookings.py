@@ -9,8 +9,8 @@ from typing import Any
 from django.db import connection
 
 from payments import beat
+from payments.checking.apply import sync_payment
 from payments.models import Appointment, Checkout, Fulfilment, Payment
-from payments.services.sync import sync_payment
 from payments.states import Door
 from sandbox.frontend import Order, Step, Visit, as_the_clock_has_it
 from sandbox.yookassa import YooKassaServer

@@ -14,7 +14,7 @@ from payments.admin.failures import ASKING, explain
 from payments.admin.formats import money
 from payments.admin.methods import method_text
 from payments.advice import decline_reason, receipt_with_code
-from payments.comparison import Compared, Method, Value, compare_payment
+from payments.checking.comparison import Compared, Method, Value, compare_payment
 from payments.models import Payment
 from payments.states import PaymentStatus, ProviderStatus
 

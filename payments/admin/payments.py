@@ -31,11 +31,11 @@ from payments.admin.shown_status import checkout_of, is_at_provider, with_marks
 from payments.admin.staff import actor_id
 from payments.admin.timeline import timeline_of
 from payments.admin.troubles import troubles_of
+from payments.checking.by_staff import check_now, queue_checks
 from payments.errors import PaymentError
 from payments.ledger.attention import clear_attention
 from payments.models import Payment
 from payments.refunds.refunds import remaining_amount
-from payments.services.staff_checks import check_now, queue_checks
 
 MOST_CHECKS = 20
 

@@ -13,6 +13,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from payments.checking.apply import record_created, record_refused, record_unanswered, sync_payment
+from payments.checking.schedule import STEPS
 from payments.errors import PaymentMissing, ProviderMismatch
 from payments.foreign import ForeignRefusal, foreign_write
 from payments.ledger.locks import lock_customer
@@ -31,10 +33,8 @@ from payments.problems import (
 )
 from payments.provider import ProviderNotConfigured, provider
 from payments.requests import TaxRules, payment_request, receipt_contact
-from payments.schedule import STEPS
 from payments.services.adoption import Purchase, find_open_checkout, find_row
 from payments.services.order_checks import check_order, check_price
-from payments.services.sync import record_created, record_refused, record_unanswered, sync_payment
 from payments.states import Attention, Door, EventKind, ProviderStatus
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable

@@ -15,11 +15,11 @@ from bridge.batches import one_by_one, without_message
 from bridge.pgmq import pgmq_queue
 from notifications.models import EmailMessage
 from notifications.upkeep import settle_stuck_emails
+from payments.checking import due as due_checks
+from payments.checking.apply import sync_payment
 from payments.ledger.attention import open_marks
 from payments.models import Checkout, ProviderNotification, Refund
 from payments.refunds.refunds import request_refund
-from payments.services import due_checks
-from payments.services.sync import sync_payment
 from payments.states import Attention, Door, NotificationStatus, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Unavailable
 from sandbox.yookassa import YooKassaServer

@@ -10,8 +10,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from payments import beat
+from payments.checking.apply import sync_payment
 from payments.models import Checkout, Fulfilment, PackagePurchase, Payment
-from payments.services.sync import sync_payment
 from payments.states import Attention, Door
 from sandbox.frontend import Step
 from sandbox.yookassa import YooKassaServer

@@ -9,10 +9,10 @@ from django.utils import timezone
 from freezegun import freeze_time
 
 from payments import beat
+from payments.checking.apply import sync_payment
 from payments.foreign import ForeignRefusal, foreign_write
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, PaymentEvent, Refund
 from payments.refunds.refunds import request_refund
-from payments.services.sync import sync_payment
 from payments.states import Attention, Door, EventKind, ProviderStatus, RefundStatus
 from sandbox.frontend import Step
 from sandbox.yookassa import YooKassaServer

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from payments.checking.due import flag_unfulfilled, queue_due_checks
+from payments.checking.reconcile import compare_recent
 from payments.models import Checkout, Payment
 from payments.queue import queue_check
-from payments.services.due_checks import flag_unfulfilled, queue_due_checks
-from payments.services.reconcile import compare_recent
 from payments.states import PaymentStatus
 from tests.checkouts import make_customer, make_payment, purge_checks
 from tests.databases import ClonedDatabase

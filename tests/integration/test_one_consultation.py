@@ -15,12 +15,12 @@ from pytest_django import Settings
 
 from bridge.pgmq import pgmq_queue
 from payments import beat
+from payments.checking.apply import sync_payment
+from payments.checking.held import give_held
 from payments.ledger.attention import clear_attention, flag
 from payments.models import Appointment, Checkout, PackagePurchase, Payment
 from payments.queue import QUEUE
 from payments.refunds.refunds import request_refund
-from payments.services.held import give_held
-from payments.services.sync import sync_payment
 from payments.states import Attention, Door
 from payments.tasks import process
 from sandbox.frontend import Step, every_order

@@ -12,6 +12,8 @@ from django.utils import timezone
 from freezegun import freeze_time
 
 from bridge.errors import PermanentError
+from payments.checking.apply import record_refused, sync_payment
+from payments.checking.ask import was_checked_since
 from payments.errors import PaymentMissing, ProviderMismatch, RefundRefused
 from payments.ledger.attention import clear_attention
 from payments.minutes import minute_of
@@ -30,8 +32,6 @@ from payments.models import (
 )
 from payments.provider import provider
 from payments.refunds.refunds import remaining_amount, request_refund
-from payments.services.observe import was_checked_since
-from payments.services.sync import record_refused, sync_payment
 from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Rejected, Unavailable
 from sandbox.yookassa import YooKassaServer

@@ -10,12 +10,12 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from payments.checking.apply import apply_observation, record_created, sync_payment
+from payments.checking.ask import Observation, observe_payment
 from payments.errors import RefundRefused
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, Refund
 from payments.provider import provider
 from payments.refunds.refunds import request_refund
-from payments.services.observe import Observation, observe_payment
-from payments.services.sync import apply_observation, record_created, sync_payment
 from payments.states import HOLDING_MONEY, Door, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer
 from sandbox.yookassa.errors import ApiError

@@ -14,12 +14,12 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from payments.beat import queue_due_checks
+from payments.checking.apply import sync_payment
+from payments.checking.due import flag_unfulfilled
 from payments.ledger.attention import clear_attention, flag, open_marks, settle
 from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent, Refund
 from payments.queue import queue_check
 from payments.refunds.refunds import request_refund
-from payments.services.due_checks import flag_unfulfilled
-from payments.services.sync import sync_payment
 from payments.states import GRAVITY, Attention, Door, EventKind, OrderKind, ProviderStatus
 from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, make_customer, make_payment

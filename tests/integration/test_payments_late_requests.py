@@ -11,11 +11,11 @@ from freezegun import freeze_time
 from pytest_django import Settings
 
 from payments import beat
+from payments.checking import ask as observe
+from payments.checking.apply import sync_payment
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
 from payments.refunds.refunds import remaining_amount, request_refund
-from payments.services import observe
-from payments.services.sync import sync_payment
 from payments.states import Door, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Unavailable

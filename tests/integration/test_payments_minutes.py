@@ -9,9 +9,9 @@ from django.db.models import Exists, OuterRef
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from payments.checking.apply import sync_payment
 from payments.minutes import MINUTE, within_minute, within_minute_of
 from payments.models import Appointment, Checkout, Fulfilment
-from payments.services.sync import sync_payment
 from payments.states import Attention, Door
 from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_customer

@@ -9,12 +9,12 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from payments.checking.apply import sync_payment
 from payments.errors import ReceiptImpossible
 from payments.ledger.attention import clear_attention, open_marks
 from payments.models import Checkout, PaymentEvent, Refund, User
 from payments.provider import provider
 from payments.refunds.refunds import request_refund
-from payments.services.sync import sync_payment
 from payments.states import Attention, Door, EventKind, ProviderStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer
 from tests.databases import ClonedDatabase

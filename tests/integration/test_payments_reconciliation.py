@@ -12,13 +12,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from payments import beat
+from payments.checking import ask as observe
+from payments.checking.apply import sync_payment
+from payments.checking.reconcile import Lost, compare_recent
 from payments.ledger.attention import open_marks
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
 from payments.refunds.refunds import request_refund
-from payments.services import observe
-from payments.services.reconcile import Lost, compare_recent
-from payments.services.sync import sync_payment
 from payments.states import Attention, Door, PaymentStatus, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Unavailable
 from sandbox.yookassa import YooKassaServer

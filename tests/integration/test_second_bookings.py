@@ -5,8 +5,8 @@ from django.db import connection
 from pytest_django import Settings
 
 from payments import beat
+from payments.checking.apply import sync_payment
 from payments.models import Appointment, Fulfilment, Payment, PaymentEvent
-from payments.services.sync import sync_payment
 from payments.states import Door, EventKind
 from sandbox.frontend import Step
 from sandbox.yookassa import YooKassaServer

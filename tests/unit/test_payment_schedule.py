@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.schedule import next_check_after, repeat_check_after
+from payments.checking.schedule import next_check_after, repeat_check_after
 from payments.states import OPEN, ProviderStatus
 
 MINUTE = timedelta(minutes=1)

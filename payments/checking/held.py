@@ -11,6 +11,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from bridge.batches import one_by_one
+from payments.checking.apply import flag_deleted
+from payments.checking.fulfil import fulfil
 from payments.consultations.booking import own_rows, release, try_again_later
 from payments.consultations.places import SCHEDULED
 from payments.consultations.twins import with_twins
@@ -19,8 +21,6 @@ from payments.ledger.locks import lock_payment
 from payments.minutes import within_minute_of
 from payments.models import Appointment, Checkout, Fulfilment, Payment
 from payments.refunds.refunds import goes_back
-from payments.services.fulfil import fulfil
-from payments.services.sync import flag_deleted
 from payments.states import Door, OrderKind
 
 MOST_ROWS = 500

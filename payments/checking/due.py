@@ -12,14 +12,14 @@ from django.utils import timezone
 from bridge.batches import one_by_one, without_message
 from bridge.pgmq import pgmq_queue
 from bridge.rights import may_conclude, queue_tables
+from payments.checking.apply import flag_deleted
+from payments.checking.schedule import repeat_check_after
 from payments.ledger.attention import flag
 from payments.ledger.deleted_rows import without_row
 from payments.ledger.locks import lock_payment
 from payments.models import Checkout, Fulfilment, Payment, PaymentAttention, ProviderNotification
 from payments.queue import QUEUE, queue_check
 from payments.refunds.refunds import goes_back
-from payments.schedule import repeat_check_after
-from payments.services.sync import flag_deleted
 from payments.states import NOTHING_GIVEN, Attention, Door, NotificationStatus, ProviderStatus
 from payments.webhook.journal import queue_again
 

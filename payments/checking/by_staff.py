@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
+from payments.checking.apply import sync_payment
 from payments.ledger.timeline import record_event
 from payments.models import Checkout, Payment
 from payments.queue import queue_check
-from payments.services.sync import sync_payment
 from payments.states import Door, EventKind
 from payments.yookassa.errors import Unavailable
 

@@ -15,6 +15,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from bridge.batches import one_by_one
+from payments.checking.ask import GIVE_UP_AFTER, Observation, observe_payment
+from payments.checking.fulfil import fulfil
+from payments.checking.schedule import next_check_after, repeat_check_after
 from payments.consultations.booking import release
 from payments.foreign import ForeignRefusal, foreign_write
 from payments.ledger.attention import flag, settle
@@ -23,9 +26,6 @@ from payments.ledger.timeline import record_event
 from payments.models import Checkout, Fulfilment, Payment, Refund
 from payments.queue import queue_check
 from payments.refunds.refunds import are_made_good, goes_back, note_refund, note_refused
-from payments.schedule import next_check_after, repeat_check_after
-from payments.services.fulfil import fulfil
-from payments.services.observe import GIVE_UP_AFTER, Observation, observe_payment
 from payments.services.receipts import has_unsettled_receipt, judge_receipts
 from payments.states import (
     NOTHING_GIVEN,

@@ -10,9 +10,9 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
 from notifications.catalogue import AppointmentConfirmation, Content
+from payments.checking.held import give_held
 from payments.minutes import within_minute
 from payments.models import Appointment, Checkout, Fulfilment
-from payments.services.held import give_held
 from payments.states import Door, OrderKind, ProviderStatus
 
 logger = logging.getLogger(__name__)

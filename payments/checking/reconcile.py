@@ -17,11 +17,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from bridge.batches import one_by_one
+from payments.checking.lost_money import is_marked, note_second, take_in, was_dealt_with
 from payments.ledger.deleted_rows import without_row
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
 from payments.queue import queue_check
-from payments.services.lost_money import is_marked, note_second, take_in, was_dealt_with
 from payments.states import (
     REFUND_TRANSITIONS,
     Attention,
