@@ -4,11 +4,11 @@ import logging
 
 from celery import shared_task
 
+from payments import idempotency
 from payments.checking import due as due_checks
 from payments.checking import held, reconcile
 from payments.ledger import attention
 from payments.provider import ProviderNotConfigured
-from payments.services import idempotency
 from payments.yookassa.errors import Rejected, Unavailable
 
 logger = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from payments.admin.orders import given_text, order_text
 from payments.admin.staff import actor_id
 from payments.errors import ReceiptImpossible, RefundRefused
 from payments.models import Checkout, Payment, Refund
+from payments.receipts import can_send_receipt
 from payments.refunds.refunds import CENT, remaining_amount, request_refund
-from payments.services.receipts import can_send_receipt
 from payments.states import Door
 
 

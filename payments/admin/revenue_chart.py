@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, Decimal
 from django.utils.formats import number_format
 
 from payments.admin.formats import money, signed
-from payments.revenue import Day
+from payments.admin.revenue import Day
 
 WIDTH = 960
 LEFT, RIGHT, TOP = 76, 4, 12

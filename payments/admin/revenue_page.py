@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from payments.admin.formats import money
+from payments.admin.revenue import MOSCOW, Day, Revenue, revenue_by_day, total
 from payments.admin.revenue_chart import draw_revenue
 from payments.models import Payment
-from payments.revenue import MOSCOW, Day, Revenue, revenue_by_day, total
 
 PERIODS = (7, 30, 90)
 USUAL = 30

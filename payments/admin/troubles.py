@@ -11,7 +11,7 @@ from payments.advice import ATTENTION, RECEIPT_AGAIN, Text, decline_advice, told
 from payments.checking.lost_money import is_marked
 from payments.ledger.attention import open_marks
 from payments.models import Checkout, Payment, PaymentAttention
-from payments.services.receipts import CANCELED
+from payments.receipts import CANCELED
 from payments.states import Attention, ProviderStatus
 
 

@@ -22,11 +22,11 @@ from payments.api.serializers import (
     VerifiedPaymentSerializer,
     VerifyPaymentSerializer,
 )
+from payments.buying.create import Caller, create_payment, is_over
+from payments.buying.verify import verify_payment
 from payments.models import Payment
 from payments.problems import PaymentFinished, PaymentNotFound
 from payments.selectors import payments_of
-from payments.services.create import Caller, create_payment, is_over
-from payments.services.verify import verify_payment
 
 _PROVIDER = "`provider_rejected`: YooKassa refused the request, staff are told."
 _AWAY = "`provider_unavailable`: YooKassa does not answer; send the same request again. `payments_not_configured`."

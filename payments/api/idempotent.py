@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bridge.trace import current_trace_id
+from payments.idempotency import Answer, Claim, claim_key, keep_answer, release_key
 from payments.problems import InvalidIdempotencyKey
-from payments.services.idempotency import Answer, Claim, claim_key, keep_answer, release_key
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"

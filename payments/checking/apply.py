@@ -25,8 +25,8 @@ from payments.ledger.locks import lock_payment
 from payments.ledger.timeline import record_event
 from payments.models import Checkout, Fulfilment, Payment, Refund
 from payments.queue import queue_check
+from payments.receipts import has_unsettled_receipt, judge_receipts
 from payments.refunds.refunds import are_made_good, goes_back, note_refund, note_refused
-from payments.services.receipts import has_unsettled_receipt, judge_receipts
 from payments.states import (
     NOTHING_GIVEN,
     Attention,

@@ -12,7 +12,7 @@ from payments.errors import PaymentMissing, ProviderMismatch, UnclearClaim
 from payments.models import Checkout, Payment, Refund
 from payments.orders import InvalidOrder, Order, parse_order
 from payments.provider import provider
-from payments.services.receipts import wants_refund_receipts
+from payments.receipts import wants_refund_receipts
 from payments.states import HOLDING_MONEY, ProviderStatus, RefundStatus
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable

@@ -19,7 +19,7 @@ from payments.ledger.locks import lock_payment
 from payments.ledger.timeline import record_event
 from payments.models import Checkout, Payment, Refund, User
 from payments.queue import queue_check
-from payments.services.receipts import needs_receipt, refund_receipt
+from payments.receipts import needs_receipt, refund_receipt
 from payments.states import (
     HOLDING_MONEY,
     REFUND_TRANSITIONS,

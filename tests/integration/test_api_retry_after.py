@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from payments.services.idempotency import Claim, claim_key, release_key
+from payments.idempotency import Claim, claim_key, release_key
 from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.payment_calls import Answer, Catalogue, Customer, make_catalogue
 from tests.supabase_tokens import access_token

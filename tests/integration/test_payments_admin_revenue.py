@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 
+from payments.admin.revenue import Day, Revenue, revenue_by_day, total
 from payments.admin.revenue_chart import draw_revenue
 from payments.models import Refund
-from payments.revenue import Day, Revenue, revenue_by_day, total
 from payments.states import ProviderStatus, RefundStatus
 from tests.checkouts import make_checkout
 from tests.payment_pages import LIST, LOOK, REVENUE, staff_with, text

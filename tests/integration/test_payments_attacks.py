@@ -13,11 +13,11 @@ from freezegun import freeze_time
 from bridge.pgmq import pgmq_queue
 from bridge.queues import registry
 from bridge.screening import Order
+from payments.buying.create import Caller, create_payment
 from payments.checking import due as due_checks
 from payments.checking import reconcile
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, PaymentEvent
 from payments.queue import QUEUE, queue_check
-from payments.services.create import Caller, create_payment
 from payments.states import Attention, EventKind
 from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, make_payment, queued_checks

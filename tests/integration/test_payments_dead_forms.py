@@ -4,9 +4,9 @@ import pytest
 from django.utils import timezone
 from freezegun import freeze_time
 
+from payments.buying.create import DOUBLE_CLICK
 from payments.checking.apply import sync_payment
 from payments.models import Checkout, Payment
-from payments.services.create import DOUBLE_CLICK
 from payments.states import Door
 from sandbox.yookassa import YooKassaServer
 from tests.databases import ClonedDatabase

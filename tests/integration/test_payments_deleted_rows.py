@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from bridge.rights import RowsHidden
 from payments import beat
+from payments.admin.revenue import MOSCOW, revenue_by_day, total
 from payments.checking.apply import sync_payment
 from payments.checking.reconcile import Lost, compare_recent
 from payments.ledger.attention import clear_attention, open_marks
@@ -22,7 +23,6 @@ from payments.ledger.deleted_rows import rows_are_hidden
 from payments.models import Appointment, Checkout, Fulfilment, Payment, PaymentEvent, Refund, User
 from payments.provider import provider
 from payments.queue import queue_check
-from payments.revenue import MOSCOW, revenue_by_day, total
 from payments.states import Attention, Door, EventKind, OrderKind, ProviderStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer
 from tests.checkouts import delete_row, make_checkout, queued_checks

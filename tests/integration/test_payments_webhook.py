@@ -14,7 +14,7 @@ from payments.models import Checkout, Payment, PaymentEvent, ProviderNotificatio
 from payments.queue import QUEUE
 from payments.states import EventKind, NotificationStatus, PaymentStatus, ProviderStatus, RefundStatus
 from payments.webhook.sender import HourlyCount
-from payments.webhook.view import view as webhook
+from payments.webhook import view as webhook
 from tests.checkouts import make_checkout, make_payment, queued_checks
 from tests.webhook_requests import STRANGER, URL, YOOKASSA, assert_nothing_happened, assert_problem, notification, post
 

@@ -13,6 +13,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from payments.buying.adoption import Purchase, find_open_checkout, find_row
+from payments.buying.order_checks import check_order, check_price
+from payments.buying.request_body import payment_request
 from payments.checking.apply import record_created, record_refused, record_unanswered, sync_payment
 from payments.checking.schedule import STEPS
 from payments.errors import PaymentMissing, ProviderMismatch
@@ -32,9 +35,7 @@ from payments.problems import (
     UnknownCustomer,
 )
 from payments.provider import ProviderNotConfigured, provider
-from payments.requests import TaxRules, payment_request, receipt_contact
-from payments.services.adoption import Purchase, find_open_checkout, find_row
-from payments.services.order_checks import check_order, check_price
+from payments.receipts import TaxRules, receipt_contact
 from payments.states import Attention, Door, EventKind, ProviderStatus
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass
 
+from payments.buying.adoption import find_started, is_started
 from payments.checking.apply import sync_payment
 from payments.consultations.booking import expect_own_row
 from payments.errors import PaymentMissing, ProviderMismatch
@@ -16,7 +17,6 @@ from payments.problems import (
 )
 from payments.provider import ProviderNotConfigured
 from payments.selectors import payments_of, proven_status
-from payments.services.adoption import find_started, is_started
 from payments.states import Door, PaymentStatus
 from payments.yookassa.errors import Rejected, Unavailable
 

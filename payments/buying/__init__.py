@@ -1,0 +1,1 @@
+"""Starting a payment, and telling its payer how it stands."""
