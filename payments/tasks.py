@@ -1,15 +1,28 @@
-"""The payment task of the bridge: a message says where to look, the provider says what is true."""
+"""The payment task of the bridge, and what beat asks of this package.
 
+A message says where to look, the provider says what is true. Each run that beat asks for is safe to repeat and to miss:
+the next one finds what is left.
+"""
+
+import logging
 from collections.abc import Callable
+
+from celery import shared_task
 
 from bridge.message import Message
 from bridge.task import queue_task
+from payments import idempotency
+from payments.checking import due, held, reconcile
 from payments.checking.apply import apply_observation
 from payments.checking.ask import observe_payment, was_checked_since
-from payments.checking.held import give_held
+from payments.ledger import attention
+from payments.provider import ProviderNotConfigured
 from payments.queue import QUEUE, ProcessingRequest
 from payments.states import Door
 from payments.webhook.journal import has_news, settle_notification
+from payments.yookassa.errors import Rejected, Unavailable
+
+logger = logging.getLogger(__name__)
 
 
 @queue_task("payments.process", queue=QUEUE)
@@ -18,7 +31,7 @@ def process(message: Message) -> Callable[[], None]:
     request = ProcessingRequest.parse(message.body)
     payment_id, notification_id = request.payment_id, request.notification_id
     if request.give:
-        return lambda: give_held(payment_id, door=Door.QUEUE)
+        return lambda: held.give_held(payment_id, door=Door.QUEUE)
     known = request.action == "verify" and not has_news(notification_id=notification_id, payment_id=payment_id)
     wanted = not (known or was_checked_since(message.enqueued_at, payment_id=payment_id))
     observation = observe_payment(payment_id) if wanted else None
@@ -30,3 +43,50 @@ def process(message: Message) -> Callable[[], None]:
             settle_notification(notification_id=notification_id, payment_id=payment_id)
 
     return record
+
+
+@shared_task(name="payments.queue_due_checks")
+def queue_due_checks() -> None:
+    """Queue a check of each open payment whose time has come."""
+    attention.take_over_marks()
+    queued = due.queue_due_checks()
+    if queued:
+        logger.info("%s payments are due for a check", queued)
+
+
+@shared_task(name="payments.give_held")
+def give_held() -> None:
+    """Give what is paid and waits for its time or its row, and make one of double bookings."""
+    held.give_all_held()
+
+
+@shared_task(name="payments.queue_lost_notifications")
+def queue_lost_notifications() -> None:
+    """Queue the checks of notifications that vanished from the queue."""
+    due.queue_lost_notifications()
+
+
+@shared_task(name="payments.compare_recent")
+def compare_recent(hours: int) -> None:
+    """Compare YooKassa's payments and refunds of the last `hours` with ours."""
+    try:
+        reconcile.compare_recent(hours=hours)
+    except ProviderNotConfigured as error:
+        logger.debug("nothing to compare: %s", error)
+    except Unavailable as error:
+        logger.warning("payments could not be compared, the next run tries again: %s", error)
+    except Rejected as error:
+        logger.error("payments could not be compared; look at YUKASSA_SHOP_ID and YUKASSA_SECRET_KEY: %s", error)
+
+
+@shared_task(name="payments.flag_unfulfilled")
+def flag_unfulfilled() -> None:
+    """Mark payments that are paid and brought their payer nothing, or whose row is gone."""
+    due.flag_unfulfilled()
+    due.flag_deleted_rows()
+
+
+@shared_task(name="payments.forget_old_keys")
+def forget_old_keys() -> None:
+    """Delete the idempotency keys that nobody will come back with."""
+    idempotency.forget_old_keys()

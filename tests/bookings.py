@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from payments import beat
+from payments import tasks
 from payments.checking.apply import sync_payment
 from payments.models import Appointment, Checkout, Fulfilment, Payment
 from payments.states import Door
@@ -83,7 +83,7 @@ def again(customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer, st
 def let_wait_pass(clock: Any) -> None:
     """Move a frozen clock past the wait for the front end's own row, with beat at work then."""
     clock.tick(WAIT + 1)
-    beat.give_held()
+    tasks.give_held()
 
 
 def now_in_database() -> datetime:

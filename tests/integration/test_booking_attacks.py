@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from payments import beat
+from payments import tasks
 from payments.checking.apply import sync_payment
 from payments.models import Checkout, Fulfilment, PackagePurchase, Payment
 from payments.states import Attention, Door
@@ -34,7 +34,7 @@ def catalogue(database: ClonedDatabase) -> Catalogue:
 def given(catalogue: Catalogue, yookassa: YooKassaServer, clock: Clock) -> Buyer:
     """Anna has paid, and her own row is linked."""
     anna = buyer(catalogue, yookassa).play(*PAID, Step.BOOK)
-    beat.give_held()
+    tasks.give_held()
     anna.only_booking()
     return anna
 
@@ -130,14 +130,14 @@ class TestWhereAPaymentMayStandInOneBookingOnly:
         anna = buyer(catalogue, yookassa).play(*PAID)
         let_wait_pass(clock)
         anna.play(Step.BOOK, Step.BOOK)
-        beat.give_held()
+        tasks.give_held()
         assert str(anna.only_booking().pk) in anna.visit.bookings
 
     def test_two_rows_before_the_payment_are_one(
         self, catalogue: Catalogue, yookassa: YooKassaServer, clock: Clock
     ) -> None:
         anna = buyer(catalogue, yookassa).play(Step.BOOK, Step.BOOK, *PAID)
-        beat.give_held()
+        tasks.give_held()
         assert str(anna.only_booking().pk) in anna.visit.bookings
 
     def test_a_row_that_lost_its_payment_to_another_is_left_to_them(
@@ -155,6 +155,6 @@ class TestWhereAPaymentMayStandInOneBookingOnly:
             *(str(anna.customer.id), str(catalogue.consultation.pk), anna.start + timedelta(days=1)),
             str(anna.checkout.pk),
         )
-        beat.give_held()
+        tasks.give_held()
         assert "stays" not in caplog.text
         assert [row.payment_id is None for row in anna.rows].count(True) == 1

@@ -8,7 +8,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from freezegun import freeze_time
 
-from payments import beat
+from payments import tasks
 from payments.checking.apply import sync_payment
 from payments.foreign import ForeignRefusal, foreign_write
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, PaymentEvent, Refund
@@ -80,10 +80,10 @@ def test_what_a_trigger_on_bookings_raises_ends_as_paid_and_not_given_until_it_i
         igor = buyer(catalogue, yookassa, anna.start).play(Step.CREATE)
         assert igor.visit.answers[-1].code == "slot_taken"
 
-        hours_later(beat.give_held)
+        hours_later(tasks.give_held)
         assert anna.checkout.attention == Attention.NOT_FULFILLED
         mend("appointments")
-        hours_later(lambda: hours_later(beat.give_held))
+        hours_later(lambda: hours_later(tasks.give_held))
         anna.only_booking()
 
 
@@ -128,7 +128,7 @@ def test_a_package_is_given_when_the_trigger_is_mended(catalogue: Catalogue, yoo
     break_table("package_purchases", RAISES["an error of its own"])
     assert customer.verify(payment_id).body["status"] == "completed"
     mend("package_purchases")
-    hours_later(beat.give_held)
+    hours_later(tasks.give_held)
     assert str(PackagePurchase.objects.get().payment_id) == payment_id
     assert Checkout.objects.get().attention == ""
 
@@ -145,7 +145,7 @@ def test_a_booked_consultation_is_linked_when_the_trigger_is_mended_unless_it_wa
         assert customer.verify(payment_id).body["status"] == "completed"
     mend("appointments")
     Appointment.objects.filter(pk=booked[1].pk).update(status="cancelled")
-    hours_later(beat.give_held)
+    hours_later(tasks.give_held)
     assert [Fulfilment.objects.filter(pk=payment_id).count() for payment_id in started] == [1, 0]
     assert Checkout.objects.get(pk=started[1]).attention == Attention.NOT_FULFILLED
 
@@ -166,7 +166,7 @@ class TestTheRowOfThePayment:
         assert PackagePurchase.objects.count() == 1
 
         mend("payments")
-        hours_later(lambda: (beat.queue_due_checks(), work_off()))
+        hours_later(lambda: (tasks.queue_due_checks(), work_off()))
         assert Payment.objects.get().status == "completed"
         assert Checkout.objects.get().attention == ""
 
@@ -207,14 +207,14 @@ class TestATriggerThatSaysNothing:
         self, catalogue: Catalogue, yookassa: YooKassaServer
     ) -> None:
         anna = buyer(catalogue, yookassa).play(*PAID)
-        hours_later(beat.give_held)
+        hours_later(tasks.give_held)
         break_table("appointments", "RETURN NULL", when="BEFORE DELETE")
         anna.play(Step.BOOK)
-        beat.give_held()
+        tasks.give_held()
         assert not PaymentEvent.objects.filter(kind=EventKind.MERGED).exists()
         assert sorted(row.payment_id is None for row in anna.rows) == [False, True]
         mend("appointments")
-        beat.give_held()
+        tasks.give_held()
         assert str(anna.only_booking().pk) == anna.visit.bookings[0]
 
     def test_and_keeps_the_payment_out_of_a_booking_is_seen(
@@ -224,7 +224,7 @@ class TestATriggerThatSaysNothing:
         anna = buyer(catalogue, yookassa).play(Step.BOOK, *PAID)
         assert anna.checkout.attention == Attention.NOT_FULFILLED
         mend("appointments")
-        hours_later(beat.give_held)
+        hours_later(tasks.give_held)
         anna.only_booking()
 
     def test_and_keeps_the_status_out_of_a_payment_is_seen(

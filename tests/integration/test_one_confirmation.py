@@ -7,7 +7,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from notifications.models import EmailMessage, Status
-from payments import beat
+from payments import tasks
 from payments.models import Appointment, Checkout
 from sandbox.frontend import Step
 from sandbox.mailbox import Mailbox
@@ -49,7 +49,7 @@ def send_mails() -> int:
 
 def let_wait_end() -> None:
     Checkout.objects.filter(give_at__isnull=False).update(give_at=datetime.now().astimezone() - timedelta(seconds=1))
-    beat.give_held()
+    tasks.give_held()
 
 
 def test_the_mail_about_the_pages_row_links_it_at_once(anna: Buyer) -> None:
@@ -77,7 +77,7 @@ def test_a_row_that_comes_after_ours_is_mailed_about_once_and_stays(anna: Buyer)
 def test_mails_that_stood_in_line_while_their_rows_were_merged_are_one(anna: Buyer) -> None:
     let_wait_end()
     anna.play(Step.BOOK, Step.BOOK)
-    beat.give_held()
+    tasks.give_held()
     anna.only_booking()
     assert send_mails() == 1
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from bridge.pgmq import pgmq_queue
-from payments import beat
+from payments import tasks
 from payments.checking.apply import sync_payment
 from payments.checking.held import give_held
 from payments.ledger.attention import clear_attention, flag
@@ -52,7 +52,7 @@ def play_late(one: Buyer, steps: tuple[Step, ...], clock: Clock, seconds: int = 
     for step in steps:
         if step is Step.BOOK:
             clock.tick(seconds)
-            beat.give_held()
+            tasks.give_held()
         one.play(step)
     # Should the last news have been lost.
     sync_payment(one.checkout.pk, door=Door.RECONCILIATION)
@@ -114,7 +114,7 @@ def test_a_page_that_inserts_its_row_twice_has_one_booking_in_the_end(
         clock.move_to(now_in_database())
         one = buyer(catalogue, yookassa).play(*PAID[:first], Step.BOOK, *PAID[first:])
         clock.tick(pause)
-        beat.give_held()
+        tasks.give_held()
         one.play(Step.BOOK)
         let_wait_pass(clock)
         assert str(one.only_booking().pk) in one.visit.bookings
@@ -192,7 +192,7 @@ def test_a_row_for_another_child_is_another_booking(
     paid.play(*PAID)
     unpaid.play(Step.BOOK)
     let_wait_pass(clock)
-    beat.give_held()
+    tasks.give_held()
     assert sorted(row.payment_id is None for row in paid.rows) == [False, True]
     assert str(next(row.pk for row in paid.rows if row.payment_id is None)) in unpaid.visit.bookings
 
@@ -214,15 +214,15 @@ def test_each_verify_begins_the_wait_anew_but_not_for_ever(anna: Buyer, clock: C
     paid_at = timezone.now()
     anna.play(Step.ROW, Step.CREATE, Step.PAID, Step.NOTIFIED)
     clock.tick(WAIT - 5)
-    beat.give_held()
+    tasks.give_held()
     anna.play(Step.VERIFY)
     clock.tick(LATE)
-    beat.give_held()
+    tasks.give_held()
     assert anna.rows == []
     while timezone.now() - paid_at < 4 * timedelta(seconds=WAIT):
         anna.play(Step.VERIFY)
         clock.tick(20)
-        beat.give_held()
+        tasks.give_held()
     anna.only_booking()
 
 
@@ -322,7 +322,7 @@ class TestWhatWaits:
         for _ in range(5):
             anna.play(Step.VERIFY)
             clock.tick(60)
-            beat.give_held()
+            tasks.give_held()
         anna.only_booking()
 
 

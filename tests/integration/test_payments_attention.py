@@ -13,7 +13,6 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from payments.beat import queue_due_checks
 from payments.checking.apply import sync_payment
 from payments.checking.due import flag_unfulfilled
 from payments.ledger.attention import clear_attention, flag, open_marks, settle
@@ -21,6 +20,7 @@ from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent, R
 from payments.queue import queue_check
 from payments.refunds.refunds import request_refund
 from payments.states import GRAVITY, Attention, Door, EventKind, OrderKind, ProviderStatus
+from payments.tasks import queue_due_checks
 from sandbox.yookassa import YooKassaServer
 from tests.checkouts import make_checkout, make_customer, make_payment
 from tests.databases import ClonedDatabase

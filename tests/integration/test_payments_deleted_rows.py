@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from bridge.rights import RowsHidden
-from payments import beat
+from payments import tasks
 from payments.admin.revenue import MOSCOW, revenue_by_day, total
 from payments.checking.apply import sync_payment
 from payments.checking.reconcile import Lost, compare_recent
@@ -128,12 +128,12 @@ def test_a_row_that_is_deleted_long_after_the_payment_is_found_by_beat(
     assert Fulfilment.objects.exists() == given
     Appointment.objects.all().delete()
     delete_account(checkout)
-    beat.flag_unfulfilled()
+    tasks.flag_unfulfilled()
     (mark,) = [mark for mark in open_marks(checkout.pk) if mark.reason == Attention.ROW_DELETED]
     assert ("appointment had been given" if given else "nothing was given") in mark.note
     assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1
     caplog.clear()
-    beat.flag_unfulfilled()
+    tasks.flag_unfulfilled()
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
@@ -141,9 +141,9 @@ def test_nobody_need_look_at_what_was_never_paid(shop: YooKassaServer) -> None:
     checkout = start_payment()
     delete_row(checkout)
     shop.expire(str(checkout.external_id))
-    beat.compare_recent(hours=3)
+    tasks.compare_recent(hours=3)
     work_off()
-    beat.flag_unfulfilled()
+    tasks.flag_unfulfilled()
     checkout.refresh_from_db()
     assert (checkout.provider_status, checkout.attention) == (ProviderStatus.CANCELED, "")
 
@@ -291,7 +291,7 @@ def test_a_row_that_is_only_hidden_is_not_taken_for_deleted(
     checkout = make_hidden(shop)
     for module in ("payments.ledger.deleted_rows", "payments.ledger.locks"):
         monkeypatch.setattr(f"{module}.rows_are_hidden", lambda: True)
-    beat.flag_unfulfilled()
+    tasks.flag_unfulfilled()
     assert compare_recent(hours=3).lost == []
     with pytest.raises(RowsHidden, match="BYPASSRLS"):
         sync_payment(checkout.pk, door=Door.QUEUE)

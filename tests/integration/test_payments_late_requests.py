@@ -10,7 +10,7 @@ from django.utils import timezone
 from freezegun import freeze_time
 from pytest_django import Settings
 
-from payments import beat
+from payments import tasks
 from payments.checking import ask as observe
 from payments.checking.apply import sync_payment
 from payments.models import Checkout, Payment, Refund
@@ -57,7 +57,7 @@ def test_a_refund_that_was_refused_and_is_made_after_all_counts_as_made(shop: Yo
     shop.shop.refund_status = Status.SUCCEEDED
     provider().create_refund(refund.request_body or {}, key=str(refund.pk))
     purge_checks()
-    beat.compare_recent(hours=3)
+    tasks.compare_recent(hours=3)
     work_off()
     refund.refresh_from_db()
     assert (refund.status, refund.error) == (RefundStatus.SUCCEEDED, "")
@@ -66,7 +66,7 @@ def test_a_refund_that_was_refused_and_is_made_after_all_counts_as_made(shop: Yo
     # Nothing is left to do: all of it went back.
     assert (paid.attention, remaining_amount(paid)) == ("", Decimal(0))
     assert Refund.objects.filter(payment_id=paid.pk, status=RefundStatus.SUCCEEDED).get() == refund
-    beat.compare_recent(hours=3)
+    tasks.compare_recent(hours=3)
     assert queued_checks() == []
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from payments import beat
+from payments import tasks
 from payments.models import Checkout, Fulfilment, Payment, PaymentEvent, ProviderNotification
 from payments.states import Attention, EventKind, NotificationStatus, PaymentStatus, ProviderStatus
 from payments.webhook.journal import (
@@ -242,14 +242,14 @@ def test_a_notification_whose_message_vanished_is_queued_again_once() -> None:
     grow_old(row)
     purge_checks()
     for _ in range(2):
-        beat.queue_lost_notifications()
+        tasks.queue_lost_notifications()
     assert queued_checks() == [{"payment_id": str(checkout.pk), "action": "update_status"}]
 
 
 @pytest.mark.usefixtures("database")
 def test_a_notification_that_waits_in_a_long_queue_is_left_there(caplog: pytest.LogCaptureFixture) -> None:
     grow_old(store("payment.succeeded", make_checkout()))
-    beat.queue_lost_notifications()
+    tasks.queue_lost_notifications()
     assert len(queued_checks()) == 1
     assert "1 notifications wait" in caplog.text
 
@@ -262,5 +262,5 @@ def test_young_and_finished_notifications_are_left_alone() -> None:
     settle_notification(notification_id=done.pk, payment_id=checkout.pk)
     grow_old(done)
     purge_checks()
-    beat.queue_lost_notifications()
+    tasks.queue_lost_notifications()
     assert queued_checks() == []

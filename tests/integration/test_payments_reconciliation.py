@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from payments import beat
+from payments import tasks
 from payments.checking import ask as observe
 from payments.checking.apply import sync_payment
 from payments.checking.reconcile import Lost, compare_recent
@@ -47,7 +47,7 @@ def test_a_payment_whose_notification_never_came_is_found_and_finished(shop: Yoo
     paid, declined, open_one = start_payment(), start_payment(), start_payment()
     shop.succeed(external_id_of(paid))
     shop.decline(external_id_of(declined))
-    beat.compare_recent(hours=3)
+    tasks.compare_recent(hours=3)
     assert sorted(check["payment_id"] for check in queued_checks()) == sorted([str(paid.pk), str(declined.pk)])
     work_off()
     statuses = {row.pk: row.status for row in Payment.objects.all()}
@@ -56,14 +56,14 @@ def test_a_payment_whose_notification_never_came_is_found_and_finished(shop: Yoo
         declined.pk: PaymentStatus.FAILED,
         open_one.pk: PaymentStatus.PROCESSING,
     }
-    beat.compare_recent(hours=3)
+    tasks.compare_recent(hours=3)
     assert queued_checks() == []
 
 
 def test_a_payment_whose_creation_got_no_answer_is_found_by_its_metadata(shop: YooKassaServer) -> None:
     checkout = make_checkout(external_id=None, request_body={"stored": True})
     created = create_at_yookassa({"payment_id": str(checkout.pk)})
-    beat.compare_recent(hours=3)
+    tasks.compare_recent(hours=3)
     assert queued_checks() == checks_of(checkout)
     work_off()
     checkout.refresh_from_db()
@@ -181,7 +181,7 @@ def test_an_odd_payment_of_others_keeps_no_payment_of_ours_from_being_found(
     checkout, stranger = start_payment(), create_at_yookassa({})
     shop.succeed(external_id_of(checkout))
     spoil(monkeypatch, shop, "list_payments", stranger.id, odd)
-    beat.compare_recent(hours=3)
+    tasks.compare_recent(hours=3)
     assert queued_checks() == checks_of(checkout)
     errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     if isinstance(odd, dict) and next(iter(odd)) in READABLE:
@@ -307,10 +307,10 @@ def test_yookassa_away_is_a_warning_and_the_next_run_finds_it(
     checkout = start_payment()
     shop.succeed(external_id_of(checkout))
     shop.fail(fault, method="GET", path=path)
-    beat.compare_recent(hours=3)
+    tasks.compare_recent(hours=3)
     assert queued_checks() == []
-    assert [record.levelname for record in caplog.records if record.name == beat.__name__] == ["WARNING"]
-    beat.compare_recent(hours=3)
+    assert [record.levelname for record in caplog.records if record.name == tasks.__name__] == ["WARNING"]
+    tasks.compare_recent(hours=3)
     assert queued_checks() == checks_of(checkout)
 
 
@@ -318,7 +318,7 @@ def test_a_wrong_key_is_an_error_that_names_the_settings(
     shop: YooKassaServer, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.YUKASSA_SECRET_KEY = "test_wrong"
-    beat.compare_recent(hours=3)
+    tasks.compare_recent(hours=3)
     assert "YUKASSA_SECRET_KEY" in caplog.text
     assert "test_wrong" not in caplog.text
 
@@ -327,5 +327,5 @@ def test_without_an_account_there_is_nothing_to_compare(
     database: ClonedDatabase, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.YUKASSA_SHOP_ID = settings.YUKASSA_SECRET_KEY = ""
-    beat.compare_recent(hours=3)
+    tasks.compare_recent(hours=3)
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from payments import beat
+from payments import tasks
 from payments.ledger.attention import clear_attention
 from payments.models import Checkout, PaymentEvent
 from payments.states import Attention, EventKind, ProviderStatus
@@ -41,7 +41,7 @@ def test_a_due_payment_is_queued_once_however_often_beat_looks() -> None:
     make_due(due)
     Checkout.objects.filter(pk=later.pk).update(next_check_at=timezone.now() + timedelta(minutes=1))
     for _ in range(3):
-        beat.queue_due_checks()
+        tasks.queue_due_checks()
     assert queued_checks() == checks_of(due)
     due.refresh_from_db()
     never.refresh_from_db()
@@ -55,7 +55,7 @@ def test_an_abandoned_payment_is_checked_until_yookassa_gives_it_up(shop: YooKas
     waits = []
     for minutes in (2, 5, 30):
         make_due(checkout, age=timedelta(minutes=minutes))
-        beat.queue_due_checks()
+        tasks.queue_due_checks()
         assert work_off() == 1
         checkout.refresh_from_db()
         assert checkout.next_check_at is not None
@@ -63,7 +63,7 @@ def test_an_abandoned_payment_is_checked_until_yookassa_gives_it_up(shop: YooKas
     assert waits == sorted(waits)
     shop.expire(str(checkout.external_id))
     make_due(checkout)
-    beat.queue_due_checks()
+    tasks.queue_due_checks()
     work_off()
     checkout.refresh_from_db()
     assert (checkout.next_check_at, checkout.cancellation_reason) == (None, "expired_on_confirmation")
@@ -78,7 +78,7 @@ def test_a_payment_that_is_being_checked_right_now_is_left_to_that_check(databas
         other.set_autocommit(False)
         with other.cursor() as cursor:
             cursor.execute("SELECT FROM payments_checkout WHERE payment_id = %s FOR UPDATE", [held.pk])
-            beat.queue_due_checks()
+            tasks.queue_due_checks()
             assert queued_checks() == checks_of(free)
         other.rollback()
     finally:
@@ -88,7 +88,7 @@ def test_a_payment_that_is_being_checked_right_now_is_left_to_that_check(databas
 def test_a_check_that_fails_while_yookassa_is_away_comes_again(shop: YooKassaServer) -> None:
     checkout = start_payment()
     make_due(checkout)
-    beat.queue_due_checks()
+    tasks.queue_due_checks()
     shop.fail("500", times=10)
     for _ in range(20):
         if not work_off():
@@ -100,7 +100,7 @@ def test_a_check_that_fails_while_yookassa_is_away_comes_again(shop: YooKassaSer
     shop.faults.clear()
     shop.succeed(str(checkout.external_id))
     make_due(checkout)
-    beat.queue_due_checks()
+    tasks.queue_due_checks()
     work_off()
     checkout.refresh_from_db()
     assert checkout.provider_status == ProviderStatus.SUCCEEDED
@@ -119,7 +119,7 @@ def make_unfulfilled(**fields: Any) -> Checkout:
 def test_a_paid_payment_that_brought_nothing_is_marked_once_and_checked_again() -> None:
     checkout = make_unfulfilled()
     for _ in range(2):
-        beat.flag_unfulfilled()
+        tasks.flag_unfulfilled()
     checkout.refresh_from_db()
     assert checkout.attention == Attention.NOT_FULFILLED
     assert checkout.attention_since is not None
@@ -130,9 +130,9 @@ def test_a_paid_payment_that_brought_nothing_is_marked_once_and_checked_again() 
 @pytest.mark.usefixtures("database")
 def test_what_a_person_settled_by_hand_stays_settled() -> None:
     checkout = make_unfulfilled()
-    beat.flag_unfulfilled()
+    tasks.flag_unfulfilled()
     clear_attention(payment_id=checkout.pk, actor_id=1, note="booked by phone")
-    beat.flag_unfulfilled()
+    tasks.flag_unfulfilled()
     checkout.refresh_from_db()
     assert checkout.attention == ""
     assert len(queued_checks()) == 1
@@ -151,7 +151,7 @@ def test_what_a_person_settled_by_hand_stays_settled() -> None:
 )
 def test_other_paid_payments_are_left_alone(fields: dict[str, object]) -> None:
     checkout = make_unfulfilled(**fields)
-    beat.flag_unfulfilled()
+    tasks.flag_unfulfilled()
     assert queued_checks() == []
     assert not PaymentEvent.objects.exists()
     before = checkout.attention

@@ -13,8 +13,8 @@ from bridge.pgmq import pgmq_queue
 from payments.models import Checkout, Payment, PaymentEvent, ProviderNotification, Refund
 from payments.queue import QUEUE
 from payments.states import EventKind, NotificationStatus, PaymentStatus, ProviderStatus, RefundStatus
-from payments.webhook.sender import HourlyCount
 from payments.webhook import view as webhook
+from payments.webhook.sender import HourlyCount
 from tests.checkouts import make_checkout, make_payment, queued_checks
 from tests.webhook_requests import STRANGER, URL, YOOKASSA, assert_nothing_happened, assert_problem, notification, post
 

@@ -7,8 +7,8 @@ from pytest_django import Settings
 
 from payments.models import ProviderNotification
 from payments.states import NotificationStatus
-from payments.webhook.sender import MOST_LOGGED_AN_HOUR, MOST_STORED_AN_HOUR, HourlyCount
 from payments.webhook import view as webhook
+from payments.webhook.sender import MOST_LOGGED_AN_HOUR, MOST_STORED_AN_HOUR, HourlyCount
 from tests.checkouts import make_checkout, queued_checks
 from tests.webhook_requests import STRANGER, YOOKASSA, assert_nothing_happened, assert_problem, notification, post
 

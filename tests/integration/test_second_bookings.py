@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from payments import beat
+from payments import tasks
 from payments.checking.apply import sync_payment
 from payments.models import Appointment, Fulfilment, Payment, PaymentEvent
 from payments.states import Door, EventKind
@@ -36,7 +36,7 @@ def given(catalogue: Catalogue, yookassa: YooKassaServer, clock: Clock) -> Buyer
 
 def test_the_pages_row_is_kept_and_ours_removed(given: Buyer) -> None:
     given.play(Step.BOOK)
-    beat.give_held()
+    tasks.give_held()
     assert str(given.only_booking().pk) == given.visit.bookings[0]
     merged = PaymentEvent.objects.get(kind=EventKind.MERGED)
     assert merged.data["kept"] == given.visit.bookings[0]
@@ -60,7 +60,7 @@ def test_the_child_of_the_order_goes_into_the_pages_row(
         "INSERT INTO public.appointments (user_id, appointment_type_id, scheduled_at) VALUES (%s, %s, %s)",
         *(str(customer.id), str(catalogue.consultation.pk), one.start),
     )
-    beat.give_held()
+    tasks.give_held()
     assert one.only_booking().profile_id == child.pk
 
 
@@ -82,7 +82,7 @@ def test_what_somebody_has_touched_or_booked_at_another_time_is_never_removed(
         [ours] = one.rows
         one.play(Step.BOOK)
         _touch(touch, one.visit.bookings[0])
-        beat.give_held()
+        tasks.give_held()
         assert {str(row.pk) for row in one.rows} == {str(ours.pk), *one.visit.bookings}, touch
 
 
@@ -90,7 +90,7 @@ def test_ours_stays_when_somebody_has_touched_it_and_the_pages_goes(given: Buyer
     ours = given.rows[0]
     _touch("status = status", ours.pk)
     given.play(Step.BOOK)
-    beat.give_held()
+    tasks.give_held()
     assert given.only_booking().pk == ours.pk
 
 
@@ -104,7 +104,7 @@ def test_one_that_carries_another_payment_or_is_about_to_be_paid_stays(
     given.play(Step.BOOK)
     row = Appointment.objects.get(pk=given.visit.bookings[1])
     assert given.customer.create(catalogue.booked(row)).status == 200
-    beat.give_held()
+    tasks.give_held()
     assert len(given.rows) == 3
 
 
@@ -114,7 +114,7 @@ def test_a_row_stays_while_the_customer_pays_for_that_time_once_more(
     settings.APPOINTMENT_SLOT_CAPACITY = 2
     second = again(given.customer, catalogue, yookassa, given.start, profile_id=str(given.customer.child().pk))
     second.play(Step.ROW, Step.CREATE, Step.BOOK)
-    beat.give_held()
+    tasks.give_held()
     assert len(given.rows) == 2
     second.play(Step.PAID, Step.VERIFY)
     let_wait_pass(clock)
@@ -124,7 +124,7 @@ def test_a_row_stays_while_the_customer_pays_for_that_time_once_more(
 def test_a_booking_that_was_called_off_is_not_revived_by_its_twin(given: Buyer) -> None:
     Appointment.objects.update(status="cancelled")
     given.play(Step.BOOK)
-    beat.give_held()
+    tasks.give_held()
     assert sorted((row.status, row.payment_id is None) for row in given.rows) == [
         ("cancelled", False),
         ("scheduled", True),
@@ -139,7 +139,7 @@ def test_without_the_right_to_delete_both_stay_and_nothing_breaks(given: Buyer) 
             " $$ BEGIN RAISE insufficient_privilege USING MESSAGE = 'no'; END $$;"
             "CREATE TRIGGER keep BEFORE DELETE ON public.appointments EXECUTE FUNCTION public.keep()"
         )
-    beat.give_held()
+    tasks.give_held()
     assert given.customer.verify(given.checkout.pk).body["status"] == "completed"
     assert len(given.rows) == 2
     assert Fulfilment.objects.get().appointment_id in {row.pk for row in given.rows if row.payment_id}
