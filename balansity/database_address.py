@@ -59,7 +59,7 @@ def settings_from_url(env: EnvReader, name: str, *, sandbox: bool) -> dict[str, 
     options.update(keepalives=1, keepalives_idle=30, keepalives_interval=10, keepalives_count=3)
     # No keepalive is sent while a statement is unacknowledged; without this the kernel would repeat it for 15 minutes.
     options.setdefault("tcp_user_timeout", 60_000)
-    # A worker keeps its connection; one that broke is replaced by whoever notices (bridge.task, CONN_HEALTH_CHECKS).
+    # A worker keeps its connection; who notices that it broke replaces it (bridge.worker.task, CONN_HEALTH_CHECKS).
     config.update(ENGINE="balansity.postgres", OPTIONS=options, CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=True)
     return config
 

@@ -165,7 +165,7 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1024 * env.integer("WORKER_MAX_MEMORY_MB", 
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_TIMEZONE = TIME_ZONE
 # Django's fix-up would look at the connection before and after each task; a broken one is noticed and replaced in
-# bridge.task, where the work can be repeated. 0 would mean "always".
+# bridge.worker.task, where the work can be repeated. 0 would mean "always".
 CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_BEAT_SCHEDULE = {
     "archive-retention": {"task": "bridge.prune_archives", "schedule": 3600.0},

@@ -13,13 +13,13 @@ from typing import Any
 
 from django.db import connection
 
-from bridge.archive import Archive
 from bridge.errors import BridgeError
 from bridge.message import Delivery, Ending, History, LastError, Message, Outcome, Reason, Token, Unreadable
 from bridge.postgres import POSTGRES_AWAY
-from bridge.querying import QueueMissing, loaded
-from bridge.rows import Counts, Due, FailedMessage
-from bridge.statements import MOST_OCTETS
+from bridge.sql.archive import Archive
+from bridge.sql.querying import QueueMissing, loaded
+from bridge.sql.rows import Counts, Due, FailedMessage
+from bridge.sql.statements import MOST_OCTETS
 
 __all__ = [
     "POSTGRES_AWAY",

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from bridge.errors import DuplicateMessage, NotYet, PermanentError, QueueNotRegistered, RegistrationError
 from bridge.message import Ending, LastError, Message, Reason
-from bridge.querying import loaded
+from bridge.sql.querying import loaded
 
 # A Celery task that carries several deliveries starts none of them later than this after its own start.
 BUNDLE_SECONDS = 2

@@ -6,12 +6,12 @@ from typing import Any
 from celery import current_app
 from django.db.models import Count, Model
 
-from bridge.heartbeat import living_bridges
+from bridge.daemon.heartbeat import living_bridges
+from bridge.daemon.publisher import BrokerAway, Publisher
 from bridge.message import Outcome
 from bridge.models import BridgeProcess, KeptOutcome
 from bridge.open_functions import OpenFunction, find_open_functions
 from bridge.pgmq import Counts, QueueMissing, pgmq_queue, queue_names
-from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import registry
 from bridge.rights import OWN_SCHEMA, RowsHidden, Trouble, find_troubles, queue_tables, require_sight
 from bridge.wakeup import Method, installed_method

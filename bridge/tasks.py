@@ -8,13 +8,13 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
-from bridge.bundle import deliver_bundle
 from bridge.kept import forget_vanished
 from bridge.models import BridgeProcess
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.postgres import is_outage
 from bridge.queues import registry
 from bridge.rights import may_conclude, queue_tables
+from bridge.worker.bundle import deliver_bundle
 
 __all__ = ["deliver_bundle", "forget_dead_bridges", "prune_archives"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from celery import shared_task
 
 from bridge.message import Message
-from bridge.task import queue_task
+from bridge.worker.task import queue_task
 from notifications.delivery import mailer
 from notifications.mail_log import first_attempt, mark_sent, outgoing_email, start_sending
 from notifications.queue import QUEUE

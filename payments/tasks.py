@@ -10,7 +10,7 @@ from collections.abc import Callable
 from celery import shared_task
 
 from bridge.message import Message
-from bridge.task import queue_task
+from bridge.worker.task import queue_task
 from payments import idempotency
 from payments.checking import due, held, reconcile
 from payments.checking.apply import apply_observation

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from celery import shared_task
 
 from bridge.message import Message
-from bridge.task import queue_task
+from bridge.worker.task import queue_task
 from reports.content.loading import load_report
 from reports.document.rendering import render
 from reports.making.outcomes import start_report, store_report

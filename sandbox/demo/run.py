@@ -87,7 +87,7 @@ def _perform(console: Console, sandbox: Sandbox, pace: Pace, port: int) -> tuple
 
 def _refuse_company() -> None:
     # Models exist only after Django is set up.
-    from bridge.heartbeat import living_bridges  # noqa: PLC0415
+    from bridge.daemon.heartbeat import living_bridges  # noqa: PLC0415
 
     names = [process.name for process in living_bridges()]
     if names:

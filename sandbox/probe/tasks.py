@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from bridge.errors import PermanentError
 from bridge.message import Message
-from bridge.task import queue_task
+from bridge.worker.task import queue_task
 from sandbox.probe.apps import QUEUE
 from sandbox.probe.models import ProbeRun
 

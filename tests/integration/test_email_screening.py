@@ -11,8 +11,8 @@ from celery import current_app
 from django.db import connection, transaction
 from pytest_django import Settings
 
-from bridge.drain import Drain
-from bridge.publisher import Publisher
+from bridge.daemon.drain import Drain
+from bridge.daemon.publisher import Publisher
 from bridge.queues import registry
 from bridge.seldom import Seldom
 from notifications import mail_log, screening

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from bridge.heartbeat import Heartbeat
+from bridge.daemon.heartbeat import Heartbeat
 from bridge.open_functions import KNOWN, find_open_functions
 from sandbox.storage import StorageServer
 from tests.databases import ClonedDatabase

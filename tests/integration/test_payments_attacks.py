@@ -10,9 +10,9 @@ from django.db import connection
 from django.utils import timezone
 from freezegun import freeze_time
 
+from bridge.daemon.screening import Order
 from bridge.pgmq import pgmq_queue
 from bridge.queues import registry
-from bridge.screening import Order
 from payments.buying.create import Caller, create_payment
 from payments.checking import due as due_checks
 from payments.checking import reconcile

@@ -14,7 +14,7 @@ from balansity.api.throttles import count_request
 from balansity.door.limits import DoorCounter, Limit
 from balansity.env import EnvReader
 from balansity.redis_address import redis_address
-from bridge.publisher import BrokerAway, Publisher
+from bridge.daemon.publisher import BrokerAway, Publisher
 from tests.tls_relay import tls_relay
 
 

@@ -13,13 +13,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from balansity.start import look_around
-from bridge import runner as runner_module
-from bridge.heartbeat import Heartbeat
+from bridge.daemon import runner as runner_module
+from bridge.daemon.heartbeat import Heartbeat
+from bridge.daemon.publisher import Publisher
+from bridge.daemon.runner import Runner
 from bridge.pgmq import pgmq_queue
-from bridge.publisher import Publisher
 from bridge.queues import registry
 from bridge.rights import RowsHidden, find_troubles, require_sight
-from bridge.runner import Runner
 from bridge.tasks import prune_archives
 from notifications.models import EmailMessage, Status
 from notifications.upkeep import settle_stuck_emails

@@ -1,6 +1,6 @@
 """How much the bridge puts in front of the workers."""
 
-from bridge.flow import LEAST_IN_LINE, LEAST_PAUSE, MOST_IN_LINE, MOST_PAUSE, Flow
+from bridge.daemon.flow import LEAST_IN_LINE, LEAST_PAUSE, MOST_IN_LINE, MOST_PAUSE, Flow
 
 
 def feed(flow: Flow, *, seconds: float, rate: int, line: int = 10) -> float:

@@ -3,7 +3,7 @@
 import pytest
 from celery.utils.time import get_exponential_backoff_interval
 
-from bridge.task import QueueTask
+from bridge.worker.task import QueueTask
 
 
 def wait_after(attempt: int) -> int:

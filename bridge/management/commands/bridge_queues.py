@@ -9,11 +9,11 @@ from typing import Any
 from celery import current_app
 from django.core.management.base import BaseCommand, CommandError
 
+from bridge.daemon.publisher import BrokerAway, Publisher
+from bridge.daemon.runner import Runner, Totals
 from bridge.errors import AddressRefused, QueueNotRegistered
 from bridge.pgmq import POSTGRES_AWAY
-from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import Queue, registry
-from bridge.runner import Runner, Totals
 
 UNREACHABLE = 3
 
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             tell: Callable[[Totals], None] = _silent
             if sys.stderr.isatty():
                 # Here and not above: the daemon, which never draws, is 3 MB smaller without it.
-                from bridge.progress import ProgressBar  # noqa: PLC0415
+                from bridge.daemon.progress import ProgressBar  # noqa: PLC0415
 
                 tell = stack.enter_context(ProgressBar(queues))
             runner.run_until_empty(tell)

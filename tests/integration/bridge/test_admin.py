@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from bridge.heartbeat import Heartbeat
+from bridge.daemon.heartbeat import Heartbeat
 from bridge.message import LastError, Outcome, Reason
 from bridge.models import BridgeProcess
 from bridge.pgmq import PgmqQueue

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from bridge.heartbeat import Heartbeat
+from bridge.daemon.heartbeat import Heartbeat
 from bridge.message import LastError, Outcome, Reason
 from bridge.pgmq import PgmqQueue
 

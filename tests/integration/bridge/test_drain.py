@@ -11,11 +11,11 @@ from celery import Celery, current_app
 from django.db import connection
 from pytest_django import Settings
 
-from bridge.drain import Drain
-from bridge.flow import LEAST_IN_LINE
+from bridge.daemon.drain import Drain
+from bridge.daemon.flow import LEAST_IN_LINE
+from bridge.daemon.publisher import BUNDLE_TASK, BrokerAway, Publisher
 from bridge.message import LastError
 from bridge.pgmq import PgmqQueue
-from bridge.publisher import BUNDLE_TASK, BrokerAway, Publisher
 from bridge.queues import registry
 from sandbox.probe.apps import QUEUE
 from sandbox.services.process import free_port

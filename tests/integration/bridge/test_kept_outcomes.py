@@ -15,12 +15,12 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection
 from psycopg2.extensions import parse_dsn
 
-from bridge.drain import Drain
+from bridge.daemon.drain import Drain
+from bridge.daemon.publisher import Publisher
 from bridge.errors import DuplicateMessage, PermanentError
 from bridge.message import Delivery, Message
 from bridge.models import KeptOutcome
 from bridge.pgmq import PgmqQueue
-from bridge.publisher import Publisher
 from bridge.queues import registry
 from bridge.tasks import forget_dead_bridges
 from sandbox.probe.apps import QUEUE

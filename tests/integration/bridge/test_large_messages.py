@@ -12,11 +12,11 @@ from celery import current_app
 from celery.exceptions import Ignore
 from django.db import connection
 
-from bridge.drain import MOST_OWN_TRIES, Drain
+from bridge.daemon.drain import MOST_OWN_TRIES, Drain
+from bridge.daemon.publisher import Publisher
 from bridge.errors import InvalidMessage
 from bridge.message import Delivery, LastError, Message, Outcome, Reason, Unreadable
 from bridge.pgmq import PgmqQueue
-from bridge.publisher import Publisher
 from bridge.queues import NoJournal, Queue, registry
 from bridge.requeue import requeue_failed
 from sandbox.probe.apps import QUEUE

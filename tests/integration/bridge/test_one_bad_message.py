@@ -8,10 +8,10 @@ from celery import current_app
 from pytest_django import Settings
 
 from bridge import outcome
-from bridge.drain import Drain
+from bridge.daemon.drain import Drain
+from bridge.daemon.publisher import Publisher
 from bridge.message import LastError, Message, Outcome, Reason
 from bridge.pgmq import PgmqQueue
-from bridge.publisher import Publisher
 from bridge.queues import Queue, registry
 from bridge.requeue import requeue_failed
 from bridge.tasks import prune_archives

@@ -8,11 +8,11 @@ from celery import current_app
 from django.db import InternalError, connection
 
 import manage
+from bridge.daemon.publisher import Publisher
+from bridge.daemon.runner import Runner
 from bridge.outcome import while_postgres_is_away
 from bridge.pgmq import PgmqQueue
-from bridge.publisher import Publisher
 from bridge.queues import registry
-from bridge.runner import Runner
 from sandbox.probe.apps import QUEUE
 
 

@@ -8,12 +8,12 @@ from celery import current_app
 from django.db import Error, connection, transaction
 from pytest_django import Settings
 
+from bridge.daemon.publisher import Publisher
+from bridge.daemon.runner import Runner
 from bridge.models import BridgeProcess
 from bridge.pgmq import PgmqQueue
 from bridge.postgres import is_outage
-from bridge.publisher import Publisher
 from bridge.queues import registry
-from bridge.runner import Runner
 from sandbox.probe.apps import QUEUE
 
 

@@ -12,15 +12,15 @@ from celery import current_app
 from django.db import connection
 from pytest_django import Settings
 
-from bridge.drain import Drain
+from bridge.daemon.drain import Drain
+from bridge.daemon.publisher import Publisher
+from bridge.daemon.screening import FEW
 from bridge.errors import DuplicateMessage, InvalidMessage, NotYet, Refused
 from bridge.message import LastError
 from bridge.models import BridgeProcess
 from bridge.pgmq import PgmqQueue
-from bridge.publisher import Publisher
 from bridge.queues import Candidate, Refusal, Screen, Verdict, registry
 from bridge.requeue import requeue_failed
-from bridge.screening import FEW
 from bridge.status import read_status
 from sandbox.probe.apps import QUEUE
 from sandbox.probe.models import ProbeRun

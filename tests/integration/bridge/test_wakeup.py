@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from bridge import wakeup
-from bridge.listener import Listener
+from bridge.daemon.listener import Listener
 from bridge.message import LastError
 from bridge.pgmq import PgmqQueue, QueueMissing
 from bridge.wakeup import Method

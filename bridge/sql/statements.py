@@ -34,7 +34,7 @@ _CURRENT = {True: sql.SQL("true"), False: sql.SQL("NOT bridge_has_headers(%(name
 
 @cache
 def _queries() -> dict[str, str]:
-    text = (Path(__file__).parent / "sql" / "queries.sql").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("queries.sql").read_text(encoding="utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     return {
         name: re.sub(r"^ *--.*\n", "", body, flags=re.MULTILINE).strip()

@@ -12,9 +12,9 @@ from celery import Task, current_app, shared_task
 from celery.exceptions import Ignore, Retry
 from celery.utils.imports import qualname
 
+from bridge.daemon.publisher import BUNDLE_TASK
 from bridge.message import Token
 from bridge.pgmq import pgmq_queue
-from bridge.publisher import BUNDLE_TASK
 from bridge.queues import BUNDLE_SECONDS, registry
 
 logger = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bridge.daemon.runner import Totals
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import Queue
-from bridge.runner import Totals
 
 
 class ProgressBar:

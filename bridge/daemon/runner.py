@@ -17,13 +17,13 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, ProgrammingError, connection
 
-from bridge.drain import Drain, Look
+from bridge.daemon.drain import Drain, Look
+from bridge.daemon.heartbeat import INTERVAL_SECONDS, Heartbeat
+from bridge.daemon.listener import Listener
+from bridge.daemon.publisher import BrokerAway, Publisher
 from bridge.errors import AddressRefused
-from bridge.heartbeat import INTERVAL_SECONDS, Heartbeat
-from bridge.listener import Listener
 from bridge.pgmq import QueueMissing
 from bridge.postgres import is_outage
-from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import Queue
 from bridge.rights import Trouble, find_troubles, waiting_queues
 

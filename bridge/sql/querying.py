@@ -12,7 +12,7 @@ from psycopg2.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
 
 from bridge.errors import BridgeError
 from bridge.message import Token, Unreadable
-from bridge.statements import compose, plain, writes
+from bridge.sql.statements import compose, plain, writes
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,46}")
 

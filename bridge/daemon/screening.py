@@ -13,7 +13,7 @@ from bridge.outcome import ending_of
 from bridge.pgmq import NotArchivable, PgmqQueue
 from bridge.postgres import first_line, is_outage
 from bridge.queues import Candidate, Queue, Refusal, Screen
-from bridge.rows import Due
+from bridge.sql.rows import Due
 
 logger = logging.getLogger(__name__)
 

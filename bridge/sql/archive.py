@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from bridge.message import History, Reason
-from bridge.querying import Querying, QueueMissing, as_history, loaded
-from bridge.rows import FailedMessage
+from bridge.sql.querying import Querying, QueueMissing, as_history, loaded
+from bridge.sql.rows import FailedMessage
 
 
 class Archive(Querying):

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 
 from bridge import outcome
+from bridge.daemon.flow import Flow
+from bridge.daemon.publisher import BrokerAway, Publisher
+from bridge.daemon.screening import Order
 from bridge.errors import TokenLost
-from bridge.flow import Flow
 from bridge.message import Delivery, LastError, Message, Reason, Unreadable
 from bridge.pgmq import TOO_LARGE, QueueMissing, pgmq_queue
 from bridge.postgres import is_outage
-from bridge.publisher import BrokerAway, Publisher
 from bridge.queues import Queue
-from bridge.screening import Order
 from bridge.trace import new_trace_id, traced
 
 logger = logging.getLogger(__name__)
