@@ -15,8 +15,8 @@ IMPLICIT_TLS_PORT = 465
 SUBMISSION_PORT = 587
 
 BACKENDS = {
-    "smtp": "notifications.smtp.SmtpBackend",
-    "resend": "notifications.resend.IdempotentResendBackend",
+    "smtp": "notifications.sending.smtp.SmtpBackend",
+    "resend": "notifications.sending.resend.IdempotentResendBackend",
     "sendgrid": "anymail.backends.sendgrid.EmailBackend",
     "unisender_go": "anymail.backends.unisender_go.EmailBackend",
     "console": "django.core.mail.backends.console.EmailBackend",

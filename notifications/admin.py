@@ -19,11 +19,11 @@ from bridge.masking import mask_tokens
 from notifications.addresses import breakable_address
 from notifications.admin_preview import preview_response
 from notifications.advice import ADVICE
-from notifications.catalogue import CATALOGUE
 from notifications.errors import NotResendable
 from notifications.mail_log import ASKED_BEFORE
 from notifications.models import EmailMessage, Status
 from notifications.queue import send_again
+from notifications.writing.catalogue import CATALOGUE
 
 
 class TemplateFilter(admin.SimpleListFilter):

@@ -1,5 +1,7 @@
 """Spellings of a mail address that all reach the same mailbox."""
 
+from django.conf import settings
+
 
 def same_address(address: str) -> str:
     """The spelling that two addresses have in common when they are one: lower case, the domain in punycode.
@@ -33,3 +35,14 @@ def ascii_host(host: str) -> str:
         return host.encode("idna").decode("ascii")
     except UnicodeError:
         return host
+
+
+def is_extra_recipient(address: str) -> bool:
+    """Whether the settings name the address, or its domain, as one that gets mails on trial."""
+    address = same_address(address)
+    domain = address.rpartition("@")[2]
+    named = settings.EMAIL_EXTRA_RECIPIENTS
+    return any(
+        same_address(name) == address if "@" in name.strip("@") else ascii_host(name.strip("@")) == domain
+        for name in named
+    )

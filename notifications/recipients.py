@@ -16,10 +16,10 @@ from django.utils import timezone
 
 from bridge.errors import Refused, is_closed
 from bridge.rights import RowsHidden, require_sight
-from notifications.catalogue import Thing
 from notifications.errors import CustomersHidden
-from notifications.mailboxes import ascii_host, same_address, spellings
+from notifications.mailboxes import is_extra_recipient, same_address, spellings
 from notifications.models import HOLDING_KEY, EmailMessage
+from notifications.writing.catalogue import Thing
 
 # The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
 MAILBOX_LOCK = 7_262_032
@@ -71,17 +71,6 @@ def find_unwelcome(recipients: Collection[str]) -> dict[str, str]:
         if strangers:
             require_sight("public.users")
     return strangers
-
-
-def is_extra_recipient(address: str) -> bool:
-    """Whether the settings name the address, or its domain, as one that gets mails on trial."""
-    address = same_address(address)
-    domain = address.rpartition("@")[2]
-    named = settings.EMAIL_EXTRA_RECIPIENTS
-    return any(
-        same_address(name) == address if "@" in name.strip("@") else ascii_host(name.strip("@")) == domain
-        for name in named
-    )
 
 
 def is_address_of(user_id: UUID, address: str) -> bool:

@@ -20,7 +20,7 @@ from notifications.errors import CustomersHidden
 from notifications.mail_log import ASKED_BEFORE
 from notifications.models import HOLDING_KEY, EmailMessage, Status
 from notifications.recipients import WINDOW, Claim, Subject, find_own, find_unwelcome, has_place, too_many
-from notifications.request import EmailRequest, mailbox_of
+from notifications.writing.request import EmailRequest, mailbox_of
 
 logger = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ from celery import shared_task
 
 from bridge.message import Message
 from bridge.worker.task import queue_task
-from notifications.delivery import mailer
 from notifications.mail_log import first_attempt, mark_sent, outgoing_email, start_sending
 from notifications.queue import QUEUE
-from notifications.rendering import render_email
-from notifications.request import EmailRequest
-from notifications.sameness import with_sameness
+from notifications.sending.mailer import mailer
 from notifications.upkeep import forget_bodies, forget_refused, settle_stuck_emails
+from notifications.writing.rendering import render_email
+from notifications.writing.request import EmailRequest
+from notifications.writing.sameness import with_sameness
 
 logger = logging.getLogger(__name__)
 

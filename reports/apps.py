@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bridge.queues import Queue, registry
 from bridge.rights import register_need
-from notifications.links import register_report_links
+from notifications.writing.links import register_report_links
 
 
 class ReportsConfig(AppConfig):

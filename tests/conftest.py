@@ -141,7 +141,7 @@ def broker_url() -> Iterator[str]:
 def mailbox(tmp_path: Path, settings: Settings) -> Iterator[Mailbox]:
     """A mail server of the test's own, which Django sends to. See `sandbox.mailbox.faults` for its moods."""
     with Mailbox(tmp_path / "mail") as server:
-        settings.EMAIL_BACKEND = "notifications.smtp.SmtpBackend"
+        settings.EMAIL_BACKEND = "notifications.sending.smtp.SmtpBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = server.host, server.port
         settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
         settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False

@@ -44,7 +44,7 @@ class ScriptedServer:
 
     def use(self, settings: Settings) -> None:
         """Make it the server that mails go to."""
-        settings.EMAIL_BACKEND = "notifications.smtp.SmtpBackend"
+        settings.EMAIL_BACKEND = "notifications.sending.smtp.SmtpBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = self._server.server_address[:2]
         settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
         settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False

@@ -6,7 +6,7 @@ or an issue on GitHub, a provider's help page, or the source of the server.
 
 from typing import NamedTuple
 
-from notifications.faults import Fault, Step
+from notifications.sending.faults import Fault, Step
 
 CONNECT, HELLO, SENDER, RCPT, TEXT = Step.CONNECT, Step.HELLO, Step.SENDER, Step.RECIPIENT, Step.TEXT
 

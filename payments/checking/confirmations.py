@@ -9,7 +9,7 @@ import uuid
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
-from notifications.catalogue import AppointmentConfirmation, Content
+from notifications.writing.catalogue import AppointmentConfirmation, Content
 from payments.checking.held import give_held
 from payments.minutes import within_minute
 from payments.models import Appointment, Checkout, Fulfilment

@@ -15,8 +15,8 @@ import pytest
 from pytest_django import Settings
 
 from bridge.errors import PermanentError
-from notifications.delivery import Mailer, OutgoingEmail, stable_message_id
 from notifications.errors import DeliveryDeferred, OurFault
+from notifications.sending.mailer import Mailer, OutgoingEmail, stable_message_id
 from sandbox.mailbox import Mailbox, Security, Verdict
 from tests.scripted_smtp import ScriptedServer
 
@@ -134,7 +134,7 @@ def test_what_a_server_says_is_bounded_and_without_control_characters(mailer: Ma
 
 def test_a_closed_port_is_a_temporary_error(mailer: Mailer, settings: Settings) -> None:
     with closed_port() as port:
-        settings.EMAIL_BACKEND = "notifications.smtp.SmtpBackend"
+        settings.EMAIL_BACKEND = "notifications.sending.smtp.SmtpBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
         settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
         with pytest.raises(ConnectionRefusedError):
@@ -187,7 +187,7 @@ def test_a_connection_that_breaks_after_the_body_is_not_tried_again_silently(mai
 def test_a_connection_is_not_kept_when_it_was_idle_for_long(
     mailer: Mailer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifications.delivery.MOST_IDLE_SECONDS", -1)
+    monkeypatch.setattr("notifications.sending.mailer.MOST_IDLE_SECONDS", -1)
     with ScriptedServer({}) as server:
         server.use(settings)
         mailer.send(email())
@@ -209,7 +209,7 @@ def test_a_forked_child_opens_a_connection_of_its_own(mailer: Mailer, settings: 
         mailer.send(email())
         owner = os.getpid()
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("notifications.delivery.os.getpid", lambda: owner + 1)
+            patched.setattr("notifications.sending.mailer.os.getpid", lambda: owner + 1)
             mailer.send(email(number=2))
         assert server.connections == 2
         assert server.farewells == 0
@@ -280,7 +280,7 @@ def tls(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> ssl.
 
 
 def use(mailbox: Mailbox, security: Security, settings: Settings) -> None:
-    settings.EMAIL_BACKEND = "notifications.smtp.SmtpBackend"
+    settings.EMAIL_BACKEND = "notifications.sending.smtp.SmtpBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = mailbox.host, mailbox.port
     settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
     settings.EMAIL_USE_SSL = security is Security.TLS

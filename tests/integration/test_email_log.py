@@ -15,12 +15,12 @@ from bridge.errors import DuplicateMessage, TokenLost
 from bridge.message import LastError, Reason
 from bridge.queues import registry
 from bridge.requeue import requeue_message
-from notifications.delivery import mailer
 from notifications.mail_log import start_sending
 from notifications.models import EmailMessage, FailureReason, Status
 from notifications.queue import QUEUE
-from notifications.rendering import render_email
-from notifications.request import EmailRequest
+from notifications.sending.mailer import mailer
+from notifications.writing.rendering import render_email
+from notifications.writing.request import EmailRequest
 from sandbox.mailbox import Mailbox, Verdict
 from tests.databases import ClonedDatabase
 from tests.email_deliveries import attempt, claim, email_queue, enqueue, outcome_of, read_one, row_of

@@ -14,8 +14,8 @@ from pytest_django import Settings
 from balansity.env import EnvReader
 from balansity.mail_settings import BACKENDS, mail_settings
 from bridge.errors import PermanentError
-from notifications.delivery import Mailer, OutgoingEmail, stable_message_id
 from notifications.errors import DeliveryDeferred, OurFault
+from notifications.sending.mailer import Mailer, OutgoingEmail, stable_message_id
 from tests.server_answers import API_ANSWERS, ApiAnswer
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)

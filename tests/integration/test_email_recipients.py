@@ -14,13 +14,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from bridge.errors import Refused
-from notifications.delivery import mailer
 from notifications.errors import CustomersHidden
 from notifications.mail_log import start_sending
 from notifications.models import EmailMessage, FailureReason, Status
 from notifications.recipients import find_unwelcome
-from notifications.rendering import render_email
-from notifications.request import EmailRequest
+from notifications.sending.mailer import mailer
+from notifications.writing.rendering import render_email
+from notifications.writing.request import EmailRequest
 from sandbox.mailbox import Mailbox
 from tests.email_deliveries import attempt, claim, email_queue, enqueue, outcome_of
 from tests.report_deliveries import ANNA, MARIA_CHECKUP

@@ -15,11 +15,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from notifications.delivery import OutgoingEmail, Receipt, mailer
 from notifications.errors import DeliveryDeferred
 from notifications.mail_log import first_attempt
 from notifications.models import EmailMessage, FailureReason, Status
 from notifications.queue import QUEUE
+from notifications.sending.mailer import OutgoingEmail, Receipt, mailer
 from reports.storage.links import make_file_url
 from sandbox.mailbox import Mailbox
 from sandbox.storage import StorageServer

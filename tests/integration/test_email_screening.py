@@ -16,13 +16,13 @@ from bridge.daemon.publisher import Publisher
 from bridge.queues import registry
 from bridge.seldom import Seldom
 from notifications import mail_log, screening
-from notifications.catalogue import Thing
-from notifications.delivery import mailer
 from notifications.errors import CustomersHidden
 from notifications.models import EmailMessage, FailureReason, Status
 from notifications.queue import QUEUE
 from notifications.recipients import find_own, find_unwelcome
 from notifications.screening import LEAST
+from notifications.sending.mailer import mailer
+from notifications.writing.catalogue import Thing
 from sandbox.mailbox import Mailbox
 from tests.email_deliveries import attempt, email_queue, enqueue, outcome_of
 from tests.email_samples import message_body

@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from notifications.catalogue import CATALOGUE
 from notifications.mail_log import ASKED_BEFORE
 from notifications.models import EmailMessage, FailureReason, Status
 from notifications.queue import QUEUE
+from notifications.writing.catalogue import CATALOGUE
 from tests.email_deliveries import attempt, email_queue, enqueue, outcome_of
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from notifications.request import EmailRequest
+from notifications.writing.request import EmailRequest
 from payments.models import Appointment, Checkout, Fulfilment, Payment
 from sandbox.frontend import Order, Step
 from sandbox.yookassa import YooKassaServer

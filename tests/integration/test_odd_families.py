@@ -11,7 +11,7 @@ from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from notifications.request import EmailRequest
+from notifications.writing.request import EmailRequest
 from reports.making.upkeep import forget_abandoned, settle_stuck_reports
 from reports.models import Report, Status
 from sandbox.frontend import Tab

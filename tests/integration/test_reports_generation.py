@@ -10,7 +10,7 @@ from django.db import connection
 from bridge import outcome
 from bridge.message import LastError, Reason
 from bridge.queues import registry
-from notifications.request import EmailRequest
+from notifications.writing.request import EmailRequest
 from reports.making.upkeep import remove_leftovers
 from reports.models import FailureReason, Kind, Leftover, Report, Status
 from reports.queue import QUEUE

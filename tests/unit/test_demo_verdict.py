@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.message import Outcome, Reason
-from notifications.catalogue import CATALOGUE
+from notifications.writing.catalogue import CATALOGUE
 from sandbox.demo.archive import Archived
 from sandbox.demo.findings import exit_code
 from sandbox.demo.mail.expectation import Expected

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.plain_text import linkless_line, one_line
-from notifications.rendering import render_email
-from notifications.request import EmailRequest
+from notifications.writing.rendering import render_email
+from notifications.writing.request import EmailRequest
 from tests.email_samples import message_body
 from tests.unit.test_email_rendering import AT as MOMENT
 
@@ -77,7 +77,7 @@ def test_no_address_is_left_whole_and_every_letter_is(text: str) -> None:
 def test_no_free_text_becomes_a_link_in_either_part_of_a_mail(
     text: str, template: str, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifications.links._makers", [lambda *_: "https://api.littleotter.example/report"])
+    monkeypatch.setattr("notifications.writing.links._makers", [lambda *_: "https://api.littleotter.example/report"])
     usual, hostile = (
         render_email(EmailRequest.parse(message_body(template, **{variable: value})), at=MOMENT)
         for value in ("Маша", text)

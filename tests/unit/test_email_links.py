@@ -6,9 +6,9 @@ import pytest
 from pytest_django import Settings
 
 from bridge.errors import PermanentError, Refused
-from notifications.catalogue import ReportReady
-from notifications.links import read_report_link
-from notifications.request import EmailRequest
+from notifications.writing.catalogue import ReportReady
+from notifications.writing.links import read_report_link
+from notifications.writing.request import EmailRequest
 from tests.email_samples import REPORT_ID, message_body
 
 ROUTE = f"/api/reports/{REPORT_ID}/file"

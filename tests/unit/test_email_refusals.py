@@ -6,9 +6,9 @@ import pytest
 
 from bridge.errors import PermanentError
 from notifications.errors import DeliveryDeferred, OurFault
-from notifications.faults import Fault, Step
-from notifications.judgement import find_api_fault, find_fault
-from notifications.refusals import explain_refusal
+from notifications.sending.faults import Fault, Step
+from notifications.sending.judgement import find_api_fault, find_fault
+from notifications.sending.refusals import explain_refusal
 from tests.server_answers import ANSWERS, API_ANSWERS, Answer, ApiAnswer
 
 

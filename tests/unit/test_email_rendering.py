@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from notifications.catalogue import CATALOGUE
 from notifications.plain_text import linkless_line
-from notifications.rendering import RenderedEmail, render_email
-from notifications.request import EmailRequest
+from notifications.writing.catalogue import CATALOGUE
+from notifications.writing.rendering import RenderedEmail, render_email
+from notifications.writing.request import EmailRequest
 from tests.email_samples import IDENTIFIER, REPORT_ID, message_body
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)
@@ -80,7 +80,7 @@ def link_of_report(report_id: UUID, recipient: str, at: datetime) -> str:
 @pytest.fixture(autouse=True)
 def _site(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.FRONTEND_URL = f"{SITE}/"
-    monkeypatch.setattr("notifications.links._makers", [link_of_report])
+    monkeypatch.setattr("notifications.writing.links._makers", [link_of_report])
 
 
 def test_every_template_of_the_catalogue_is_described_here() -> None:

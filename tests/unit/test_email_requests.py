@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import InvalidMessage, PermanentError
-from notifications.catalogue import CATALOGUE, PaymentConfirmation
-from notifications.request import EmailRequest
 from notifications.russian import Money
-from notifications.variables import Variables
+from notifications.writing.catalogue import CATALOGUE, PaymentConfirmation
+from notifications.writing.request import EmailRequest
+from notifications.writing.variables import Variables
 from tests.email_samples import IDENTIFIER, SAMPLES, message_body
 
 json_values = st.recursive(

@@ -19,7 +19,7 @@ def problems(variables: dict[str, str], *, sandbox: bool = False) -> list[str]:
 def test_a_host_and_a_sender_are_enough() -> None:
     settings = mail_settings(EnvReader(SMTP), sandbox=False)
     assert problems(SMTP) == []
-    assert settings["EMAIL_BACKEND"] == "notifications.smtp.SmtpBackend"
+    assert settings["EMAIL_BACKEND"] == "notifications.sending.smtp.SmtpBackend"
     assert (settings["EMAIL_HOST"], settings["EMAIL_PORT"]) == ("mail.example.org", 587)
     assert settings["DEFAULT_FROM_EMAIL"] == "Balansity <noreply@example.org>"
     assert settings["EMAIL_TIMEOUT"] == 20
@@ -71,7 +71,7 @@ def test_a_provider_without_its_key_is_a_readable_problem(provider: str, missing
 def test_a_key_reaches_anymail_with_timeouts() -> None:
     variables = {"EMAIL_PROVIDER": "resend", "RESEND_API_KEY": "re_x", "SMTP_FROM": "noreply@example.org"}
     settings = mail_settings(EnvReader(variables | {"EMAIL_TIMEOUT": "7"}), sandbox=False)
-    assert settings["EMAIL_BACKEND"] == "notifications.resend.IdempotentResendBackend"
+    assert settings["EMAIL_BACKEND"] == "notifications.sending.resend.IdempotentResendBackend"
     assert settings["ANYMAIL"] == {"REQUESTS_TIMEOUT": (7, 7), "RESEND_API_KEY": "re_x"}
 
 

@@ -1,8 +1,8 @@
-"""Judges the refusals of servers and providers by the tables of `notifications.faults`."""
+"""Judges the refusals of servers and providers by the tables of `notifications.sending.faults`."""
 
 import re
 
-from notifications.faults import (
+from notifications.sending.faults import (
     ABOUT_THE_REQUEST,
     API_WORDS,
     BEFORE_RECIPIENT,

@@ -16,8 +16,8 @@ from requests import RequestException
 
 from notifications.errors import DeliveryDeferred
 from notifications.plain_text import one_line
-from notifications.refusals import explain_refusal
-from notifications.smtp import SmtpBackend
+from notifications.sending.refusals import explain_refusal
+from notifications.sending.smtp import SmtpBackend
 
 # Mail servers drop idle connections after minutes, firewalls sooner and without a word.
 MOST_IDLE_SECONDS = 30

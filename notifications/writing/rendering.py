@@ -7,9 +7,9 @@ from uuid import UUID
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from notifications.links import make_report_link
-from notifications.recipients import is_extra_recipient
-from notifications.request import EmailRequest
+from notifications.mailboxes import is_extra_recipient
+from notifications.writing.links import make_report_link
+from notifications.writing.request import EmailRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bridge.errors import PermanentError
 from notifications.russian import Money
-from notifications.variables import Variables
+from notifications.writing.variables import Variables
 
 APPOINTMENT_STATUSES = {
     "scheduled": "запланирована",

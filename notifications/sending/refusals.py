@@ -2,7 +2,7 @@
 
 A permanent refusal is about this mail: its recipient or its content. Whatever is wrong with us (credentials, sender,
 host, rights, quota) is temporary whatever the server calls it, and is named as ours: once an operator has mended it,
-the mails that waited must go out. `notifications.judgement` tells which is which.
+the mails that waited must go out. `notifications.sending.judgement` tells which is which.
 """
 
 import smtplib
@@ -13,9 +13,9 @@ from requests import Response
 from bridge.errors import PermanentError
 from bridge.masking import mask_tokens
 from notifications.errors import DeliveryDeferred, OurFault
-from notifications.faults import Fault, Step
-from notifications.judgement import find_api_fault, find_fault
 from notifications.plain_text import one_line
+from notifications.sending.faults import Fault, Step
+from notifications.sending.judgement import find_api_fault, find_fault
 
 MOST_CHARACTERS = 500
 

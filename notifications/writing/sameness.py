@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from notifications.catalogue import Content
-from notifications.request import EmailRequest
+from notifications.writing.catalogue import Content
+from notifications.writing.request import EmailRequest
 
 # Names what a mail is about, in words that are the same for all mails that say the same; empty if each says its own.
 Names = Callable[[Content], str]
