@@ -72,6 +72,7 @@ INSTALLED_APPS = [
     "anymail",
     *API_APPS,
     "balansity.apps.BalansityConfig",
+    "wording",
     "bridge",
     "notifications",
     "payments",

@@ -15,13 +15,13 @@ from django.views.decorators.http import require_http_methods
 
 from bridge.admin_formats import age, moment
 from bridge.errors import BridgeError
-from bridge.masking import mask_tokens
 from bridge.message import Reason
 from bridge.models import BridgeProcess, QueueOverview
 from bridge.pgmq import FailedMessage, QueueMissing, pgmq_queue
 from bridge.queues import registry
 from bridge.requeue import requeue_message
 from bridge.status import read_status
+from wording.masking import mask_tokens
 
 PAGE = 50
 # Of each body; whoever needs all of it asks the database.

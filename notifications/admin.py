@@ -15,8 +15,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from bridge.masking import mask_tokens
-from notifications.addresses import breakable_address
 from notifications.admin_preview import preview_response
 from notifications.advice import ADVICE
 from notifications.errors import NotResendable
@@ -24,6 +22,8 @@ from notifications.mail_log import ASKED_BEFORE
 from notifications.models import EmailMessage, Status
 from notifications.queue import send_again
 from notifications.writing.catalogue import CATALOGUE
+from wording.addresses import breakable_address
+from wording.masking import mask_tokens
 
 
 class TemplateFilter(admin.SimpleListFilter):

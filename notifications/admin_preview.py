@@ -2,8 +2,8 @@
 
 from django.http import HttpResponse
 
-from bridge.masking import mask_tokens
 from notifications.models import EmailMessage
+from wording.masking import mask_tokens
 
 # What a mail needs to look like itself, and nothing that could run, load, submit or be framed by somebody else. The
 # variables in it came from the internet; escaping them is the first lock, and this is the second.

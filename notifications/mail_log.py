@@ -7,16 +7,16 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from bridge.errors import DuplicateMessage, Refused, TokenLost
-from bridge.masking import mask_tokens
 from bridge.message import LastError, Message, Reason
 from bridge.queues import Refusal
 from notifications.models import HOLDING_KEY, UNFINISHED, EmailMessage, FailureReason, Status
-from notifications.plain_text import one_line
 from notifications.queue import QUEUE
 from notifications.recipients import WINDOW, check_allowance, find_unwelcome
 from notifications.sending.mailer import OutgoingEmail, Receipt, stable_message_id
 from notifications.writing.rendering import RenderedEmail
 from notifications.writing.request import EmailRequest, mailbox_of
+from wording.masking import mask_tokens
+from wording.plain_text import one_line
 
 # The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
 DEDUPE_LOCK = 7_262_031

@@ -17,13 +17,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from notifications.addresses import breakable_address
 from reports.admin_search import search_reports, with_email
 from reports.advice import advice_for
 from reports.making.asking import request_report
 from reports.models import Kind, Report, RequestedBy
 from reports.problems import AssessmentNotFound, AssessmentUnfinished, FileUnavailable, ReportNotReady
 from reports.storage.files import file_response
+from wording.addresses import breakable_address
 
 
 @admin.register(Report)

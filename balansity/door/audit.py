@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from balansity.door.limits import Limit, attempts
 from balansity.models import LoginAttempt, Outcome
 from balansity.sessions import SEEN, STARTED
-from notifications.plain_text import one_line
+from wording.plain_text import one_line
 
 logger = logging.getLogger(__name__)
 

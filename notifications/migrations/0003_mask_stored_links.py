@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-# As `bridge.masking` does it.
+# As `wording.masking` does it.
 MASK = r"""
 UPDATE notifications_emailmessage
 SET html_body = regexp_replace(html_body, '([?&;])token=[^\s"''<>&\\]+', '\1token=***', 'g'),

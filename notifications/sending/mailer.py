@@ -15,9 +15,9 @@ from django.core.mail.backends.base import BaseEmailBackend
 from requests import RequestException
 
 from notifications.errors import DeliveryDeferred
-from notifications.plain_text import one_line
 from notifications.sending.refusals import explain_refusal
 from notifications.sending.smtp import SmtpBackend
+from wording.plain_text import one_line
 
 # Mail servers drop idle connections after minutes, firewalls sooner and without a word.
 MOST_IDLE_SECONDS = 30

@@ -11,11 +11,11 @@ from anymail.exceptions import AnymailError, AnymailInvalidAddress, AnymailRecip
 from requests import Response
 
 from bridge.errors import PermanentError
-from bridge.masking import mask_tokens
 from notifications.errors import DeliveryDeferred, OurFault
-from notifications.plain_text import one_line
 from notifications.sending.faults import Fault, Step
 from notifications.sending.judgement import find_api_fault, find_fault
+from wording.masking import mask_tokens
+from wording.plain_text import one_line
 
 MOST_CHARACTERS = 500
 

@@ -11,8 +11,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from bridge.errors import PermanentError
-from notifications.russian import Money
 from notifications.writing.variables import Variables
+from wording.russian import Money
 
 APPOINTMENT_STATUSES = {
     "scheduled": "запланирована",

@@ -9,9 +9,9 @@ from django.core.validators import EmailValidator
 
 from bridge.errors import InvalidMessage, PermanentError, Refused
 from notifications.mailboxes import same_address, same_mailbox
-from notifications.plain_text import linkless_line
 from notifications.writing.catalogue import Content, find_template
 from notifications.writing.variables import Variables
+from wording.plain_text import linkless_line
 
 # RFC 5321, 4.5.3.1.3: a path has at most 256 characters, two of which are the angle brackets.
 MOST_ADDRESS_CHARACTERS = 254

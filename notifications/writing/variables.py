@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
 from bridge.errors import PermanentError, Refused
-from notifications.plain_text import linkless_line
 from notifications.writing.links import read_report_link
+from wording.plain_text import linkless_line
 
 MOST_CHARACTERS = 200
 MOST_AMOUNT = Decimal(10) ** 9

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Exists, OuterRef, Sum
 from django.db.models.functions import TruncDate
 
 from payments.models import Checkout, Refund
 from payments.states import ProviderStatus, RefundStatus
+from wording.russian import MOSCOW
 
-MOSCOW = ZoneInfo("Europe/Moscow")
 CURRENCY = "RUB"
 
 

@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from payments.admin.formats import money
-from payments.admin.revenue import MOSCOW, Day, Revenue, revenue_by_day, total
+from payments.admin.revenue import Day, Revenue, revenue_by_day, total
 from payments.admin.revenue_chart import draw_revenue
 from payments.models import Payment
+from wording.russian import MOSCOW
 
 PERIODS = (7, 30, 90)
 USUAL = 30

@@ -11,8 +11,6 @@ from uuid import UUID
 
 from django.db import connection
 
-from notifications.plain_text import one_line
-from notifications.russian import MOSCOW
 from reports.content.data import ReportData, ScaleResult, SectionResults, Worries, WorryArea
 from reports.content.scales import (
     SCALE_BY_KEY,
@@ -25,6 +23,8 @@ from reports.content.scales import (
     was_skipped,
 )
 from reports.errors import AssessmentMissing, AssessmentNotCompleted, NotCalculatedYet, NotTheOwner
+from wording.plain_text import one_line
+from wording.russian import MOSCOW
 
 NAME_LENGTH = 60
 WORRY_LENGTH = 60

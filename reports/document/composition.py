@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from django.template.loader import render_to_string
 
-from notifications.plain_text import one_line
-from notifications.russian import MOSCOW
 from reports.content.data import ReportData, ScaleResult, SectionResults
 from reports.content.scales import KNOWN_BANDS, Band, Section
 from reports.document.charts import Chart, bar_length, draw_chart
 from reports.document.texts import Advice, ReportTexts, report_texts
 from reports.document.wording import age_words, moscow_date, printable, score_words
+from wording.plain_text import one_line
+from wording.russian import MOSCOW
 
 # The head of a section stays on one line.
 _NAME_IN_HEAD = 28

@@ -6,9 +6,9 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from notifications.russian import MOSCOW
 from reports.content.data import ReportData, ScaleResult, SectionResults
 from reports.document.wording import moscow_date
+from wording.russian import MOSCOW
 
 _COLUMNS = ("Раздел", "Имя", "Возраст", "Дата", "Шкала", "Балл", "Максимум", "Вывод")
 # What a spreadsheet would run as a formula.

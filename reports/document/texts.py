@@ -10,11 +10,11 @@ from typing import Any
 
 from reports.content.scales import KNOWN_BANDS, SCALES, Band, Section
 from reports.errors import ReportTextsIncomplete
+from wording.russian import NBSP
 
 TEXTS_FILE = Path(__file__).parent / "texts.toml"
 STEPS = 3
 _GENERAL = ("note", "help", "unknown", "total", "worries", "nobody")
-_NBSP = "\N{NO-BREAK SPACE}"
 
 # A line must not end with a short preposition or particle, nor start with a dash, nor part a number from its noun.
 _SHORT_WORD = re.compile(r"(?<![^\s«(])([А-Яа-яЁё]|не|ни|на|по|за|из|от|до|во|со|ко|об)\s+(?=\S)", re.IGNORECASE)
@@ -85,8 +85,8 @@ def load_texts(path: Path) -> ReportTexts:
 
 def tie_words(text: str) -> str:
     """Collapse white space, and tie to their neighbours what Russian typography wants tied."""
-    line = _SHORT_WORD.sub(rf"\1{_NBSP}", " ".join(text.split()))
-    return _NUMBER.sub(_NBSP, _DASH.sub(_NBSP, line))
+    line = _SHORT_WORD.sub(rf"\1{NBSP}", " ".join(text.split()))
+    return _NUMBER.sub(NBSP, _DASH.sub(NBSP, line))
 
 
 class _Reader:

@@ -3,8 +3,8 @@
 import re
 from datetime import datetime
 
-from notifications.russian import MOSCOW, NBSP, moscow_time
 from reports.content.data import ScaleResult
+from wording.russian import MOSCOW, NBSP, moscow_time
 
 NO_SCORE = "нет данных"
 

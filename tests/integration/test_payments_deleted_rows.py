@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from bridge.rights import RowsHidden
 from payments import tasks
-from payments.admin.revenue import MOSCOW, revenue_by_day, total
+from payments.admin.revenue import revenue_by_day, total
 from payments.checking.apply import sync_payment
 from payments.checking.reconcile import Lost, compare_recent
 from payments.ledger.attention import clear_attention, open_marks
@@ -42,6 +42,7 @@ from tests.payment_pages import (
     text,
 )
 from tests.yookassa_shop import receipt, refund_body
+from wording.russian import MOSCOW
 
 DELETED = f"{LIST}deleted/"
 

@@ -259,7 +259,7 @@ def test_the_image_installs_hashed_requirements_and_runs_as_nobody_special() -> 
 def test_every_package_of_ours_is_in_the_image_and_compiled_there() -> None:
     rules, compiled = read(".dockerignore"), re.search(r"compileall -q (.*)", read("Dockerfile"))
     packages = {path.parent.name for path in CHECKOUT.glob("*/apps.py")}
-    assert packages == {"balansity", "bridge", "notifications", "payments", "reports"}
+    assert packages == {"balansity", "bridge", "notifications", "payments", "reports", "wording"}
     assert compiled
     assert set(compiled[1].split()) == packages
     assert all(f"\n!{package}/\n" in rules for package in packages)

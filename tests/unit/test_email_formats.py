@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.plain_text import one_line
-from notifications.russian import Money, moscow_time
+from wording.plain_text import one_line
+from wording.russian import Money, moscow_time
 
 NBSP = "\N{NO-BREAK SPACE}"
 

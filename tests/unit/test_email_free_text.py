@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.plain_text import linkless_line, one_line
 from notifications.writing.rendering import render_email
 from notifications.writing.request import EmailRequest
 from tests.email_samples import message_body
 from tests.unit.test_email_rendering import AT as MOMENT
+from wording.plain_text import linkless_line, one_line
 
 # As generously as mail clients find them: with a scheme or a bare host, Unicode labels, addresses, numbers to call.
 LINK = re.compile(

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from notifications.plain_text import linkless_line
 from notifications.writing.catalogue import CATALOGUE
 from notifications.writing.rendering import RenderedEmail, render_email
 from notifications.writing.request import EmailRequest
 from tests.email_samples import IDENTIFIER, REPORT_ID, message_body
+from wording.plain_text import linkless_line
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)
 NBSP = "\N{NO-BREAK SPACE}"

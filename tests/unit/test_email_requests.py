@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import InvalidMessage, PermanentError
-from notifications.russian import Money
 from notifications.writing.catalogue import CATALOGUE, PaymentConfirmation
 from notifications.writing.request import EmailRequest
 from notifications.writing.variables import Variables
 from tests.email_samples import IDENTIFIER, SAMPLES, message_body
+from wording.russian import Money
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

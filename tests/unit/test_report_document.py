@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from notifications.plain_text import one_line
 from reports.content.data import Worries, WorryArea
 from reports.content.loading import NAME_LENGTH, WORRIES_SHOWN, WORRY_LENGTH
 from reports.content.samples import SAMPLES
@@ -25,6 +24,7 @@ from reports.document.texts import report_texts
 from reports.document.wording import score_words
 from reports.models import Kind
 from tests.pdf_reading import PdfContent, read_pdf
+from wording.plain_text import one_line
 
 ROOT = Path(__file__).resolve().parents[2]
 NBSP = "\N{NO-BREAK SPACE}"
