@@ -6,8 +6,16 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from bridge.message import Outcome
+from bridge.message import Outcome, Reason
 from bridge.pgmq import Counts, pgmq_queue
+
+_REASONS: dict[str, str] = {
+    Reason.RETRIES_EXHAUSTED: "retries",
+    Reason.PERMANENT_ERROR: "permanent",
+    Reason.INVALID_MESSAGE: "invalid",
+    Reason.WORKER_LOST: "worker lost",
+    Reason.REFUSED: "refused",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +91,14 @@ def _ids(query: str, value: int | list[int]) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(query, [value])
         return [msg_id for (msg_id,) in cursor.fetchall()]
+
+
+def ending(outcome: str, reason: str, attempts: int) -> str:
+    """How a message ended, in a few words for a table."""
+    match outcome:
+        case Outcome.SUCCEEDED:
+            return "sent" if attempts == 1 else f"sent at try {attempts}"
+        case Outcome.FAILED:
+            return f"failed ({_REASONS.get(reason, reason)})"
+        case _:
+            return outcome or "archived by others"

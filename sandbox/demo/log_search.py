@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.demo.mail.families import DOMAIN, MARINA
+from sandbox.demo.families import DOMAIN, MARINA
 
 # Without any of these the search would say that all is well and have seen nothing.
 REQUIRED = ("web.log", "worker.log", "report-worker.log", "bridge.log", "beat.log", "logs/out.log")

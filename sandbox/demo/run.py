@@ -15,10 +15,10 @@ from sandbox.demo import processes
 from sandbox.demo.cast import Reviews, perform
 from sandbox.demo.ending import ignore_signals, signals_decide_the_end
 from sandbox.demo.environment import FAST, NORMAL, Pace, demo_environment, secrets_in
+from sandbox.demo.families import register_families
 from sandbox.demo.findings import exit_code
 from sandbox.demo.keepsakes import keep_results
 from sandbox.demo.log_search import LogFindings, search_logs
-from sandbox.demo.mail.families import register_families
 from sandbox.demo.payments.customers import register_customers
 from sandbox.demo.processes import Process
 from sandbox.demo.summary import print_tables, say_end

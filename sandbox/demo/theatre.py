@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 
 from sandbox.demo.mail.expectation import Expected, Step
-from sandbox.demo.mail.messages import KEPT_QUEUES, REPORT_QUEUE, Asked, Sent, match, play
+from sandbox.demo.mail.messages import KEPT_QUEUES, REPORT_QUEUE, Sent, match, play
 from sandbox.demo.mail.observation import Observer
 from sandbox.demo.mail.verdict import MailFindings, judge
 from sandbox.demo.payments.act import PaymentsAct
 from sandbox.demo.payments.verdict import PaymentFindings
 from sandbox.demo.processes import Process
 from sandbox.demo.reports.act import ReportsAct
+from sandbox.demo.reports.expectation import Asked
 from sandbox.demo.reports.verdict import ReportFindings
 from sandbox.demo.watch import Watch
 from sandbox.errors import SandboxError

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.demo.environment import secrets_in
+from sandbox.demo.families import OLEG
 from sandbox.demo.findings import exit_code
 from sandbox.demo.keepsakes import keep_results
 from sandbox.demo.log_search import LogFindings, search_logs
-from sandbox.demo.mail.families import OLEG
 from sandbox.services.state import State
 from sandbox.tokens import access_token
 

@@ -6,11 +6,10 @@ import pytest
 
 from bridge.message import Outcome, Reason
 from sandbox.demo.archive import Archived
+from sandbox.demo.families import ELENA, MARINA, PAVEL
 from sandbox.demo.findings import exit_code
-from sandbox.demo.mail.families import ELENA, MARINA, PAVEL
-from sandbox.demo.mail.messages import Asked
 from sandbox.demo.mail.scenario import SCENARIO
-from sandbox.demo.reports.expectation import ExpectedReport
+from sandbox.demo.reports.expectation import Asked, ExpectedReport
 from sandbox.demo.reports.observation import ObservedReport, Row
 from sandbox.demo.reports.verdict import ReportFindings, judge_report
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.message import Outcome, Reason
+from sandbox.demo.archive import ending
 from sandbox.demo.reports.expectation import ExpectedReport
 
 
@@ -37,26 +38,6 @@ class Expected:
                 return "sent after a kill"
             case Outcome.SUCCEEDED | Outcome.FAILED | Outcome.DUPLICATE:
                 return ending(self.outcome, self.reason or "", self.attempts)
-
-
-def ending(outcome: str, reason: str, attempts: int) -> str:
-    """How a message ended, in a few words for a table."""
-    match outcome:
-        case Outcome.SUCCEEDED:
-            return "sent" if attempts == 1 else f"sent at try {attempts}"
-        case Outcome.FAILED:
-            return f"failed ({_REASONS.get(reason, reason)})"
-        case _:
-            return outcome or "archived by others"
-
-
-_REASONS: dict[str, str] = {
-    Reason.RETRIES_EXHAUSTED: "retries",
-    Reason.PERMANENT_ERROR: "permanent",
-    Reason.INVALID_MESSAGE: "invalid",
-    Reason.WORKER_LOST: "worker lost",
-    Reason.REFUSED: "refused",
-}
 
 
 @dataclass(frozen=True, slots=True)

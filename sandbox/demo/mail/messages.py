@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from sandbox.demo.families import DOMAIN
 from sandbox.demo.mail.expectation import Expected, Step
-from sandbox.demo.mail.families import DOMAIN
-from sandbox.demo.reports.expectation import ExpectedReport
+from sandbox.demo.reports.expectation import Asked
 from sandbox.errors import SandboxError
 
 EMAIL_QUEUE = "email_queue"
@@ -48,14 +48,6 @@ class Sent:
     msg_id: int
     subject: str
     expected: Expected
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A report message that is on its way, and how it must end."""
-
-    msg_id: int
-    expected: ExpectedReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,7 @@ import json
 from typing import Any
 
 from bridge.message import Outcome, Reason
-from sandbox.demo.mail import statements as sql
-from sandbox.demo.mail.expectation import Expected, Statement, Step
-from sandbox.demo.mail.families import (
+from sandbox.demo.families import (
     CONSULTATION,
     ELENA,
     FAMILY_SESSION,
@@ -22,6 +20,8 @@ from sandbox.demo.mail.families import (
     YULIA,
     Family,
 )
+from sandbox.demo.mail import statements as sql
+from sandbox.demo.mail.expectation import Expected, Statement, Step
 from sandbox.demo.reports.expectation import ExpectedReport
 from sandbox.demo.reports.results import NOT_CALCULATED, RESULTS
 

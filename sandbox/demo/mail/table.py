@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.demo.mail.expectation import ending
-from sandbox.demo.mail.families import DOMAIN
+from sandbox.demo.archive import ending
+from sandbox.demo.families import DOMAIN
 from sandbox.demo.mail.observation import Observed
 from sandbox.demo.mail.verdict import MailFindings, Result
 

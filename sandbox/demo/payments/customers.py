@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from sandbox.demo.mail.families import CONSULTATION, DOMAIN
+from sandbox.demo.families import CONSULTATION, DOMAIN
 
 PACKAGE = "e2000000-0000-4000-8000-000000000001"
 PACKAGE_SESSIONS = 4

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sandbox.demo.mail.families import CONSULTATION
+from sandbox.demo.families import CONSULTATION
 from sandbox.demo.payments.customers import PACKAGE
 from sandbox.frontend import Order, as_the_clock_has_it
 

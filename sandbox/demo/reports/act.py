@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sandbox.demo.mail.messages import Asked
+from sandbox.demo.reports.expectation import Asked
 from sandbox.demo.reports.observation import ReportObserver
 from sandbox.demo.reports.verdict import ReportFindings, judge_report
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bridge.message import Outcome, Reason
-from sandbox.demo.mail.families import Family
+from sandbox.demo.families import Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +30,11 @@ class ExpectedReport:
     @property
     def is_made(self) -> bool:
         return self.outcome is Outcome.SUCCEEDED
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A report message that is on its way, and how it must end."""
+
+    msg_id: int
+    expected: ExpectedReport

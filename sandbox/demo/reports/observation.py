@@ -10,7 +10,7 @@ import requests
 from django.db import connection
 
 from sandbox.demo.archive import Archive, Archived
-from sandbox.demo.mail.messages import Asked
+from sandbox.demo.reports.expectation import Asked
 from sandbox.mailbox import MailStore
 
 _ROW = """

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.demo.mail.families import MARINA, NATALYA, PAVEL, TIMUR, Family
+from sandbox.demo.families import MARINA, NATALYA, PAVEL, TIMUR, Family
 
 # What stands there between the end of a check-up and the calculation of its results.
 NOT_CALCULATED = {"status": "completed"}

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.demo.mail.expectation import ending
+from sandbox.demo.archive import ending
 from sandbox.demo.reports.observation import ObservedReport, Row
 from sandbox.demo.reports.verdict import ReportFindings, ReportResult
 

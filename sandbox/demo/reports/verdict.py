@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sandbox.demo.mail.messages import Asked
+from sandbox.demo.reports.expectation import Asked
 from sandbox.demo.reports.observation import ObservedReport, Row
 
 
