@@ -19,7 +19,7 @@ RUN SECRET_KEY=only-for-collecting-static-files-at-build \
     SMTP_HOST=127.0.0.1 SMTP_FROM=build@example.org LOG_DIR=/tmp/logs \
     python manage.py collectstatic --noinput \
  && rm requirements.txt \
- && python -m compileall -q balansity bridge notifications payments reports wording
+ && python -m compileall -q .
 
 
 FROM python:3.11-slim-bookworm

@@ -30,6 +30,16 @@ def keep_worker_without_broker(**_: Any) -> None:
     survive_lost_broker()
 
 
+@signals.celeryd_init.connect
+def take_every_line(options: dict[str, Any], **_: Any) -> None:
+    """Let a worker that was started without `-Q` take the line of each queue that somebody handles, and beat's own."""
+    # Only now Django has loaded the packages, and with them the registry is whole.
+    from bridge.queues import registry  # noqa: PLC0415
+
+    if not options.get("queues"):
+        app.amqp.queues.select([app.conf.task_default_queue, *(queue.celery_queue for queue in registry)])
+
+
 @signals.worker_init.connect
 def refuse_to_start(**_: Any) -> None:
     """Look around before there are children, and end with one line when no work may be done here."""

@@ -58,12 +58,12 @@ class Process:
 
 def worker(folder: Path) -> Process:
     """The prefork worker for everything but reports."""
-    return _worker("worker", folder, "email,payments,maintenance", CONCURRENCY)
+    return _worker("worker", folder, CONCURRENCY, "-X", "reports")
 
 
 def report_worker(folder: Path) -> Process:
     """A worker of one child for the reports: making a PDF takes all of a processor, and no mail shall wait for it."""
-    return _worker("report-worker", folder, "reports", 1)
+    return _worker("report-worker", folder, 1, "-Q", "reports")
 
 
 def beat(folder: Path) -> Process:
@@ -79,6 +79,6 @@ def web(folder: Path, port: int) -> Process:
     return Process("web", ("-m", "gunicorn", "--bind", f"127.0.0.1:{port}"), b"Booting worker", folder)
 
 
-def _worker(name: str, folder: Path, lines: str, concurrency: int) -> Process:
-    command = (*_CELERY, "worker", "-c", str(concurrency), "-Q", lines, "-n", f"demo-{name}@%h")
+def _worker(name: str, folder: Path, concurrency: int, *lines: str) -> Process:
+    command = (*_CELERY, "worker", "-c", str(concurrency), *lines, "-n", f"demo-{name}@%h")
     return Process(name, (*command, "--without-gossip", "--without-mingle"), b" ready.", folder)

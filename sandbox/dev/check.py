@@ -8,12 +8,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+from sandbox.dev.layers import lint
+from sandbox.packages import CHECKOUT, missing_in_image
+
 CATALOGUE = Path("balansity/locale/ru/LC_MESSAGES/django.po")
 SCHEMA = Path("openapi.yaml")
 
-# Its console script carries the path of the environment's making, which may have been moved since.
-_LAYERS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 _MIGRATIONS = ("makemigrations", "--check", "--dry-run")
 
 # Settings want addresses; nothing here connects to them.
@@ -35,12 +35,12 @@ def main(arguments: list[str]) -> int:
             "format": (*module, "ruff", "format", "--check", "."),
             "lint": (*module, "ruff", "check", "."),
             "types": (*module, "mypy", "."),
-            "layers": (sys.executable, "-c", _LAYERS),
             # That there is no database to compare with is known and no news.
             "migrations": (sys.executable, "-W", "ignore::RuntimeWarning", "manage.py", *_MIGRATIONS),
         }.items()
         if not _passes(title, command)
     ]
+    failed += [title for title, holds in {"layers": _layers_hold, "image": _image_is_whole}.items() if not holds()]
     if not _catalogue_is_fresh():
         failed.append("catalogue")
     if not _schema_is_fresh():
@@ -52,6 +52,20 @@ def main(arguments: list[str]) -> int:
 def _passes(title: str, command: tuple[str, ...]) -> bool:
     print(f"— {title}", flush=True)
     return subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **NOWHERE}, check=False).returncode == 0
+
+
+def _layers_hold() -> bool:
+    print("— layers", flush=True)
+    return lint() == 0
+
+
+def _image_is_whole() -> bool:
+    """Whether each package of ours may come into the image, where everything is left out that is not named."""
+    print("— image", flush=True)
+    missing = missing_in_image()
+    for package in missing:
+        print(f"the image lacks {package}: add the line !{package}/ to .dockerignore")
+    return not missing
 
 
 def _schema_is_fresh() -> bool:

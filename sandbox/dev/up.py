@@ -13,11 +13,10 @@ from typing import NoReturn
 
 from sandbox.admin_login import ADMIN_NAME, ensure_admin, migrate
 from sandbox.errors import SandboxError
+from sandbox.packages import CHECKOUT, packages
 from sandbox.services.process import Service
 from sandbox.services.stand_ins import DEFAULT_API_PORT, YOOKASSA_PAGE, notify
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-PACKAGES = ("balansity", "bridge", "notifications", "payments", "reports")
 LOOK_SECONDS = 0.2
 _COLOURS = {"web": 36, "worker": 32, "beat": 35, "bridge": 33}
 
@@ -76,7 +75,7 @@ def run(sandbox: dict[str, str], folder: Path) -> NoReturn:
 
 
 def _parts(port: int, folder: Path, environment: dict[str, str]) -> Iterator[Part]:
-    worker = ("-m", "celery", "-A", "balansity", "worker", "-c", "2", "-Q", "email,payments,reports,maintenance")
+    worker = ("-m", "celery", "-A", "balansity", "worker", "-c", "2")
     commands: dict[str, tuple[str, ...]] = {
         "web": ("manage.py", "runserver", f"127.0.0.1:{port}"),
         "worker": (*worker, "--without-gossip", "--without-mingle"),
@@ -131,7 +130,7 @@ def _restart(parts: list[Part]) -> None:
 def _stamps() -> dict[Path, float]:
     """Return when each Python file of ours was written last."""
     found: dict[Path, float] = {}
-    for package in PACKAGES:
+    for package in packages():
         for path in (CHECKOUT / package).rglob("*.py"):
             try:
                 found[path] = path.stat().st_mtime

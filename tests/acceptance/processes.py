@@ -12,8 +12,6 @@ from tests.acceptance.waiting import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 TAIL_LINES = 60
 
-LINES = "probe,email,payments,reports"
-
 
 class Child:
     """A started process. `text` is all that it wrote to its console so far."""
@@ -91,7 +89,7 @@ class Fleet:
         """Start a worker; it announces that it takes tasks with `ready.`"""
         # Two workers of one name would take each other's orders from Celery's remote control.
         name = f"{uuid.uuid4().hex[:12]}@%h"
-        command = ["-m", "celery", "-A", "balansity", "worker", "-c", str(concurrency), "-Q", LINES, "-n", name]
+        command = ["-m", "celery", "-A", "balansity", "worker", "-c", str(concurrency), "-n", name]
         return self._start("worker", [*command, "--without-gossip", "--without-mingle", *arguments], variables)
 
     def web(self, port: int, **variables: str) -> Child:

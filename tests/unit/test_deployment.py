@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from celery.app.amqp import AMQP
 from django.conf import settings
 from django.core.management import get_commands
 
+from balansity.celery import app, take_every_line
 from bridge.queues import BUNDLE_SECONDS, registry
+from sandbox.packages import missing_in_image, packages
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SETTINGS_FILES = (
@@ -196,12 +199,27 @@ def test_the_procfile_and_compose_start_the_same_processes() -> None:
     assert {name: compose_command(name) for name in procfile()} == procfile()
 
 
-def test_every_celery_queue_has_a_worker() -> None:
-    command = compose_command("worker")
-    queues = set(command[command.index("-Q") + 1].split(","))
-    production = {queue.celery_queue for queue in registry if not queue.task.startswith("probe.")}
-    assert production
-    assert queues == production | {settings.CELERY_TASK_DEFAULT_QUEUE}
+@pytest.fixture
+def fresh_lines() -> Iterator[AMQP]:
+    """What a worker takes, as before anybody chose."""
+    del app.amqp.queues
+    yield app.amqp
+    del app.amqp.queues
+
+
+def test_every_celery_queue_has_a_worker(fresh_lines: AMQP) -> None:
+    # Without `-Q` it takes all that there are, also those that a package brings tomorrow.
+    assert not {"-Q", "--queues", "-X", "--exclude-queues"} & set(compose_command("worker"))
+    take_every_line(options={"queues": None})
+    production = {queue.celery_queue for queue in registry}
+    assert len(production) >= 4
+    assert set(fresh_lines.queues.consume_from) == production | {settings.CELERY_TASK_DEFAULT_QUEUE}
+
+
+def test_a_worker_with_lines_of_its_own_keeps_to_them(fresh_lines: AMQP) -> None:
+    before = set(fresh_lines.queues.consume_from)
+    take_every_line(options={"queues": "email"})
+    assert set(fresh_lines.queues.consume_from) == before
 
 
 def test_a_worker_is_given_the_time_to_finish_its_longest_task() -> None:
@@ -257,12 +275,11 @@ def test_the_image_installs_hashed_requirements_and_runs_as_nobody_special() -> 
 
 
 def test_every_package_of_ours_is_in_the_image_and_compiled_there() -> None:
-    rules, compiled = read(".dockerignore"), re.search(r"compileall -q (.*)", read("Dockerfile"))
-    packages = {path.parent.name for path in CHECKOUT.glob("*/apps.py")}
-    assert packages == {"balansity", "bridge", "notifications", "payments", "reports", "wording"}
+    compiled = re.search(r"compileall -q (.*)", read("Dockerfile"))
+    assert {"balansity", "bridge", "notifications", "payments", "reports", "wording"} <= set(packages())
     assert compiled
-    assert set(compiled[1].split()) == packages
-    assert all(f"\n!{package}/\n" in rules for package in packages)
+    assert compiled[1] == "."
+    assert missing_in_image() == []
 
 
 def test_the_image_and_dev_install_the_same_libraries_for_reports() -> None:

@@ -8,11 +8,12 @@ import pytest
 from django.conf import settings
 from django.utils.translation.template import templatize
 
+from sandbox.packages import packages
+
 # Between the context of a text and the text itself, in compiled catalogues.
 EOT = "\x04"
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "balansity" / "locale" / "ru" / "LC_MESSAGES"
-PACKAGES = ("balansity", "bridge", "notifications", "payments", "reports")
 
 # `_("…")`, `gettext_lazy("…" "…")`, `ngettext("…", "…", n)`: strings that stand next to each other are one text.
 _STRING = r'"(?:[^"\\]|\\.)*"'
@@ -23,7 +24,7 @@ _CALL_IN_CONTEXT = re.compile(rf"\b(?:pgettext|pgettext_lazy)\(\s*({_STRING}),\s
 
 def texts_of_sources() -> set[str]:
     found: set[str] = set()
-    for package in PACKAGES:
+    for package in packages():
         for path in (ROOT / package).rglob("*.py"):
             found |= texts_of(path.read_text(encoding="utf-8"))
         for path in (ROOT / package).rglob("templates/**/*.html"):

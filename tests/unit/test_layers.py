@@ -1,0 +1,67 @@
+"""A package or module that nobody typed anywhere is held to the layers. On a small checkout, as any could be."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.dev.layers import contracts, lint
+from sandbox.packages import missing_in_image, packages
+
+FILES = {
+    "balansity/apps.py": "",
+    "bridge/apps.py": "",
+    "bridge/queues.py": "",
+    "notifications/apps.py": "from bridge import queues",
+    "payments/apps.py": "import payments.buying.create",
+    "payments/models.py": "",
+    "payments/admin.py": "from payments.buying import create",
+    "payments/buying/create.py": "from payments import models",
+    "payments/checking/ask.py": "import notifications.apps",
+    "wording/apps.py": "",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        write(tmp_path, name, text)
+    return tmp_path
+
+
+def write(checkout: Path, name: str, text: str) -> None:
+    path = checkout / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in path.relative_to(checkout).parents[:-1]:
+        (checkout / folder / "__init__.py").touch()
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("surveys/apps.py", "import payments.models", id="a new package knows another of the domain"),
+        pytest.param("surveys/apps.py", "import balansity.apps", id="a new package knows the wiring"),
+        pytest.param("bridge/forms.py", "import surveys.apps", id="a package below knows the new one"),
+        pytest.param("payments/buying/gift.py", "import payments.admin", id="a new module of a room knows a page"),
+        pytest.param("payments/tips.py", "import payments.admin", id="a new module of a package knows a page"),
+        pytest.param("payments/models.py", "import payments.checking.ask", id="a model knows what is done with it"),
+        pytest.param("payments/checking/ask.py", "import payments.gifts.send", id="two rooms know each other"),
+    ],
+)
+def test_what_breaks_a_layer_fails(checkout: Path, name: str, text: str) -> None:
+    write(checkout, "surveys/apps.py", "import notifications.apps, wording.apps")
+    write(checkout, "payments/gifts/send.py", "import payments.checking.ask")
+    assert lint(checkout) == 0
+    write(checkout, name, text)
+    assert lint(checkout) == 1
+
+
+def test_a_new_package_is_missed_in_the_image(checkout: Path) -> None:
+    (checkout / ".dockerignore").write_text("".join(f"!{name}/\n" for name in packages(checkout)), encoding="utf-8")
+    write(checkout, "surveys/apps.py", "")
+    assert missing_in_image(checkout) == ["surveys"]
+
+
+def test_the_contracts_are_about_every_package_of_ours() -> None:
+    made = contracts()
+    assert packages() == [name for name in packages() if f"\n    {name}\n" in made]
