@@ -3,6 +3,7 @@
 import hashlib
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psycopg2
@@ -89,8 +90,14 @@ def _fill(connection: Connection) -> bool:
         cursor.execute("UPDATE sandbox.about SET seeded_at = now() WHERE seeded_at IS NULL")
         if not cursor.rowcount:
             return False
-        cursor.execute(_SEED.read_text(encoding="utf-8"))
+        cursor.execute(sample_families())
     return True
+
+
+def sample_families(at: datetime | None = None) -> str:
+    """Return the SQL that fills in the sample data. Its times count from `at`, or from when it is run."""
+    text = _SEED.read_text(encoding="utf-8")
+    return text if at is None else text.replace("now()", f"timestamptz '{at.isoformat()}'")
 
 
 def _value(row: tuple[object, ...] | None) -> object:

@@ -1,7 +1,7 @@
 """The messages of the outside contract, as the SQL functions and triggers of the sandbox send them."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
@@ -9,7 +9,7 @@ import pytest
 from django.db import DataError, IntegrityError, connection, transaction
 
 from sandbox.errors import SandboxError
-from sandbox.services.supabase import Prepared, prepare
+from sandbox.services.supabase import Prepared, prepare, sample_families
 from tests.databases import ClonedDatabase, DatabaseServer
 
 ANNA = "a0000000-0000-4000-8000-000000000001"
@@ -216,3 +216,11 @@ def test_a_sandbox_of_another_version_is_not_mixed_with_this_one(database_server
         other.close()
         with pytest.raises(SandboxError, match="--reset"):
             prepare(url, seed=False)
+
+
+def test_the_families_can_live_at_a_given_moment(database: ClonedDatabase) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sample_families(datetime(2020, 2, 29, 9, tzinfo=UTC)))
+    booked = run("SELECT scheduled_at FROM public.appointments WHERE id = '10000000-0000-4000-8000-000000000003'")
+    assert booked == datetime(2020, 3, 1, 9, tzinfo=UTC)
+    assert run("SELECT max(created_at) < '2020-03-01' FROM public.payments")
