@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.conf import settings
+from django.core import checks
 from django.utils.translation import gettext_lazy as _
 
 from bridge.queues import Queue, Screen, registry
@@ -12,10 +13,12 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models, and with them the journal, can only be imported once Django has loaded all apps.
+        from notifications.checks import check_templates  # noqa: PLC0415
         from notifications.mail_log import EmailJournal, note_refused  # noqa: PLC0415
         from notifications.queue import QUEUE  # noqa: PLC0415
         from notifications.screening import LEAST, judge  # noqa: PLC0415
 
+        checks.register(check_templates)
         registry.register(
             Queue(
                 name=QUEUE,

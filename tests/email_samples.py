@@ -1,10 +1,13 @@
-"""A message of each template, as Supabase's triggers write them."""
+"""A message of each mail, as Supabase's triggers write them, and what the mail must say."""
 
 from typing import Any
 
 IDENTIFIER = "3f2b8c1e-5d4a-4f6b-9c7d-8e9f0a1b2c3d"
 REPORT_ID = "0b7f6c1e-2d4a-4f6b-8c7d-1e9f0a1b2c3d"
 AT = "2026-11-23T11:30:00+00:00"
+MOMENT = "23 ноября 2026, 14:30 МСК"
+NBSP = "\N{NO-BREAK SPACE}"
+SITE = "https://littleotter.example"
 
 SAMPLES: dict[str, dict[str, Any]] = {
     "checkup_completed": {"assessment_id": IDENTIFIER, "profile_name": "Маша", "completed_at": AT},
@@ -29,6 +32,22 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "profile_name": "Маша",
         "report_id": REPORT_ID,
     },
+}
+
+# What each says: its heading, pieces of its text, and where its button leads.
+EXPECTED = {
+    "checkup_completed": ("Чекап завершён", ["Маша", MOMENT], f"{SITE}/checkup-history"),
+    "appointment_confirmation": (
+        "Вы записаны на консультацию",
+        ["Консультация психолога", MOMENT, "запланирована"],
+        f"{SITE}/appointments",
+    ),
+    "appointment_reminder_24h": ("Скоро ваша консультация", [MOMENT, "примерно сутки"], f"{SITE}/appointments"),
+    "appointment_reminder_1h": ("Консультация примерно через час", [MOMENT], f"{SITE}/appointments"),
+    "payment_confirmation": ("Оплата прошла", [f"5{NBSP}000{NBSP}₽", "ЮKassa", IDENTIFIER], f"{SITE}/cabinet"),
+    "payment_failed": ("Оплата не прошла", [f"5{NBSP}000{NBSP}₽", IDENTIFIER], f"{SITE}/appointments"),
+    "payment_refunded": ("Мы вернули вам деньги", [f"19,99{NBSP}₽", IDENTIFIER], f"{SITE}/cabinet"),
+    "report_ready": ("Отчёт готов", ["Маша"], f"https://api.example.org/reports/{REPORT_ID}?token=s3-cr_et&to=parent"),
 }
 
 

@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
             "format": (*module, "ruff", "format", "--check", "."),
             "lint": (*module, "ruff", "check", "."),
             "types": (*module, "mypy", "."),
+            "django": (sys.executable, "-W", "ignore::RuntimeWarning", "manage.py", "check", "--fail-level", "WARNING"),
             # That there is no database to compare with is known and no news.
             "migrations": (sys.executable, "-W", "ignore::RuntimeWarning", "manage.py", *_MIGRATIONS),
         }.items()
