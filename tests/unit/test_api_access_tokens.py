@@ -97,6 +97,24 @@ def test_a_well_signed_token_that_says_something_else_is_refused(claims: dict[st
         read_access_token(token(**claims))
 
 
+# Of hundreds of digits, which Python reads and then cannot reckon with; and what is no text where a text is due.
+GIANT = 10**400
+ODD = [{"exp": GIANT}, {"iat": GIANT}, {"nbf": GIANT}, {"sub": 5}, {"sub": ["x"]}, {"sub": {}}, {"sub": True}]
+
+
+@pytest.mark.parametrize("is_asked_about", [False, True])
+@pytest.mark.parametrize("claims", ODD, ids=lambda claims: " ".join(map(str, claims)))
+def test_claims_of_a_kind_that_nobody_expects_are_refused_before_anybody_is_asked(
+    settings: Settings, claims: dict[str, Any], is_asked_about: bool
+) -> None:
+    if is_asked_about:
+        settings.SUPABASE_JWT_SECRET, settings.SUPABASE_SERVICE_ROLE_KEY = "", "service"
+        settings.SUPABASE_URL = "https://supabase.example"
+    payload = json.dumps({**user_claims(USER), **claims}).encode()
+    with pytest.raises(TokenRefused):
+        read_access_token(jwt.api_jws.encode(payload, SECRET, algorithm="HS256"))
+
+
 def test_the_anon_and_the_service_key_are_no_users() -> None:
     for role in ("anon", "service_role"):
         key = jwt.encode({"iss": "supabase", "ref": "abc", "role": role, "exp": 2**33}, SECRET, algorithm="HS256")
@@ -156,6 +174,33 @@ def test_a_published_kind_of_key_is_refused_where_only_a_secret_is_set() -> None
 def test_garbage_is_refused(garbage: str) -> None:
     with pytest.raises(TokenRefused):
         read_access_token(garbage)
+
+
+def test_a_token_longer_than_any_of_supabases_is_not_even_decoded() -> None:
+    assert read_access_token(token(app_metadata="x" * 2000)).id == USER
+    with pytest.raises(TokenRefused, match="not in the form of a token"):
+        read_access_token(token(app_metadata="x" * 8192))
+
+
+@pytest.mark.parametrize("end", ["=", "==", "!", "\n", " "], ids=repr)
+def test_one_token_has_one_spelling(end: str) -> None:
+    # The library reads all of them as the token without it.
+    with pytest.raises(TokenRefused, match="not in the form of a token"):
+        read_access_token(token() + end)
+
+
+def test_a_text_that_is_too_long_for_an_address_is_none() -> None:
+    assert read_access_token(token(email="a" * 320)).email == "a" * 320
+    assert read_access_token(token(email="a" * 321)).email == ""
+
+
+def test_any_issuer_counts_where_none_is_named_in_the_settings(settings: Settings) -> None:
+    elsewhere = token(iss="https://elsewhere.example/auth/v1")
+    settings.SUPABASE_JWT_ISSUERS = ()
+    assert read_access_token(elsewhere).id == USER
+    settings.SUPABASE_JWT_ISSUERS = ("https://here.example",)
+    with pytest.raises(TokenRefused, match="another issuer"):
+        read_access_token(elsewhere)
 
 
 @pytest.mark.parametrize("payload", [b"[" * 2500, b"1" * 4500, b"[]", b"\xff", b'"x"'], ids=repr)
