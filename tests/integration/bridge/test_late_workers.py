@@ -1,0 +1,129 @@
+"""A worker that comes too late changes nothing: another has the message by then, and every write asks for that."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+import pytest
+from celery.exceptions import Ignore
+from django.db import connection, transaction
+
+from bridge.message import Delivery, Ending, Message, Outcome, Reason
+from bridge.pgmq import PgmqQueue
+from bridge.sql.statements import compose
+from tests.databases import ClonedDatabase
+from tests.integration.bridge.conftest import archived
+from tests.integration.bridge.deliveries import ERROR, claim, make_due
+from tests.integration.bridge.deliveries import read_one as load_one
+from tests.integration.bridge.test_task import Read, Run, handler_that
+
+Write = Callable[[PgmqQueue, Delivery | Message], object]
+
+WRITES: dict[str, Write] = {
+    "succeed": lambda queue, late: queue.finish(late, Outcome.SUCCEEDED),
+    "fail": lambda queue, late: queue.finish(late, Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=ERROR),
+    "retry": lambda queue, late: queue.retry(late.token, delay=3600, error=ERROR),
+    "claim": lambda queue, late: queue.claim(late.token, lease=3600, attempts=7, trace_id="late"),
+    "note a try of the bridge": lambda queue, late: queue.note_own_try(late.token, tries=7),
+    "release": lambda queue, late: queue.release([late.token]),
+    "refuse": lambda queue, late: queue.refuse([(late.token, Ending(Outcome.FAILED, Reason.REFUSED, ERROR))]),
+    "postpone": lambda queue, late: queue.postpone([(late.token, 3600.0)]),
+    "load": lambda queue, late: queue.load(late.token),
+    "load without the body": lambda queue, late: queue.load_unread(late.token),
+    "hold": lambda queue, late: queue.holds(late.token),
+}
+
+
+def rows_of(queue: PgmqQueue) -> list[Any]:
+    """All that stands in the queue and in its archive."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT to_jsonb(q)::text FROM pgmq.q_{queue.name} AS q"
+            f" UNION ALL SELECT to_jsonb(a)::text FROM pgmq.a_{queue.name} AS a ORDER BY 1"
+        )
+        return list(cursor.fetchall())
+
+
+@pytest.mark.parametrize("pgmq_version", ["1.13", "1.4"], indirect=True)
+@pytest.mark.parametrize("name", WRITES)
+def test_what_has_lost_its_token_leaves_the_message_as_its_owner_has_it(probe: PgmqQueue, name: str) -> None:
+    probe.send({"x": 1})
+    late = claim(probe, load_one(probe))
+    make_due(probe)
+    owner = claim(probe, load_one(probe), attempts=2)
+    before = rows_of(probe)
+    with transaction.atomic():
+        assert not WRITES[name](probe, late)
+    assert rows_of(probe) == before
+    assert probe.finish(owner, Outcome.SUCCEEDED)
+    history = archived(probe, owner.msg_id)
+    assert (history["outcome"], history["attempts"], history["trace_id"]) == ("succeeded", 2, "trace")
+
+
+@pytest.mark.parametrize("has_rows", [False, True])
+def test_a_late_worker_does_not_call_a_message_done_that_another_is_working_on(
+    probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch, has_rows: bool
+) -> None:
+    owners: list[Message] = []
+    seen: list[Any] = []
+
+    def overtaken(message: Message) -> Callable[[], None] | None:
+        # Its lease ran out while it worked, and another worker has begun.
+        owners.append(claim(probe, read_one(), attempts=2))
+        seen.append(rows_of(probe))
+        return (lambda: None) if has_rows else None
+
+    handler_that(monkeypatch, overtaken)
+    probe.send({"x": 1})
+    with pytest.raises(Ignore):
+        run_delivery(read_one())
+    assert rows_of(probe) == seen[0]
+    assert probe.finish(owners[0], Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=ERROR)
+    assert archived(probe, owners[0].msg_id)["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("name", ["refuse", "postpone"])
+def test_what_is_judged_in_bulk_does_not_wait_for_a_message_that_somebody_holds(
+    probe: PgmqQueue, database: ClonedDatabase, name: str
+) -> None:
+    held, free = probe.send({}), probe.send({})
+    tokens = {one.token.msg_id: one.token for one in probe.ahead(limit=10, depth=10)}
+    with psycopg2.connect(database.url) as other, other.cursor() as holding, connection.cursor() as cursor:
+        holding.execute("SELECT FROM pgmq.q_probe_queue WHERE msg_id = %s FOR UPDATE", [held])
+        cursor.execute("SET lock_timeout TO '1s'")
+        if name == "refuse":
+            done = probe.refuse([(token, Ending(Outcome.FAILED, Reason.REFUSED, ERROR)) for token in tokens.values()])
+        else:
+            done = probe.postpone([(token, 3600.0) for token in tokens.values()])
+        assert done == {free}
+    other.close()
+
+
+def test_a_message_that_is_held_is_locked_until_the_end_of_the_transaction(
+    probe: PgmqQueue, database: ClonedDatabase
+) -> None:
+    probe.send({})
+    owner = claim(probe, load_one(probe))
+    with psycopg2.connect(database.url) as other, other.cursor() as cursor:
+        with transaction.atomic():
+            assert probe.holds(owner.token) is not None
+            with pytest.raises(psycopg2.errors.LockNotAvailable):
+                cursor.execute("SELECT FROM pgmq.q_probe_queue FOR UPDATE NOWAIT")
+        other.rollback()
+    other.close()
+
+
+def test_a_claim_whose_new_token_would_be_the_old_one_fails(probe: PgmqQueue) -> None:
+    # Then a second copy of the task could claim too. One message to Postgres is one moment there.
+    msg_id = probe.send({})
+    load_one(probe)
+    statement = compose("claim", queue=probe.name, has_headers=probe.has_headers)
+    statement = statement.replace("%(vt)s", f"(SELECT vt FROM pgmq.q_{probe.name})")
+    values: dict[str, Any] = {"name": probe.name, "msg_id": msg_id, "lease": 60, "attempts": 1, "trace_id": "x"}
+    for lease, claimed in ((60, 0), (61, 1)):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE pgmq.q_{probe.name} SET vt = statement_timestamp() + make_interval(secs => 60); {statement}",
+                {**values, "lease": lease},
+            )
+            assert len(cursor.fetchall()) == claimed
