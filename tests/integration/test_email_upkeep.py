@@ -10,6 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from bridge.message import LastError, Outcome, Reason
+from notifications import upkeep
 from notifications.models import EmailMessage, FailureReason, Status
 from notifications.queue import QUEUE
 from notifications.tasks import check_stuck_emails, forget_old_bodies
@@ -87,6 +88,13 @@ def test_a_message_that_somebody_else_archived_is_gone_too() -> None:
     assert "archived by somebody else" in row.error
 
 
+def test_a_mail_whose_message_is_known_to_be_gone_says_that_its_queue_was_dropped() -> None:
+    row = stuck_row(None)
+    assert settle_stuck_emails() == 1
+    row.refresh_from_db()
+    assert (row.status, row.error) == (Status.FAILED, "the queue of this mail was dropped")
+
+
 def test_a_mail_of_a_dropped_queue_is_gone() -> None:
     rows = [stuck_row(1), stuck_row(None)]
     with connection.cursor() as cursor:
@@ -111,6 +119,37 @@ def test_mails_with_recent_news_or_a_coming_attempt_are_left_alone() -> None:
     assert settle_stuck_emails() == 0
     before = {fresh.pk: Status.SENDING, coming.pk: Status.RETRYING, done.pk: Status.FAILED}
     assert dict(EmailMessage.objects.values_list("pk", "status")) == before
+
+
+def first_news(monkeypatch: pytest.MonkeyPatch, name: str, row: EmailMessage, **news: object) -> None:
+    """Let the row get news while `settle_stuck_emails` is at this step of its look."""
+    step = getattr(upkeep, name)
+
+    def with_news(*args: Any) -> Any:
+        found = step(*args)
+        EmailMessage.objects.filter(pk=row.pk).update(**news)
+        return found
+
+    monkeypatch.setattr(upkeep, name, with_news)
+
+
+SENT = {"status": Status.SENT, "sent_at": timezone.now()}
+AGAIN = {"updated_at": timezone.now()}
+
+
+@pytest.mark.parametrize(
+    ("step", "news"),
+    [("without_message", SENT), ("_outcome_of", SENT), ("_outcome_of", AGAIN)],
+    ids=["sent before its turn", "sent in its turn", "tried again in its turn"],
+)
+def test_a_mail_that_gets_news_while_it_is_looked_at_is_left_as_it_is_now(
+    monkeypatch: pytest.MonkeyPatch, step: str, news: dict[str, Any]
+) -> None:
+    row = stuck_row(12345)
+    first_news(monkeypatch, step, row, **news)
+    assert settle_stuck_emails() == 0
+    row.refresh_from_db()
+    assert (row.status, row.reason, row.error) == (news.get("status", Status.SENDING), "", "")
 
 
 def body_of(age: timedelta, status: Status, msg_id: int) -> str:

@@ -1,5 +1,6 @@
 """Reports whose message is gone, and the invariants that the database keeps."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from bridge.queues import registry
+from reports.making import upkeep
 from reports.making.asking import request_report
 from reports.making.upkeep import FAILURES_STAY, PATIENCE, forget_abandoned, remove_leftovers, settle_stuck_reports
 from reports.models import FailureReason, Kind, Leftover, Report, RequestedBy, Status
@@ -38,6 +40,7 @@ DOCUMENT = {
     "stored_at": timezone.now(),
     "is_confirmed": True,
 }
+DOCUMENT_STORED = DOCUMENT | {"status": Status.STORED}
 
 
 def asked() -> Report:
@@ -72,6 +75,42 @@ def test_a_report_that_only_waits_for_a_worker_stays_and_is_warned_about(caplog:
     report.refresh_from_db()
     assert report.status == Status.QUEUED
     assert "1 reports wait for a worker" in caplog.text
+
+
+AGAIN = {"updated_at": timezone.now()}
+
+
+@pytest.mark.parametrize(
+    ("step", "news"),
+    [("without_message", DOCUMENT_STORED), ("_is_queued", DOCUMENT_STORED), ("_is_queued", AGAIN)],
+    ids=["stored before its turn", "stored in its turn", "tried again in its turn"],
+)
+def test_a_report_that_gets_news_while_it_is_looked_at_is_left_as_it_is_now(
+    monkeypatch: pytest.MonkeyPatch, step: str, news: dict[str, Any]
+) -> None:
+    report = asked()
+    age(report)
+    delete_message(report.msg_id)
+    look = getattr(upkeep, step)
+
+    def with_news(*args: Any) -> Any:
+        found = look(*args)
+        Report.objects.filter(pk=report.pk).update(**news)
+        return found
+
+    monkeypatch.setattr(upkeep, step, with_news)
+    assert settle_stuck_reports() == 0
+    report.refresh_from_db()
+    assert (report.status, report.reason, report.error) == (news.get("status", Status.QUEUED), "", "")
+
+
+def test_a_report_whose_message_came_back_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = asked()
+    age(report)
+    monkeypatch.setattr(upkeep, "without_message", lambda rows: [pk for pk, *_ in rows])
+    assert settle_stuck_reports() == 0
+    report.refresh_from_db()
+    assert report.status == Status.QUEUED
 
 
 def test_a_report_whose_queue_was_dropped_counts_as_failed() -> None:
@@ -162,6 +201,45 @@ def test_a_report_that_cannot_be_deleted_keeps_no_other_from_it() -> None:
     poison("reports_report", "id", gone[0].pk)
     assert forget_abandoned() == 1
     assert list(Report.objects.values_list("pk", flat=True)) == [gone[0].pk]
+
+
+def test_a_report_that_is_its_owners_again_when_its_turn_comes_is_kept(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = make(kind="json")
+    monkeypatch.setattr(upkeep, "find_abandoned", lambda **_: [kept.pk, uuid4()])
+    assert forget_abandoned() == 0
+    assert list(Report.objects.all()) == [kept]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_an_object_that_an_attempt_adopts_meanwhile_is_kept(storage_server: StorageServer) -> None:
+    report = make(kind="json")
+    for key in ("first", report.storage_key):
+        Leftover.objects.create(key=key, due_at=timezone.now())
+
+    def adopt(key: str) -> None:
+        Leftover.objects.filter(key=report.storage_key).update(due_at=timezone.now() + timedelta(hours=1))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upkeep, "delete_object", adopt)
+        assert remove_leftovers() == 1
+    assert storage_server.object_keys() == [report.storage_key]
+    assert [left.key for left in Leftover.objects.all()] == [report.storage_key]
+
+
+def test_a_storage_that_removes_nothing_is_asked_a_few_times_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(upkeep.MOST_REFUSED + 2):
+        Leftover.objects.create(key=f"a/b/{number}.pdf", due_at=timezone.now())
+    asked_for: list[str] = []
+
+    def refuse(key: str) -> None:
+        asked_for.append(key)
+        raise PermissionError(key)
+
+    monkeypatch.setattr(upkeep, "delete_object", refuse)
+    assert remove_leftovers() == 0
+    assert len(asked_for) == upkeep.MOST_REFUSED
 
 
 def test_an_object_that_the_storage_will_not_remove_keeps_no_other_from_it(
