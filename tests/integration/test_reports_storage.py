@@ -201,6 +201,14 @@ def test_a_document_that_was_changed_in_the_storage_is_not_given_out(storage_ser
         read_document(report)
 
 
+@pytest.mark.usefixtures("seeded_database", "storage_server")
+def test_a_document_that_is_not_in_the_folder_is_missing_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = make(kind="json")
+    monkeypatch.setattr("reports.storage.storage.report_storage", lambda: LocalStorage(str(tmp_path / "empty")))
+    with pytest.raises(ObjectMissing, match=f"the document of report {report.pk}"):
+        read_document(report)
+
+
 @pytest.mark.usefixtures("seeded_database")
 def test_leftovers_wait_while_the_storage_is_away_and_go_when_it_is_back(storage_server: StorageServer) -> None:
     make(kind="json")
