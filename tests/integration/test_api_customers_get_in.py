@@ -173,6 +173,15 @@ def test_a_page_of_calls_costs_one_question(client: Client, old_env: AuthServer)
     assert len(old_env.requests) == 1
 
 
+def test_a_token_that_was_asked_about_just_now_costs_its_caller_no_question(
+    client: Client, old_env: AuthServer, settings: Settings
+) -> None:
+    settings.API_THROTTLES = {**settings.API_THROTTLES, "token_check": 2}
+    known, unknown = signed(), signed(session_id="other")
+    old_env.sessions[known] = USER
+    assert [status(client, token) for token in (known, unknown) * 3] == [200, 401] * 3
+
+
 def test_what_was_said_is_forgotten_soon_and_never_outlives_the_token(
     client: Client, old_env: AuthServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
