@@ -66,6 +66,23 @@ def test_a_mail_whose_message_was_a_duplicate_is_one() -> None:
     assert (row.status, row.reason, row.error) == (Status.DUPLICATE, "", "as message 1")
 
 
+def test_a_mail_that_nobody_can_have_got_does_not_count_as_sent() -> None:
+    rows = [stuck_row(finish(Outcome.SUCCEEDED), **fields) for fields in ({"recipient": ""}, {"message_id": ""})]
+    assert settle_stuck_emails() == 2
+    assert {EmailMessage.objects.get(pk=row.pk).status for row in rows} == {Status.FAILED}
+
+
+def test_a_mail_whose_message_came_back_is_left_to_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = stuck_row(enqueue("payment_failed"))
+    monkeypatch.setattr(upkeep, "without_message", lambda rows: [pk for pk, *_ in rows])
+    assert settle_stuck_emails() == 0
+    row.refresh_from_db()
+    assert row.status == Status.SENDING
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 @pytest.mark.parametrize("status", [Status.SENDING, Status.RETRYING])
 def test_a_mail_whose_message_vanished_failed_and_gives_its_key_back(status: Status) -> None:
     due = timezone.now() - LONG_AGO if status is Status.RETRYING else None

@@ -198,6 +198,15 @@ def test_what_somebody_hides_for_years_comes_back(
     assert f"{QUEUE}: somebody else had hidden 1 messages" in caplog.text
 
 
+def test_what_waits_in_line_for_a_worker_is_not_taken_for_hidden(
+    drain: Drain, probe: PgmqQueue, settings: Settings
+) -> None:
+    probe.send({})
+    assert drain.look().published == 1
+    assert drain.pgmq.unhide(longest=settings.BRIDGE_DISPATCH_LEASE) == 0
+    assert probe.counts().in_line == 1
+
+
 def test_what_waits_for_a_time_of_its_own_goes_on_waiting(drain: Drain, probe: PgmqQueue, settings: Settings) -> None:
     settings.BRIDGE_DISPATCH_LEASE = 2
     probe.send({"x": 1}, delay=86_400)

@@ -2,12 +2,14 @@
 
 import json
 
+import psycopg2
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from bridge.message import LastError, Message, Outcome, Reason
 from bridge.pgmq import PgmqQueue, QueueMissing
 from bridge.requeue import NotRequeueable, requeue_failed, requeue_message
+from tests.databases import ClonedDatabase
 from tests.integration.bridge.conftest import archived
 
 pytestmark = pytest.mark.every_pgmq
@@ -37,6 +39,19 @@ def test_a_failed_message_comes_back_as_a_new_one_with_the_same_body_and_a_link(
     assert message.history.requeued_from == old
     assert message.history.attempts == 0
     assert archived(probe, old)["requeued_as"] == new
+
+
+def test_a_failed_message_that_somebody_puts_back_is_locked_until_that_is_done(
+    probe: PgmqQueue, database: ClonedDatabase
+) -> None:
+    old = fail_one(probe, {})
+    with psycopg2.connect(database.url) as other, other.cursor() as cursor:
+        with transaction.atomic():
+            assert probe.lock_archived(old) is not None
+            with pytest.raises(psycopg2.errors.LockNotAvailable):
+                cursor.execute(f"SELECT FROM pgmq.a_{QUEUE} FOR UPDATE NOWAIT")
+        other.rollback()
+    other.close()
 
 
 def test_the_link_stays_on_the_message_until_its_end(probe: PgmqQueue) -> None:
