@@ -268,6 +268,19 @@ def test_money_that_several_older_rows_claim_is_shown_to_staff_once(shop: YooKas
     assert open_marks(rows[0].pk) == []
 
 
+def test_a_claim_is_marked_on_the_oldest_row_that_makes_it_and_has_no_payment_of_its_own(shop: YooKassaServer) -> None:
+    make_payment(external_payment_id="2f-another")
+    known = start_payment()
+    created = create_at_yookassa({"shop": "old"})
+    shop.succeed(created.id)
+    Payment.objects.filter(pk=known.pk).update(external_payment_id=created.id)
+    rows = [make_payment(external_payment_id=created.id) for _ in range(2)]
+    for row in rows:
+        queue_check(row.pk, "update_status")
+    work_off()
+    assert [mark.payment_id for mark in PaymentAttention.objects.all()] == [rows[0].pk]
+
+
 def test_rows_that_claim_what_nobody_paid_make_no_work(shop: YooKassaServer) -> None:
     created = create_at_yookassa({"shop": "old"})
     for _ in range(2):

@@ -12,7 +12,8 @@ from pytest_django import Settings
 
 from payments import tasks
 from payments.checking import ask as observe
-from payments.checking.apply import sync_payment
+from payments.checking.apply import apply_observation, sync_payment
+from payments.checking.ask import Observation
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
 from payments.refunds.refunds import remaining_amount, request_refund
@@ -117,3 +118,13 @@ class TestASearchThatDidNotSeeTheWholeList:
                 sync_payment(paid.pk, door=Door.QUEUE)
             first.refresh_from_db()
             assert first.status == RefundStatus.REQUESTED
+
+
+def test_an_old_answer_that_knew_of_no_payment_calls_off_none_that_is_known(
+    shop: YooKassaServer, paid: Checkout
+) -> None:
+    Checkout.objects.filter(pk=paid.pk).update(created_at=timezone.now() - timedelta(days=1))
+    apply_observation(Observation(paid.pk, None), door=Door.RECONCILIATION)
+    paid.refresh_from_db()
+    assert (paid.provider_status, paid.attention) == (ProviderStatus.SUCCEEDED, "")
+    assert Payment.objects.get(pk=paid.pk).status == PaymentStatus.COMPLETED

@@ -9,7 +9,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from bridge.batches import one_by_one
 from payments import tasks
+from payments.checking import due as due_checks
 from payments.models import Checkout, Fulfilment, Payment, PaymentEvent, ProviderNotification
 from payments.states import Attention, EventKind, NotificationStatus, PaymentStatus, ProviderStatus
 from payments.webhook.journal import (
@@ -168,6 +170,16 @@ def test_a_forged_message_cannot_close_the_notification_of_another_payment() -> 
 
 
 @pytest.mark.usefixtures("database")
+def test_a_check_closes_the_notification_that_it_is_for_and_no_other() -> None:
+    checkout = make_checkout()
+    rows = [store("payment.succeeded", checkout) for _ in range(3)]
+    settle_notification(notification_id=rows[0].pk, payment_id=checkout.pk)
+    fail_notification(notification_id=rows[1].pk, payment_id=checkout.pk, error="x" * 5000)
+    assert statuses() == [NotificationStatus.PROCESSED, NotificationStatus.FAILED, NotificationStatus.STORED]
+    assert ProviderNotification.objects.get(pk=rows[1].pk).error == "x" * 1000
+
+
+@pytest.mark.usefixtures("database")
 def test_a_check_that_was_done_is_not_failed_afterwards() -> None:
     row = store("payment.succeeded", make_checkout())
     assert row.payment_id is not None
@@ -191,6 +203,17 @@ def test_a_replay_checks_whatever_is_known_and_says_who_asked() -> None:
     assert queued_checks() == [{"payment_id": str(checkout.pk), "action": "update_status"}]
     event = PaymentEvent.objects.get()
     assert (event.kind, event.door, event.actor_id) == (EventKind.NOTIFIED, "staff", 7)
+
+
+def test_a_replay_asks_yookassa_although_its_news_are_old(shop: YooKassaServer) -> None:
+    checkout = start_payment()
+    shop.succeed(str(checkout.external_id))
+    notify("payment.succeeded", checkout.external_id)
+    work_off()
+    asked = api_calls(shop)
+    replay_notification(notification_id=ProviderNotification.objects.get().pk, actor_id=7)
+    work_off()
+    assert api_calls(shop) - asked == 1
 
 
 @pytest.mark.usefixtures("database")
@@ -225,6 +248,15 @@ def test_a_notification_whose_check_is_queued_is_not_queued_twice() -> None:
     assert len(queued_checks()) == 1
     with pytest.raises(NotReplayable, match="no notification"):
         replay_notification(notification_id=row.pk + 1, actor_id=7)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_notification_whose_check_is_lost_can_be_replayed() -> None:
+    checkout = make_checkout()
+    row = store("payment.succeeded", checkout)
+    purge_checks()
+    replay_notification(notification_id=row.pk, actor_id=7)
+    assert [check["payment_id"] for check in queued_checks()] == [str(checkout.pk)]
 
 
 # Lost ones.
@@ -264,3 +296,19 @@ def test_young_and_finished_notifications_are_left_alone() -> None:
     purge_checks()
     tasks.queue_lost_notifications()
     assert queued_checks() == []
+
+
+@pytest.mark.usefixtures("database")
+def test_one_that_was_checked_queued_or_forgotten_after_it_was_listed_is_left_alone() -> None:
+    checkout = make_checkout()
+    done, queued = store("payment.succeeded", checkout), store("payment.succeeded", checkout)
+    settle_notification(notification_id=done.pk, payment_id=checkout.pk)
+    stranger = ProviderNotification.objects.create(
+        event="payment.succeeded", object_id="2f-x", address=YOOKASSA, body="{}", trusted=True, status="stored"
+    )
+    before = queued_checks()
+    listed = [done.pk, queued.pk, stranger.pk, stranger.pk + 1]
+    assert one_by_one(listed, due_checks._queue_lost, what="notification") == 0
+    assert queued_checks() == before
+    purge_checks()
+    assert one_by_one(listed, due_checks._queue_lost, what="notification") == 1

@@ -14,15 +14,16 @@ from pytest_django import Settings
 from payments import tasks
 from payments.checking import ask as observe
 from payments.checking.apply import sync_payment
+from payments.checking.lost_money import NOBODY
 from payments.checking.reconcile import Lost, compare_recent
-from payments.ledger.attention import open_marks
-from payments.models import Checkout, Payment, Refund
+from payments.ledger.attention import clear_attention, open_marks
+from payments.models import Checkout, Payment, PaymentAttention, Refund
 from payments.provider import provider
 from payments.refunds.refunds import request_refund
 from payments.states import Attention, Door, PaymentStatus, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Unavailable
 from sandbox.yookassa import YooKassaServer
-from tests.checkouts import make_checkout, make_customer, make_payment, queued_checks
+from tests.checkouts import delete_row, make_checkout, make_customer, make_payment, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import create_at_yookassa, shop_at_yookassa, start_payment, work_off
 from tests.yookassa_shop import refund_body
@@ -148,6 +149,47 @@ def test_a_second_paid_payment_for_one_order_is_marked_until_the_money_goes_back
     provider().create_refund(refund_body(second.id, "4500.00"), key="office-1")
     assert compare_recent(hours=3).lost == []
     assert open_marks(checkout.pk) == []
+
+
+def test_a_third_payment_that_holds_no_money_leaves_the_mark_of_the_second_one(shop: YooKassaServer) -> None:
+    checkout = start_payment()
+    second, third = (create_at_yookassa({"payment_id": str(checkout.pk)}) for _ in range(2))
+    shop.succeed(second.id)
+    shop.decline(third.id)
+    for _ in range(2):
+        compare_recent(hours=3)
+        (mark,) = open_marks(checkout.pk)
+        assert (mark.reason, second.id in mark.note) == (Attention.PAID_TWICE, True)
+    assert not PaymentAttention.objects.filter(settled_at__isnull=False).exists()
+
+
+def test_a_second_payment_that_a_person_has_dealt_with_is_told_no_more(shop: YooKassaServer) -> None:
+    checkout = start_payment()
+    second = create_at_yookassa({"payment_id": str(checkout.pk)})
+    shop.succeed(second.id)
+    compare_recent(hours=3)
+    clear_attention(payment_id=checkout.pk, actor_id=7, note="вернули наличными")
+    assert compare_recent(hours=3).lost == []
+    assert (open_marks(checkout.pk), queued_checks()) == ([], [])
+
+
+def test_a_deleted_row_that_a_person_has_dealt_with_is_neither_told_nor_checked_again(shop: YooKassaServer) -> None:
+    checkout = start_payment()
+    shop.succeed(external_id_of(checkout))
+    sync_payment(checkout.pk, door=Door.QUEUE)
+    delete_row(checkout)
+    sync_payment(checkout.pk, door=Door.QUEUE)
+    clear_attention(payment_id=checkout.pk, actor_id=7, note="вернули наличными")
+    assert compare_recent(hours=3).lost == []
+    assert (open_marks(checkout.pk), queued_checks()) == ([], [])
+
+
+def test_money_that_names_no_payer_is_nobodys_whoever_else_has_payments(shop: YooKassaServer) -> None:
+    start_payment()
+    named = uuid.uuid4()
+    shop.succeed(create_at_yookassa({"payment_id": str(named)}).id)
+    compare_recent(hours=3)
+    assert Checkout.objects.get(pk=named).user_id == NOBODY
 
 
 ODD_PAYMENTS: list[Any] = [

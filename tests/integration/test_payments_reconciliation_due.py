@@ -1,5 +1,6 @@
 """Checks that are queued because their time has come, and payments that are paid and brought nothing."""
 
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -10,12 +11,15 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
+from bridge.batches import one_by_one
 from payments import tasks
+from payments.checking import due as due_checks
 from payments.ledger.attention import clear_attention
-from payments.models import Checkout, PaymentEvent
-from payments.states import Attention, EventKind, ProviderStatus
+from payments.models import Checkout, Fulfilment, PaymentAttention, PaymentEvent
+from payments.refunds.refunds import request_refund
+from payments.states import Attention, Door, EventKind, ProviderStatus
 from sandbox.yookassa import YooKassaServer
-from tests.checkouts import make_checkout, queued_checks
+from tests.checkouts import delete_row, make_checkout, purge_checks, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import shop_at_yookassa, start_payment, work_off
 
@@ -157,3 +161,20 @@ def test_other_paid_payments_are_left_alone(fields: dict[str, object]) -> None:
     before = checkout.attention
     checkout.refresh_from_db()
     assert checkout.attention == before
+
+
+@pytest.mark.usefixtures("database")
+def test_what_was_given_deleted_or_sent_back_after_it_was_listed_is_not_marked() -> None:
+    given, deleted, going_back, suspect = (make_checkout(ProviderStatus.SUCCEEDED) for _ in range(4))
+    Fulfilment.objects.create(payment_id=given.pk, kind="package", how="made", purchase_id=uuid.uuid4())
+    request_refund(payment_id=going_back.pk, amount=None, reason="", actor_id=None, door=Door.STAFF)
+    purge_checks()
+    delete_row(deleted)
+    listed = [one.pk for one in (given, deleted, going_back, suspect)]
+    assert one_by_one(listed, due_checks._flag_unfulfilled, what="payment") == 1
+    assert one_by_one(listed, due_checks._flag_deleted, what="payment") == 1
+    assert dict(PaymentAttention.objects.values_list("payment_id", "reason")) == {
+        deleted.pk: Attention.ROW_DELETED,
+        suspect.pk: Attention.NOT_FULFILLED,
+    }
+    assert queued_checks() == checks_of(suspect)

@@ -138,6 +138,15 @@ def test_a_known_refund_costs_no_check_and_the_next_one_does() -> None:
     assert queued_checks() == [check_of(checkout)]
 
 
+def test_a_refund_that_is_on_its_way_or_another_payments_is_no_old_news() -> None:
+    checkout, other = make_checkout(ProviderStatus.SUCCEEDED), make_checkout(ProviderStatus.SUCCEEDED)
+    Refund.objects.create(payment_id=checkout.pk, amount=1, status=RefundStatus.PENDING, external_id="2f-r1")
+    Refund.objects.create(payment_id=other.pk, amount=1, status=RefundStatus.SUCCEEDED, external_id="2f-r2")
+    for refund_id in ("2f-r1", "2f-r2"):
+        post(notification("refund.succeeded", refund_id, payment_id=checkout.external_id))
+    assert queued_checks() == [check_of(checkout)] * 2
+
+
 def test_news_that_contradict_what_we_know_are_checked() -> None:
     checkout = make_checkout(ProviderStatus.SUCCEEDED)
     post(notification("payment.canceled", checkout.external_id))

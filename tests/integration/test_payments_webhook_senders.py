@@ -42,6 +42,22 @@ def test_a_flood_of_strangers_fills_neither_journal_nor_log(caplog: pytest.LogCa
     assert len([line for line in caplog.messages if "TRUSTED_PROXIES" in line]) == MOST_LOGGED_AN_HOUR
 
 
+def test_a_flood_that_goes_on_is_told_of_from_time_to_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(webhook, "LOGGED_THEN_EVERY", 20)
+    for _ in range(MOST_LOGGED_AN_HOUR + 15):
+        post(b"{", sender=STRANGER)
+    told = [line for line in caplog.messages if "TRUSTED_PROXIES" in line]
+    assert len(told) == MOST_LOGGED_AN_HOUR + 1
+    assert "number 20 of this hour" in told[-1]
+
+
+def test_who_has_no_address_is_a_stranger_that_leaves_nothing() -> None:
+    assert_problem(post(notification("payment.succeeded", "2f-x"), sender="unix:"), 403, "sender_not_allowed")
+    assert not ProviderNotification.objects.exists()
+
+
 def test_garbage_of_a_stranger_is_refused_like_anything_else_and_not_kept() -> None:
     assert_problem(post(b"{", sender=STRANGER), 403, "sender_not_allowed")
     assert not ProviderNotification.objects.exists()
