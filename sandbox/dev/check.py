@@ -2,16 +2,15 @@
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from sandbox.dev import texts
 from sandbox.dev.layers import lint
 from sandbox.packages import CHECKOUT, missing_in_image
 
-CATALOGUE = Path("balansity/locale/ru/LC_MESSAGES/django.po")
 SCHEMA = Path("openapi.yaml")
 
 _MIGRATIONS = ("makemigrations", "--check", "--dry-run")
@@ -87,18 +86,9 @@ def _schema_is_fresh() -> bool:
 
 
 def _catalogue_is_fresh() -> bool:
-    """Whether the compiled Russian texts are those of the catalogue."""
+    """Whether every text of the code is in the catalogue, in Russian, and compiled."""
     print("— catalogue", flush=True)
-    source = CHECKOUT / CATALOGUE
-    if shutil.which("msgfmt") is None:
-        print("msgfmt is missing: install the package gettext")
-        return False
-    with tempfile.TemporaryDirectory() as folder:
-        compiled = Path(folder) / "django.mo"
-        done = subprocess.run(["msgfmt", "--check-format", "-o", str(compiled), str(source)], check=False, timeout=60)
-        if done.returncode:
-            return False
-        if compiled.read_bytes() != source.with_suffix(".mo").read_bytes():
-            print(f"{CATALOGUE} was changed and not compiled: ./dev manage compilemessages")
-            return False
-    return True
+    found = texts.troubles(CHECKOUT)
+    for trouble in found:
+        print(trouble)
+    return not found

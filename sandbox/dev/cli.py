@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from sandbox.dev import check, lock, up
+from sandbox.dev import check, lock, texts, up
 from sandbox.errors import SandboxError
 from sandbox.services.sandbox import Sandbox, stop_all_leftovers
 from sandbox.services.stand_ins import YOOKASSA_PAGE
@@ -29,6 +29,7 @@ def main() -> None:
         "test": _test,
         "check": check.main,
         "lock": lock.main,
+        "texts": texts.main,
     }
     verb, *arguments = sys.argv[1:]
     # A terminal that is closed, a supervisor that stops us: both unwind like Ctrl-C, so that the services go down too.
