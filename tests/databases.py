@@ -146,6 +146,19 @@ class DatabaseServer:
                 with closing(self._connect()) as admin:
                     drop_database(admin, clone.name)
 
+    def lend_to_forks(self, pgmq_version: str = PGMQ_VERSIONS[0], *, intact: bool) -> None:
+        """Have a clone ready that forks of this process use, one fork after another, and nobody else meanwhile.
+
+        To be called between two of them; `intact` says that the last one, if any, was not stopped in the middle.
+        """
+        clone = _idle.pop(pgmq_version, None)
+        if clone is not None and not (intact and clone.empty()):
+            clone.connection.close()
+            with closing(self._connect()) as admin:
+                drop_database(admin, clone.name)
+            clone = None
+        _idle[pgmq_version] = clone or self._new_clone(pgmq_version)
+
     def _new_clone(self, pgmq_version: str) -> "_Clone":
         name = f"test_{os.getpid()}_{next(_numbers)}"
         with closing(self._connect()) as admin:

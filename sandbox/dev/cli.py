@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from sandbox.dev import check, lock, texts, up
+from sandbox.dev.mutation import mutate
 from sandbox.errors import SandboxError
 from sandbox.services.sandbox import Sandbox, stop_all_leftovers
 from sandbox.services.stand_ins import YOOKASSA_PAGE
@@ -30,6 +31,7 @@ def main() -> None:
         "check": check.main,
         "lock": lock.main,
         "texts": texts.main,
+        "mutate": mutate.main,
     }
     verb, *arguments = sys.argv[1:]
     # A terminal that is closed, a supervisor that stops us: both unwind like Ctrl-C, so that the services go down too.
