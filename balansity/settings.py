@@ -17,9 +17,9 @@ from balansity.mail_settings import mail_settings
 from balansity.payment_settings import payment_settings
 from balansity.redis_address import redis_address
 from balansity.report_settings import report_settings, report_storage
+from balansity.sandbox_keys import SANDBOX_KEY
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-SANDBOX_KEY = "sandbox-only-secret-key-that-production-refuses"
 
 # `./dev` names everything itself: a sandbox must never pick up the addresses and passwords of a real `.env`.
 _unreadable = [] if os.environ.get("BALANSITY_ENV") == "sandbox" else load_dotenv(BASE_DIR / ".env", os.environ)

@@ -6,7 +6,7 @@ from typing import Any
 
 import jwt
 
-from balansity.api.configuration import SANDBOX_JWT_SECRET
+from balansity.sandbox_keys import SANDBOX_JWT_SECRET
 
 LIFETIME_SECONDS = 3600
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from balansity.api.configuration import SANDBOX_JWT_ISSUER
+from balansity.sandbox_keys import SANDBOX_JWT_ISSUER
 from sandbox.tokens import access_token, user_claims
 
 __all__ = ["AuthServer", "Fault", "KeyPair", "access_token", "ec_key", "hosted_claims", "rsa_key", "serving_auth"]

@@ -6,10 +6,8 @@ from urllib.parse import urlsplit
 
 from balansity.env import EnvReader
 from balansity.private_address import is_private_host
+from balansity.sandbox_keys import SANDBOX_JWT_ISSUER, SANDBOX_JWT_SECRET
 
-# Signs the tokens of the sandbox's own users; production refuses it.
-SANDBOX_JWT_SECRET = "sandbox-only-jwt-secret-that-production-refuses"  # noqa: S105
-SANDBOX_JWT_ISSUER = "http://supabase.sandbox/auth/v1"
 SHORTEST_JWT_SECRET = 32
 
 API_VERSION = "1.0.0"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import requests
 
-from balansity.api.configuration import SANDBOX_JWT_SECRET
+from balansity.sandbox_keys import SANDBOX_JWT_SECRET
 from sandbox.errors import SandboxError
 from sandbox.services.storage import StorageService
 from sandbox.services.yookassa import YooKassaService

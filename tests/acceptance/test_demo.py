@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from balansity.api.configuration import SANDBOX_JWT_SECRET
+from balansity.sandbox_keys import SANDBOX_JWT_SECRET
 from sandbox.services.process import identity
 from sandbox.services.storage import StorageService
 from sandbox.services.yookassa import YooKassaService
