@@ -16,10 +16,10 @@ from pytest_django import Settings
 from balansity.api import asked_tokens as asked
 from balansity.api import authentication, supabase_http
 from balansity.api.claims import server_address
-from balansity.api.configuration import api_settings
 from balansity.api.refusals import Cause, RefusalLog, TokenRefused
 from balansity.api.signing_keys import signing_keys
 from balansity.env import EnvReader
+from balansity.settings.api import api_settings
 from tests.supabase_tokens import AuthServer, Fault, ec_key, rsa_key, serving_auth
 
 pytestmark = [pytest.mark.urls("tests.api_views"), pytest.mark.usefixtures("broker_url")]

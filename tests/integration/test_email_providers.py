@@ -12,7 +12,7 @@ import pytest
 from pytest_django import Settings
 
 from balansity.env import EnvReader
-from balansity.mail_settings import BACKENDS, mail_settings
+from balansity.settings.mail import BACKENDS, mail_settings
 from bridge.errors import PermanentError
 from notifications.errors import DeliveryDeferred, OurFault
 from notifications.sending.mailer import Mailer, OutgoingEmail, stable_message_id

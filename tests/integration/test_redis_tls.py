@@ -13,7 +13,7 @@ from pytest_django import Settings
 from balansity.api.throttles import count_request
 from balansity.door.limits import DoorCounter, Limit
 from balansity.env import EnvReader
-from balansity.redis_address import redis_address
+from balansity.settings.redis_address import redis_address
 from bridge.daemon.publisher import BrokerAway, Publisher
 from tests.tls_relay import tls_relay
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from balansity.api.configuration import api_settings
 from balansity.env import ConfigurationError, EnvReader
 from balansity.sandbox_keys import SANDBOX_JWT_SECRET
+from balansity.settings.api import api_settings
 
 
 def read(variables: dict[str, str], *, sandbox: bool = False) -> dict[str, Any]:

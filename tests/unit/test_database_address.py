@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from balansity.database_address import settings_from_url
 from balansity.env import ConfigurationError, EnvReader
 from balansity.postgres.base import HINT, WITHOUT_TLS
+from balansity.settings.database_address import settings_from_url
 
 
 @pytest.fixture(autouse=True)

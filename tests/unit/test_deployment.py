@@ -20,12 +20,8 @@ from bridge.queues import BUNDLE_SECONDS, registry
 from sandbox.packages import missing_in_image, packages
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SETTINGS_FILES = (
-    "balansity/settings.py",
-    "balansity/mail_settings.py",
-    "balansity/payment_settings.py",
-    "balansity/report_settings.py",
-    "balansity/api/configuration.py",
+SETTINGS_FILES = sorted(
+    path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "balansity/settings").glob("*.py")
 )
 # Production refuses any other value than its default.
 SANDBOX_ONLY = {"YUKASSA_API_URL"}

@@ -1,7 +1,7 @@
 import pytest
 
 from balansity.env import ConfigurationError, EnvReader
-from balansity.mail_settings import mail_settings
+from balansity.settings.mail import mail_settings
 
 SMTP = {"SMTP_HOST": "mail.example.org", "SMTP_FROM": "noreply@example.org"}
 

@@ -5,7 +5,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from freezegun import freeze_time
 
-from balansity.payment_settings import YOOKASSA_ADDRESSES
+from balansity.settings.payments import YOOKASSA_ADDRESSES
 from payments.webhook.sender import HourlyCount, is_trusted, sender_address
 
 NETWORKS = tuple(ip_network(word) for word in YOOKASSA_ADDRESSES)

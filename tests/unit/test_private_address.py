@@ -1,6 +1,6 @@
 import pytest
 
-from balansity.private_address import is_private_host
+from balansity.settings.private_address import is_private_host
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from balansity.env import ConfigurationError, EnvReader
-from balansity.redis_address import redis_address
+from balansity.settings.redis_address import redis_address
 
 HOST = "rediss://:geheim@redis.example.com:6380/0"
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from balansity.env import ConfigurationError, EnvReader
-from balansity.report_settings import report_settings, report_storage
+from balansity.settings.reports import report_settings, report_storage
 
 SUPABASE = {"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "key"}
 

@@ -8,7 +8,7 @@ import os
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from balansity.env import EnvReader
-from balansity.private_address import is_private_host
+from balansity.settings.private_address import is_private_host
 
 _WORDS = {
     **dict.fromkeys(("required", "cert_required", "true", "1"), "required"),

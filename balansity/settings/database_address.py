@@ -12,7 +12,7 @@ from psycopg2.extensions import make_dsn
 
 from balansity.env import EnvReader
 from balansity.postgres.base import HINT, WITHOUT_TLS
-from balansity.private_address import is_private_host
+from balansity.settings.private_address import is_private_host
 
 # What Node's drivers, Prisma and Supabase's and Vercel's pages put into an address, and libpq does not know.
 _FOREIGN = frozenset(

@@ -8,18 +8,18 @@ from typing import Any
 
 from celery.schedules import crontab
 
-from balansity.api.configuration import API_APPS, API_MIDDLEWARE, api_settings
-from balansity.database_address import settings_from_url
 from balansity.dotenv import load_dotenv
 from balansity.env import ConfigurationError, EnvReader, is_bindable
 from balansity.logs import logging_settings
-from balansity.mail_settings import mail_settings
-from balansity.payment_settings import payment_settings
-from balansity.redis_address import redis_address
-from balansity.report_settings import report_settings, report_storage
 from balansity.sandbox_keys import SANDBOX_KEY
+from balansity.settings.api import API_APPS, API_MIDDLEWARE, api_settings
+from balansity.settings.database_address import settings_from_url
+from balansity.settings.mail import mail_settings
+from balansity.settings.payments import payment_settings
+from balansity.settings.redis_address import redis_address
+from balansity.settings.reports import report_settings, report_storage
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = Path(__file__).resolve().parents[2]
 
 # `./dev` names everything itself: a sandbox must never pick up the addresses and passwords of a real `.env`.
 _unreadable = [] if os.environ.get("BALANSITY_ENV") == "sandbox" else load_dotenv(BASE_DIR / ".env", os.environ)

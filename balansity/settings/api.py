@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from balansity.env import EnvReader
-from balansity.private_address import is_private_host
 from balansity.sandbox_keys import SANDBOX_JWT_ISSUER, SANDBOX_JWT_SECRET
+from balansity.settings.private_address import is_private_host
 
 SHORTEST_JWT_SECRET = 32
 
