@@ -3,18 +3,18 @@
 import re
 from email.headerregistry import Address
 from email.utils import parseaddr
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from balansity.env import EnvReader
+from balansity.settings.environment import SANDBOX, env
+from balansity.settings.supabase import SUPABASE_URL
+from balansity.settings.web import API_BASE_URL
 
-IMPLICIT_TLS_PORT = 465
-SUBMISSION_PORT = 587
-
-BACKENDS = {
+_IMPLICIT_TLS_PORT = 465
+_SUBMISSION_PORT = 587
+_BACKENDS = {
     "smtp": "notifications.sending.smtp.SmtpBackend",
     "resend": "notifications.sending.resend.IdempotentResendBackend",
     "sendgrid": "anymail.backends.sendgrid.EmailBackend",
@@ -23,39 +23,9 @@ BACKENDS = {
 }
 
 
-def mail_settings(env: EnvReader, *, sandbox: bool) -> dict[str, Any]:
-    """Return Django's mail settings and ours (`EMAIL_PROVIDER`); problems are left with `env`.
-
-    `SMTP_SECURITY` is `auto` (465 means TLS from the first byte, anything else STARTTLS; in the sandbox only 587),
-    `starttls`, `tls` or `none`. The console is no way for mail in production, so it is refused there.
-    """
-    provider = env.choice("EMAIL_PROVIDER", "smtp", tuple(BACKENDS))
-    if provider == "console" and not sandbox:
-        env.problem(
-            "EMAIL_PROVIDER=console sends nothing and is for the sandbox: choose smtp, resend, sendgrid or unisender_go"
-        )
-    timeout = env.integer("EMAIL_TIMEOUT", 20, least=1, most=300)
-    sender = _sender(env, sandbox=sandbox)
-    return {
-        "SMTP_HELO_NAME": _hello_name(env, sender),
-        "EMAIL_EXTRA_RECIPIENTS": _extra_recipients(env),
-        "EMAIL_HOURLY_LIMIT": env.integer("EMAIL_HOURLY_LIMIT", 20, least=1, most=1_000_000),
-        "EMAIL_PROVIDER": provider,
-        "EMAIL_BACKEND": BACKENDS[provider],
-        "EMAIL_TIMEOUT": timeout,
-        "DEFAULT_FROM_EMAIL": sender,
-        "SERVER_EMAIL": sender,
-        # Times are sent in UTC: the recipient's mail client knows its own zone.
-        "EMAIL_USE_LOCALTIME": False,
-        **_smtp(env, required=provider == "smtp" and not sandbox, sandbox=sandbox),
-        "EMAIL_LINK_HOSTS": _link_hosts(env, sandbox=sandbox),
-        "ANYMAIL": {"REQUESTS_TIMEOUT": (min(timeout, 10), timeout), **_api(env, provider)},
-    }
-
-
-def _sender(env: EnvReader, *, sandbox: bool) -> str:
+def _sender() -> str:
     why = "put the address there that mail is sent from, like noreply@example.org"
-    address = env.text("SMTP_FROM", "noreply@balansity.test") if sandbox else env.required("SMTP_FROM", why)
+    address = env.text("SMTP_FROM", "noreply@balansity.test") if SANDBOX else env.required("SMTP_FROM", why)
     if not address:
         return ""
     try:
@@ -70,14 +40,14 @@ def _sender(env: EnvReader, *, sandbox: bool) -> str:
     return str(Address(display_name=name, addr_spec=address))
 
 
-def _hello_name(env: EnvReader, sender: str) -> str:
+def _hello_name(sender: str) -> str:
     """The full host name for EHLO: `SMTP_HELO_NAME`, or the host of `API_BASE_URL`, or the domain of the sender."""
     named = env.text("SMTP_HELO_NAME")
     if named:
         if not _is_full_name(_ascii(named)):
             env.problem("SMTP_HELO_NAME must be the full name of a host, like mail.example.org")
         return _ascii(named)
-    host = _ascii(urlsplit(env.text("API_BASE_URL")).hostname or "")
+    host = _ascii(urlsplit(API_BASE_URL).hostname or "")
     return host if _is_full_name(host) else _ascii(parseaddr(sender)[1].rpartition("@")[2]) or "localhost.localdomain"
 
 
@@ -92,8 +62,7 @@ def _is_full_name(host: str) -> bool:
     return re.fullmatch(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*\.[a-z][a-z0-9-]*[a-z0-9]", host) is not None
 
 
-def _extra_recipients(env: EnvReader) -> tuple[str, ...]:
-    """Addresses, and domains, that get mails although no customer of ours has them; the rest of the world gets none."""
+def _extra_recipients() -> tuple[str, ...]:
     named = env.words("EMAIL_EXTRA_RECIPIENTS")
     for name in named:
         if not _is_full_name(_ascii(name.rpartition("@")[2])):
@@ -101,13 +70,9 @@ def _extra_recipients(env: EnvReader) -> tuple[str, ...]:
     return named
 
 
-def _link_hosts(env: EnvReader, *, sandbox: bool) -> tuple[str, ...]:
-    """Hosts that a link in a mail may lead to besides our own pages; `*` is any, and the default of the sandbox only.
-
-    Whoever holds the public key can enqueue a mail: our name must not stand above a stranger's link.
-    """
-    storage = urlsplit(env.url("SUPABASE_URL", "", ("https", "http"))).hostname
-    default = ("*",) if sandbox else (storage,) if storage else ()
+def _link_hosts() -> tuple[str, ...]:
+    storage = urlsplit(SUPABASE_URL).hostname
+    default = ("*",) if SANDBOX else (storage,) if storage else ()
     hosts = env.words("EMAIL_LINK_HOSTS", default)
     for host in hosts:
         if not re.fullmatch(r"\*|[^\W_]([\w.-]*\w)?", host):
@@ -115,35 +80,23 @@ def _link_hosts(env: EnvReader, *, sandbox: bool) -> tuple[str, ...]:
     return tuple(host.lower() for host in hosts)
 
 
-def _smtp(env: EnvReader, *, required: bool, sandbox: bool) -> dict[str, Any]:
-    host = env.text("SMTP_HOST")
-    if required and not host:
+def _look_at_smtp() -> None:
+    """Leave with `env` what is missing for SMTP."""
+    if EMAIL_PROVIDER == "smtp" and not SANDBOX and not env.text("SMTP_HOST"):
         env.problem("SMTP_HOST is not set: put the name of the mail server there, or choose another EMAIL_PROVIDER")
-    port = env.integer("SMTP_PORT", SUBMISSION_PORT, least=1, most=65535)
-    user, password = env.text("SMTP_USER"), env.verbatim("SMTP_PASS")
-    if bool(user) != bool(password):
-        missing = "SMTP_PASS" if user else "SMTP_USER"
+    if bool(EMAIL_HOST_USER) != bool(EMAIL_HOST_PASSWORD):
+        missing = "SMTP_PASS" if EMAIL_HOST_USER else "SMTP_USER"
         env.problem(f"{missing} is not set: a mail server wants both a user and a password, or neither")
-    security = env.choice("SMTP_SECURITY", "auto", ("auto", "starttls", "tls", "none"))
-    if security == "auto":
-        security = _usual_security(port, sandbox=sandbox)
-    return {
-        "EMAIL_HOST": host or "127.0.0.1",
-        "EMAIL_PORT": port,
-        "EMAIL_HOST_USER": user,
-        "EMAIL_HOST_PASSWORD": password,
-        "EMAIL_USE_TLS": security == "starttls",
-        "EMAIL_USE_SSL": security == "tls",
-    }
 
 
-def _usual_security(port: int, *, sandbox: bool) -> str:
-    if port == IMPLICIT_TLS_PORT:
+def _usual_security(port: int) -> str:
+    """465 means TLS from the first byte, anything else STARTTLS; in the sandbox only 587."""
+    if port == _IMPLICIT_TLS_PORT:
         return "tls"
-    return "none" if sandbox and port != SUBMISSION_PORT else "starttls"
+    return "none" if SANDBOX and port != _SUBMISSION_PORT else "starttls"
 
 
-def _api(env: EnvReader, provider: str) -> dict[str, str]:
+def _api(provider: str) -> dict[str, str]:
     match provider:
         case "resend":
             return {
@@ -163,3 +116,38 @@ def _api(env: EnvReader, provider: str) -> dict[str, str]:
             }
         case _:
             return {}
+
+
+EMAIL_PROVIDER = env.choice("EMAIL_PROVIDER", "smtp", tuple(_BACKENDS))
+if EMAIL_PROVIDER == "console" and not SANDBOX:
+    env.problem(
+        "EMAIL_PROVIDER=console sends nothing and is for the sandbox: choose smtp, resend, sendgrid or unisender_go"
+    )
+EMAIL_BACKEND = _BACKENDS[EMAIL_PROVIDER]
+EMAIL_TIMEOUT = env.integer("EMAIL_TIMEOUT", 20, least=1, most=300)
+DEFAULT_FROM_EMAIL = _sender()
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# Times are sent in UTC: the recipient's mail client knows its own zone.
+EMAIL_USE_LOCALTIME = False
+
+SMTP_HELO_NAME = _hello_name(DEFAULT_FROM_EMAIL)
+EMAIL_HOST = env.text("SMTP_HOST", "127.0.0.1")
+EMAIL_PORT = env.integer("SMTP_PORT", _SUBMISSION_PORT, least=1, most=65535)
+EMAIL_HOST_USER = env.text("SMTP_USER")
+EMAIL_HOST_PASSWORD = env.verbatim("SMTP_PASS")
+_look_at_smtp()
+_security = env.choice("SMTP_SECURITY", "auto", ("auto", "starttls", "tls", "none"))
+_security = _usual_security(EMAIL_PORT) if _security == "auto" else _security
+EMAIL_USE_TLS = _security == "starttls"
+EMAIL_USE_SSL = _security == "tls"
+ANYMAIL = {"REQUESTS_TIMEOUT": (min(EMAIL_TIMEOUT, 10), EMAIL_TIMEOUT), **_api(EMAIL_PROVIDER)}
+
+# Addresses, and domains, that get mails although no customer of ours has them; the rest of the world gets none.
+EMAIL_EXTRA_RECIPIENTS = _extra_recipients()
+EMAIL_HOURLY_LIMIT = env.integer("EMAIL_HOURLY_LIMIT", 20, least=1, most=1_000_000)
+# Hosts that a link in a mail may lead to besides our own pages; `*` is any, and the default of the sandbox only.
+# Whoever holds the public key can enqueue a mail: our name must not stand above a stranger's link.
+EMAIL_LINK_HOSTS = _link_hosts()
+EMAIL_BODY_DAYS = env.integer("EMAIL_BODY_DAYS", 90, least=1, most=36_500)
+EMAIL_TASK_TIME_LIMIT = env.integer("EMAIL_TASK_TIME_LIMIT", 60, least=1, most=3600)
+MAX_EMAIL_RETRY_ATTEMPTS = env.integer("MAX_EMAIL_RETRY_ATTEMPTS", 5, most=100)

@@ -18,8 +18,7 @@ from balansity.api import authentication, supabase_http
 from balansity.api.claims import server_address
 from balansity.api.refusals import Cause, RefusalLog, TokenRefused
 from balansity.api.signing_keys import signing_keys
-from balansity.env import EnvReader
-from balansity.settings.api import api_settings
+from tests.loaded_settings import MAIL, load_settings
 from tests.supabase_tokens import AuthServer, Fault, ec_key, rsa_key, serving_auth
 
 pytestmark = [pytest.mark.urls("tests.api_views"), pytest.mark.usefixtures("broker_url")]
@@ -65,12 +64,9 @@ def api_key(role: str) -> str:
 
 def use_env(settings: Settings, **variables: str) -> None:
     """Take the settings that production would have with these variables."""
-    env = EnvReader(variables)
-    found = api_settings(env, sandbox=False)
-    env.finish()
-    for name in found:
+    for name, value in load_settings({**MAIL, **variables}).items():
         if name.startswith("SUPABASE_"):
-            setattr(settings, name, found[name])
+            setattr(settings, name, value)
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from balansity.env import EnvReader
-from balansity.settings.mail import BACKENDS, mail_settings
 from bridge.errors import PermanentError
 from notifications.errors import DeliveryDeferred, OurFault
 from notifications.sending.mailer import Mailer, OutgoingEmail, stable_message_id
+from tests.loaded_settings import load_settings
 from tests.server_answers import API_ANSWERS, ApiAnswer
 
 AT = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)
@@ -85,11 +84,10 @@ def use(name: str, url: str, settings: Settings) -> None:
     """Choose a provider as the environment does, but with the address of the test's server."""
     prefix = name.upper()
     variables = {"EMAIL_PROVIDER": name, "SMTP_FROM": "hello@littleotter.example", f"{prefix}_API_KEY": "key-1"}
-    env = EnvReader(variables | {"EMAIL_TIMEOUT": "5", "UNISENDER_GO_API_URL": url})
-    for setting, value in mail_settings(env, sandbox=True).items():
-        setattr(settings, setting, value)
-    env.finish()
-    settings.ANYMAIL = {**settings.ANYMAIL, f"{prefix}_API_URL": url}
+    found = load_settings(variables | {"EMAIL_TIMEOUT": "5", "UNISENDER_GO_API_URL": url}, sandbox=True)
+    for setting in ("EMAIL_PROVIDER", "EMAIL_BACKEND", "EMAIL_TIMEOUT", "DEFAULT_FROM_EMAIL"):
+        setattr(settings, setting, found[setting])
+    settings.ANYMAIL = {**found["ANYMAIL"], f"{prefix}_API_URL": url}
 
 
 # Anymail's maintainers have no SendGrid account any more; its backend is there and works.
@@ -190,7 +188,8 @@ def test_a_provider_that_is_away_is_a_temporary_error(provider: Provider, mailer
 
 
 def test_the_console_prints_the_mail(mailer: Mailer, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    settings.EMAIL_PROVIDER, settings.EMAIL_BACKEND = "console", BACKENDS["console"]
+    settings.EMAIL_PROVIDER = "console"
+    settings.EMAIL_BACKEND = load_settings({"EMAIL_PROVIDER": "console"}, sandbox=True)["EMAIL_BACKEND"]
     receipt = mailer.send(EMAIL)
     assert EMAIL.message_id in capsys.readouterr().out
     assert (receipt.provider, receipt.provider_message_id) == ("console", "")

@@ -5,16 +5,13 @@ from typing import Any
 
 import pytest
 
-from balansity.env import ConfigurationError, EnvReader
+from balansity.env import ConfigurationError
 from balansity.sandbox_keys import SANDBOX_JWT_SECRET
-from balansity.settings.api import api_settings
+from tests.loaded_settings import MAIL, load_settings
 
 
 def read(variables: dict[str, str], *, sandbox: bool = False) -> dict[str, Any]:
-    env = EnvReader(variables)
-    settings = api_settings(env, sandbox=sandbox)
-    env.finish()
-    return settings
+    return load_settings({**MAIL, **variables}, sandbox=sandbox)
 
 
 def test_tokens_must_come_from_the_auth_server_of_that_supabase() -> None:

@@ -1,24 +1,15 @@
+"""How mail is set up, as the variables say."""
+
 import pytest
 
-from balansity.env import ConfigurationError, EnvReader
-from balansity.settings.mail import mail_settings
+from tests.loaded_settings import load_settings, problems_of
 
 SMTP = {"SMTP_HOST": "mail.example.org", "SMTP_FROM": "noreply@example.org"}
 
 
-def problems(variables: dict[str, str], *, sandbox: bool = False) -> list[str]:
-    env = EnvReader(variables)
-    mail_settings(env, sandbox=sandbox)
-    try:
-        env.finish()
-    except ConfigurationError as error:
-        return error.problems
-    return []
-
-
 def test_a_host_and_a_sender_are_enough() -> None:
-    settings = mail_settings(EnvReader(SMTP), sandbox=False)
-    assert problems(SMTP) == []
+    settings = load_settings(SMTP)
+    assert problems_of(SMTP) == []
     assert settings["EMAIL_BACKEND"] == "notifications.sending.smtp.SmtpBackend"
     assert (settings["EMAIL_HOST"], settings["EMAIL_PORT"]) == ("mail.example.org", 587)
     assert settings["DEFAULT_FROM_EMAIL"] == "Balansity <noreply@example.org>"
@@ -42,13 +33,13 @@ def test_a_host_and_a_sender_are_enough() -> None:
 def test_the_port_decides_about_tls_unless_somebody_says_otherwise(
     port: str, security: str, sandbox: bool, expected: str
 ) -> None:
-    settings = mail_settings(EnvReader(SMTP | {"SMTP_PORT": port, "SMTP_SECURITY": security}), sandbox=sandbox)
+    settings = load_settings(SMTP | {"SMTP_PORT": port, "SMTP_SECURITY": security}, sandbox=sandbox)
     assert settings["EMAIL_USE_SSL"] is (expected == "tls")
     assert settings["EMAIL_USE_TLS"] is (expected == "starttls")
 
 
 def test_production_names_everything_that_is_missing() -> None:
-    assert problems({}) == [
+    assert problems_of({}) == [
         "SMTP_FROM is not set: put the address there that mail is sent from, like noreply@example.org",
         "SMTP_HOST is not set: put the name of the mail server there, or choose another EMAIL_PROVIDER",
     ]
@@ -63,14 +54,14 @@ def test_production_names_everything_that_is_missing() -> None:
     ],
 )
 def test_a_provider_without_its_key_is_a_readable_problem(provider: str, missing: list[str]) -> None:
-    found = problems({"EMAIL_PROVIDER": provider, "SMTP_FROM": "noreply@example.org"})
+    found = problems_of({"EMAIL_PROVIDER": provider, "SMTP_FROM": "noreply@example.org"})
     assert [line.split()[0] for line in found] == missing
     assert all(f"EMAIL_PROVIDER={provider} needs" in line for line in found)
 
 
 def test_a_key_reaches_anymail_with_timeouts() -> None:
     variables = {"EMAIL_PROVIDER": "resend", "RESEND_API_KEY": "re_x", "SMTP_FROM": "noreply@example.org"}
-    settings = mail_settings(EnvReader(variables | {"EMAIL_TIMEOUT": "7"}), sandbox=False)
+    settings = load_settings(variables | {"EMAIL_TIMEOUT": "7"})
     assert settings["EMAIL_BACKEND"] == "notifications.sending.resend.IdempotentResendBackend"
     assert settings["ANYMAIL"] == {"REQUESTS_TIMEOUT": (7, 7), "RESEND_API_KEY": "re_x"}
 
@@ -89,35 +80,35 @@ def test_a_key_reaches_anymail_with_timeouts() -> None:
     ],
 )
 def test_a_bad_value_is_one_readable_line_without_secrets(change: dict[str, str], text: str) -> None:
-    found = problems(SMTP | change)
+    found = problems_of(SMTP | change)
     assert len(found) == 1
     assert found[0].startswith(text)
     assert "secret" not in found[0]
 
 
 def test_the_sandbox_needs_nothing_and_may_use_the_console() -> None:
-    assert problems({}, sandbox=True) == []
-    assert problems({"EMAIL_PROVIDER": "console"}, sandbox=True) == []
+    assert problems_of({}, sandbox=True) == []
+    assert problems_of({"EMAIL_PROVIDER": "console"}, sandbox=True) == []
 
 
 @pytest.mark.parametrize("name", ["Little Otter", 'Выдра "Ляля", мама', "a@b"])
 def test_any_name_of_a_sender_is_quoted_as_it_must_be(name: str) -> None:
-    settings = mail_settings(EnvReader(SMTP | {"SMTP_FROM_NAME": name}), sandbox=False)
+    settings = load_settings(SMTP | {"SMTP_FROM_NAME": name})
     assert settings["DEFAULT_FROM_EMAIL"].endswith(" <noreply@example.org>")
     assert ("\\" in settings["DEFAULT_FROM_EMAIL"]) == ('"' in name)
 
 
 def test_links_lead_to_the_storage_unless_somebody_says_otherwise() -> None:
     storage = {"SUPABASE_URL": "https://abc.supabase.example"}
-    assert mail_settings(EnvReader(SMTP), sandbox=False)["EMAIL_LINK_HOSTS"] == ()
-    assert mail_settings(EnvReader(SMTP | storage), sandbox=False)["EMAIL_LINK_HOSTS"] == ("abc.supabase.example",)
+    assert load_settings(SMTP)["EMAIL_LINK_HOSTS"] == ()
+    assert load_settings(SMTP | storage)["EMAIL_LINK_HOSTS"] == ("abc.supabase.example",)
     named = SMTP | storage | {"EMAIL_LINK_HOSTS": "Files.example.org, b.example"}
-    assert mail_settings(EnvReader(named), sandbox=False)["EMAIL_LINK_HOSTS"] == ("files.example.org", "b.example")
+    assert load_settings(named)["EMAIL_LINK_HOSTS"] == ("files.example.org", "b.example")
 
 
 @pytest.mark.parametrize("host", ["https://files.example.org", "files.example.org/storage", "files.example.org:443"])
 def test_what_could_never_be_the_host_of_a_link_is_refused(host: str) -> None:
-    assert problems(SMTP | {"EMAIL_LINK_HOSTS": host}) == [
+    assert problems_of(SMTP | {"EMAIL_LINK_HOSTS": host}) == [
         f"EMAIL_LINK_HOSTS must be names of hosts, like files.example.org, not {host!r}"
     ]
 
@@ -135,7 +126,7 @@ def test_what_could_never_be_the_host_of_a_link_is_refused(host: str) -> None:
     ],
 )
 def test_the_name_in_ehlo_is_a_full_one_in_ascii(variables: dict[str, str], name: str) -> None:
-    assert mail_settings(EnvReader(SMTP | variables), sandbox=False)["SMTP_HELO_NAME"] == name
+    assert load_settings(SMTP | variables)["SMTP_HELO_NAME"] == name
 
 
 @pytest.mark.parametrize(
@@ -148,10 +139,10 @@ def test_the_name_in_ehlo_is_a_full_one_in_ascii(variables: dict[str, str], name
     ],
 )
 def test_a_bad_name_address_or_limit_is_one_readable_line(change: dict[str, str], text: str) -> None:
-    (problem,) = problems(SMTP | change)
+    (problem,) = problems_of(SMTP | change)
     assert problem.startswith(text)
 
 
 def test_nobody_but_customers_gets_mail_by_default() -> None:
-    settings = mail_settings(EnvReader(SMTP), sandbox=False)
+    settings = load_settings(SMTP)
     assert (settings["EMAIL_EXTRA_RECIPIENTS"], settings["EMAIL_HOURLY_LIMIT"]) == ((), 20)

@@ -1,14 +1,20 @@
 """Whose notifications are taken."""
 
-from ipaddress import ip_address, ip_network
+from collections.abc import Sequence
+from ipaddress import ip_address
 
 import pytest
 from freezegun import freeze_time
 
-from balansity.settings.payments import YOOKASSA_ADDRESSES
-from payments.webhook.sender import HourlyCount, is_trusted, sender_address
+from payments.webhook.sender import HourlyCount, Network, is_trusted, sender_address
+from tests.loaded_settings import MAIL, load_settings
 
-NETWORKS = tuple(ip_network(word) for word in YOOKASSA_ADDRESSES)
+
+@pytest.fixture(scope="module")
+def networks() -> Sequence[Network]:
+    """What production takes for the provider's by itself."""
+    found: Sequence[Network] = load_settings(MAIL)["YUKASSA_NOTIFICATION_NETWORKS"]
+    return found
 
 
 @pytest.mark.parametrize(
@@ -18,8 +24,8 @@ NETWORKS = tuple(ip_network(word) for word in YOOKASSA_ADDRESSES)
         *("77.75.156.11", "77.75.156.35", "2a02:5180::1", "2a02:5180:ffff::1", "::ffff:185.71.76.1"),
     ],
 )
-def test_the_providers_addresses_are_trusted(address: str) -> None:
-    assert is_trusted(sender_address({"REMOTE_ADDR": address}), NETWORKS)
+def test_the_providers_addresses_are_trusted(address: str, networks: Sequence[Network]) -> None:
+    assert is_trusted(sender_address({"REMOTE_ADDR": address}), networks)
 
 
 @pytest.mark.parametrize(
@@ -29,14 +35,14 @@ def test_the_providers_addresses_are_trusted(address: str) -> None:
         *("2a02:5181::1", "127.0.0.1", "::1", "10.0.0.1", "::ffff:10.0.0.1"),
     ],
 )
-def test_their_neighbours_and_everybody_else_are_not(address: str) -> None:
-    assert not is_trusted(sender_address({"REMOTE_ADDR": address}), NETWORKS)
+def test_their_neighbours_and_everybody_else_are_not(address: str, networks: Sequence[Network]) -> None:
+    assert not is_trusted(sender_address({"REMOTE_ADDR": address}), networks)
 
 
 @pytest.mark.parametrize("address", ["", "unix:", "185.71.76.1:443", "185.71.76.1, 10.0.0.1", "YooKassa"])
-def test_what_is_no_address_is_nobodys(address: str) -> None:
+def test_what_is_no_address_is_nobodys(address: str, networks: Sequence[Network]) -> None:
     assert sender_address({"REMOTE_ADDR": address}) is None
-    assert not is_trusted(None, NETWORKS)
+    assert not is_trusted(None, networks)
 
 
 def test_the_address_behind_our_proxies_goes_before_the_connections() -> None:

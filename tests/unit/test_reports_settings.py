@@ -1,20 +1,18 @@
 """Where reports are kept, as the variables say."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
-from balansity.env import ConfigurationError, EnvReader
-from balansity.settings.reports import report_settings, report_storage
+from balansity.env import ConfigurationError
+from tests.loaded_settings import MAIL, load_settings
 
 SUPABASE = {"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "key"}
 
 
 def storage(variables: dict[str, str], *, sandbox: bool = False) -> dict[str, Any]:
-    env = EnvReader(variables)
-    entry = report_storage(env, sandbox=sandbox, base_dir=Path("/srv"))
-    env.finish()
+    entry: dict[str, Any] = load_settings({**MAIL, **variables}, sandbox=sandbox)["STORAGES"]["reports"]
     return entry
 
 
@@ -37,7 +35,10 @@ def test_supabase_keeps_reports_where_it_is_set_up() -> None:
 )
 def test_a_folder_keeps_them_otherwise(sandbox: bool, variables: dict[str, str]) -> None:
     entry = storage(variables, sandbox=sandbox)
-    assert entry == {"BACKEND": "reports.storage.storage.LocalStorage", "OPTIONS": {"location": "/srv/files/reports"}}
+    assert entry == {
+        "BACKEND": "reports.storage.storage.LocalStorage",
+        "OPTIONS": {"location": str(settings.BASE_DIR / "files/reports")},
+    }
 
 
 def test_both_can_be_asked_for_by_name() -> None:
@@ -57,7 +58,5 @@ def test_supabase_without_an_address_or_a_key_stops_the_start(missing: str) -> N
 @pytest.mark.parametrize("name", ["REPORT_LINK_DAYS", "REPORT_TASK_TIME_LIMIT"])
 @pytest.mark.parametrize("value", ["0", "abc", "100000"])
 def test_limits_that_make_no_sense_stop_the_start(name: str, value: str) -> None:
-    env = EnvReader({name: value})
-    report_settings(env)
     with pytest.raises(ConfigurationError, match=name):
-        env.finish()
+        load_settings({**MAIL, name: value})

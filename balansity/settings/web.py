@@ -1,0 +1,99 @@
+"""The web process: where it listens, who may come, sessions of staff, what Django is put together from."""
+
+from balansity.env import is_bindable
+from balansity.settings.environment import BASE_DIR, SANDBOX, env
+
+# Plain HTTP is for the proxy on this machine; the image, whose network is its own, says 0.0.0.0.
+API_HOST = env.text("API_HOST", "127.0.0.1")
+if not is_bindable(API_HOST):
+    env.problem(f"API_HOST must be an address of this machine, like 127.0.0.1, 0.0.0.0 or ::1, not {API_HOST!r}")
+API_PORT = env.integer("API_PORT", 3001, least=1, most=65535)
+WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, least=1, most=256)
+API_BASE_URL = env.url("API_BASE_URL", f"http://localhost:{API_PORT}", ("http", "https"))
+FRONTEND_URL = env.url("FRONTEND_URL", "http://localhost:5173", ("http", "https"))
+
+_https = API_BASE_URL.startswith("https://")
+ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("*",)))
+CSRF_TRUSTED_ORIGINS = [API_BASE_URL] if _https else []
+CSRF_COOKIE_SECURE = _https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
+X_FRAME_OPTIONS = "SAMEORIGIN"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["balansity.uploads.NoFiles"]
+
+SESSION_ENGINE = "balansity.sessions"
+SESSION_COOKIE_SECURE = _https
+SESSION_COOKIE_HTTPONLY = True
+ADMIN_SESSION_IDLE_MINUTES = env.integer("ADMIN_SESSION_IDLE_MINUTES", 120, least=1, most=1440)
+ADMIN_SESSION_HOURS = env.integer("ADMIN_SESSION_HOURS", 12, least=1, most=336)
+SESSION_COOKIE_AGE = ADMIN_SESSION_HOURS * 3600
+ADMIN_LOGINS_PER_MINUTE = env.integer("ADMIN_LOGINS_PER_MINUTE", 10, least=1, most=10_000)
+ADMIN_LOGINS_PER_HOUR = env.integer("ADMIN_LOGINS_PER_HOUR", 20, least=1, most=10_000)
+
+# The demo shop, by name alone: the image of production comes without the sandbox.
+_sandbox_apps = ["sandbox.shop"] if SANDBOX else []
+INSTALLED_APPS = [
+    "balansity.apps.BalansityAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "anymail",
+    "corsheaders",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "balansity.apps.BalansityConfig",
+    "wording",
+    "bridge",
+    "notifications",
+    "payments",
+    "reports",
+    *_sandbox_apps,
+]
+MIDDLEWARE = [
+    # In this order and before all others: an answer of whichever part carries the request id, and is logged with it.
+    "balansity.api.request_id.RequestIdMiddleware",
+    "balansity.api.client_address.ClientAddressMiddleware",
+    "balansity.api.boundary.ApiBoundaryMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "sandbox.urls" if SANDBOX else "balansity.urls"
+WSGI_APPLICATION = "balansity.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before the apps: what we replace of Django's admin would come too late from one of them.
+        "DIRS": [BASE_DIR / "balansity" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# People read the admin in Russian; logs and command lines are English.
+LANGUAGE_CODE = "ru"
+LANGUAGES = [("ru", "Русский"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "balansity" / "locale"]
+FORMAT_MODULE_PATH = "balansity.formats"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "Europe/Moscow"
