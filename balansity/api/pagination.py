@@ -12,7 +12,7 @@ from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from balansity.database import EARLIEST, LATEST
+from balansity.postgres.connections import EARLIEST, LATEST
 
 FURTHEST_ZONE = timedelta(hours=15)
 

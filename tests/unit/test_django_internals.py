@@ -5,6 +5,7 @@ import smtplib
 
 import psycopg2.extensions
 from anymail.backends.resend import EmailBackend as ResendEmailBackend
+from balansity.sessions import SessionStore
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.core.files.uploadhandler import FileUploadHandler
@@ -26,7 +27,6 @@ from balansity.api.pagination import NewestFirst
 from balansity.offered_lookups import OfferedLookupsOnly
 from balansity.postgres.base import DatabaseWrapper
 from balansity.postgres.schema import SchemaEditor
-from balansity.sessions import SessionStore
 from balansity.uploads import NoFiles
 from notifications.sending.resend import IdempotentResendBackend
 from notifications.sending.smtp import SmtpBackend
@@ -84,7 +84,9 @@ def test_djangos_schema_editor_begins_and_ends_where_ours_does() -> None:
 
 def test_psycopg2_makes_readers_of_its_own_readers() -> None:
     for name in ("PYDATETIMETZ", "PYDATETIME", "PYDATE"):
-        has(getattr(psycopg2.extensions, name), "values", "name", for_="balansity.database._within_calendar")
+        has(
+            getattr(psycopg2.extensions, name), "values", "name", for_="balansity.postgres.connections._within_calendar"
+        )
 
 
 def test_djangos_sessions_are_loaded_through_the_method_that_ours_replaces() -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import storage3
 import urllib3
+from balansity.lost_broker import QoS
+from balansity.schedule_file import SturdyScheduler
 from celery import Task
 from celery.app.autoretry import add_autoretry_behaviour
 from celery.beat import PersistentScheduler, ScheduleEntry
@@ -23,8 +25,6 @@ from storage3._sync.file_api import SyncBucketProxy
 from yookassa.client import ApiClient
 from yookassa.domain.common import UserAgent
 
-from balansity.lost_broker import QoS
-from balansity.schedule_file import SturdyScheduler
 from bridge.worker.task import QueueTask
 from payments.yookassa.transport import Transport
 from reports.document import typesetting
