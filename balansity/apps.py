@@ -8,7 +8,8 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import pre_migrate
 from django.utils.translation import gettext_lazy
 
-from balansity.postgres.connections import end_with_client, keep_times_readable, prepare_schema
+from balansity.postgres.connections import end_with_client, keep_times_readable
+from balansity.postgres.schema import prepare_schema
 
 
 class BalansityAdminConfig(SimpleAdminConfig):

@@ -1,13 +1,10 @@
-"""What each connection to Supabase's Postgres reads, and the schema that `migrate` writes into."""
+"""What is said to each new connection to Supabase's Postgres, and how the times that it reads become Python's."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2.extensions
-from django.core.management.base import CommandError
 from django.db.backends.base.base import BaseDatabaseWrapper
-
-from balansity.postgres.schema import SCHEMA
 
 # A year from the ends of Python's calendar, so that every time zone can show them.
 EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
@@ -56,38 +53,3 @@ _READERS = (
     _within_calendar(psycopg2.extensions.PYDATETIME, EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None)),
     _within_calendar(psycopg2.extensions.PYDATE, EARLIEST.date(), LATEST.date()),
 )
-
-
-def prepare_schema(connection: BaseDatabaseWrapper) -> None:
-    """Make sure `migrate` writes into our schema, or stop it before it could write into `public`.
-
-    Raises `CommandError` when the role may not create the schema or use it: Postgres would otherwise fall through
-    to the next schema of the search path, which the internet can read.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [SCHEMA])
-        if not cursor.fetchone()[0]:
-            cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE'), current_user")
-            allowed, role = cursor.fetchone()
-            if not allowed:
-                raise CommandError(
-                    f"The schema {SCHEMA} does not exist and the role {role} may not create it. "
-                    f"Let the owner of the database run: CREATE SCHEMA {SCHEMA} AUTHORIZATION {role};"
-                )
-            cursor.execute(f"CREATE SCHEMA {SCHEMA}")
-        cursor.execute(
-            "SELECT has_schema_privilege(%s, 'CREATE') AND has_schema_privilege(%s, 'USAGE'), current_user,"
-            " to_regclass('public.django_migrations') IS NOT NULL",
-            [SCHEMA, SCHEMA],
-        )
-        allowed, role, foreign = cursor.fetchone()
-    if not allowed:
-        raise CommandError(
-            f"The role {role} may not create tables in the schema {SCHEMA}. "
-            f"Let its owner run: GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {role};"
-        )
-    if foreign:
-        raise CommandError(
-            "public.django_migrations exists: another Django project lives in schema public, and Django would take "
-            "its list of migrations for ours. Move that project to a schema of its own first."
-        )

@@ -1,4 +1,4 @@
-"""Keeps what a migration makes in our schema, whatever became of the session since it was set up."""
+"""Makes our schema, and keeps what a migration makes in it, whatever became of the session since it was set up."""
 
 import re
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from django.core.management.base import CommandError
 from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
@@ -77,3 +78,38 @@ def _check_first(execute: Callable[..., Any], statement: Any, values: Any, many:
             raise SchemaLost from error
         raise
     return execute(statement, values, many, context)
+
+
+def prepare_schema(connection: BaseDatabaseWrapper) -> None:
+    """Make sure `migrate` writes into our schema, or stop it before it could write into `public`.
+
+    Raises `CommandError` when the role may not create the schema or use it: Postgres would otherwise fall through
+    to the next schema of the search path, which the internet can read.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [SCHEMA])
+        if not cursor.fetchone()[0]:
+            cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE'), current_user")
+            allowed, role = cursor.fetchone()
+            if not allowed:
+                raise CommandError(
+                    f"The schema {SCHEMA} does not exist and the role {role} may not create it. "
+                    f"Let the owner of the database run: CREATE SCHEMA {SCHEMA} AUTHORIZATION {role};"
+                )
+            cursor.execute(f"CREATE SCHEMA {SCHEMA}")
+        cursor.execute(
+            "SELECT has_schema_privilege(%s, 'CREATE') AND has_schema_privilege(%s, 'USAGE'), current_user,"
+            " to_regclass('public.django_migrations') IS NOT NULL",
+            [SCHEMA, SCHEMA],
+        )
+        allowed, role, foreign = cursor.fetchone()
+    if not allowed:
+        raise CommandError(
+            f"The role {role} may not create tables in the schema {SCHEMA}. "
+            f"Let its owner run: GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {role};"
+        )
+    if foreign:
+        raise CommandError(
+            "public.django_migrations exists: another Django project lives in schema public, and Django would take "
+            "its list of migrations for ours. Move that project to a schema of its own first."
+        )
