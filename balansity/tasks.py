@@ -6,8 +6,8 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
+from balansity.door.sessions import SessionStore
 from balansity.models import LoginAttempt
-from balansity.sessions import SessionStore
 
 logger = logging.getLogger(__name__)
 

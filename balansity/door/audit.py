@@ -8,8 +8,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
 from balansity.door.limits import Limit, attempts
+from balansity.door.sessions import SEEN, STARTED
 from balansity.models import LoginAttempt, Outcome
-from balansity.sessions import SEEN, STARTED
 from wording.plain_text import one_line
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,6 @@ import smtplib
 
 import psycopg2.extensions
 from anymail.backends.resend import EmailBackend as ResendEmailBackend
-from balansity.sessions import SessionStore
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.core.files.uploadhandler import FileUploadHandler
@@ -24,6 +23,7 @@ from rest_framework.pagination import CursorPagination
 
 from balansity.admin_site import BalansityAdminSite
 from balansity.api.pagination import NewestFirst
+from balansity.door.sessions import SessionStore
 from balansity.offered_lookups import OfferedLookupsOnly
 from balansity.postgres.base import DatabaseWrapper
 from balansity.postgres.schema import SchemaEditor
@@ -90,7 +90,7 @@ def test_psycopg2_makes_readers_of_its_own_readers() -> None:
 
 
 def test_djangos_sessions_are_loaded_through_the_method_that_ours_replaces() -> None:
-    replaces(SessionStore, DatabaseSessionStore, "load", for_="balansity.sessions")
+    replaces(SessionStore, DatabaseSessionStore, "load", for_="balansity.door.sessions")
     assert {"_session_key", "modified"} <= {*dir(DatabaseSessionStore())}
 
 
