@@ -45,7 +45,7 @@ CELERY_BEAT_SCHEDULE = {
     "abandoned-reports": {"task": "reports.forget_abandoned", "schedule": 3600.0},
     "stuck-reports": {"task": "reports.check_stuck_reports", "schedule": 300.0},
 }
-CELERY_BEAT_SCHEDULER = "balansity.schedule_file:SturdyScheduler"
+CELERY_BEAT_SCHEDULER = "balansity.celery.schedule_file:SturdyScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("CELERY_BEAT_SCHEDULE_FILE", str(BASE_DIR / "logs" / "celerybeat-schedule"))
 
 WORKER_INTERVAL_MS = env.integer("WORKER_INTERVAL_MS", 5000, least=10, most=3_600_000)

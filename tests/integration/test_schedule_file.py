@@ -11,7 +11,7 @@ import pytest
 from celery import current_app
 from celery.beat import ScheduleEntry
 
-from balansity.schedule_file import SturdyScheduler
+from balansity.celery.schedule_file import SturdyScheduler
 
 
 def started(path: Path) -> dict[str, ScheduleEntry]:

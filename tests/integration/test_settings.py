@@ -144,7 +144,7 @@ def test_a_line_of_the_file_that_says_nothing_stops_the_start_with_its_number_al
 
 def test_a_worker_replaces_children_that_have_grown() -> None:
     assert current_app.conf.worker_max_memory_per_child == 400 * 1024
-    assert current_app.conf.beat_scheduler == "balansity.schedule_file:SturdyScheduler"
+    assert current_app.conf.beat_scheduler == "balansity.celery.schedule_file:SturdyScheduler"
 
 
 LOOK_AROUND = "from balansity.start import look_around; look_around(); look_around()"

@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 import storage3
 import urllib3
-from balansity.lost_broker import QoS
-from balansity.schedule_file import SturdyScheduler
 from celery import Task
 from celery.app.autoretry import add_autoretry_behaviour
 from celery.beat import PersistentScheduler, ScheduleEntry
@@ -25,6 +23,8 @@ from storage3._sync.file_api import SyncBucketProxy
 from yookassa.client import ApiClient
 from yookassa.domain.common import UserAgent
 
+from balansity.celery.lost_broker import QoS
+from balansity.celery.schedule_file import SturdyScheduler
 from bridge.worker.task import QueueTask
 from payments.yookassa.transport import Transport
 from reports.document import typesetting
@@ -92,7 +92,7 @@ def test_a_body_can_be_read_as_it_arrives() -> None:
 
 
 def test_kombu_restores_tasks_through_the_method_that_ours_replaces() -> None:
-    place = "balansity.lost_broker"
+    place = "balansity.celery.lost_broker"
     replaces(QoS, redis.QoS, "restore_unacked", for_=place)
     assert reads(redis.QoS.restore_unacked) == {"channel", "_delivered", "restore_by_tag"}, f"see {place}"
     assert "restore_unacked" in reads(virtual.QoS.restore_unacked_once), f"nobody calls what {place} replaces"
@@ -119,7 +119,7 @@ def test_kombu_publishes_in_batches_and_counts_a_line_as_it_declares_it() -> Non
 
 
 def test_beats_scheduler_is_made_of_what_ours_replaces() -> None:
-    place = "balansity.schedule_file"
+    place = "balansity.celery.schedule_file"
     replaces(SturdyScheduler, PersistentScheduler, "setup_schedule", "_destroy_open_corrupted_schedule", for_=place)
     has(PersistentScheduler, "_store", "_remove_db", "_open_schedule", "schedule", "known_suffixes", for_=place)
     uses(PersistentScheduler._remove_db, ["known_suffixes", "schedule_filename"], for_=place)  # type: ignore[attr-defined]

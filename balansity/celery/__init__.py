@@ -1,4 +1,4 @@
-"""The Celery application. Its settings live in `balansity.settings` under `CELERY_`."""
+"""The Celery application. Its settings are in `balansity/settings/queues.py`, under `CELERY_`."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ def keep_django_logging(**_: Any) -> None:
 def keep_worker_without_broker(**_: Any) -> None:
     """Stop a worker from ending together with its broker."""
     # Here and not above: web processes load this module as well, and know no broker.
-    from balansity.lost_broker import survive_lost_broker  # noqa: PLC0415
+    from balansity.celery.lost_broker import survive_lost_broker  # noqa: PLC0415
 
     survive_lost_broker()
 
