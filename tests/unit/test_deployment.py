@@ -221,7 +221,7 @@ def test_a_worker_with_lines_of_its_own_keeps_to_them(fresh_lines: AMQP) -> None
 def test_a_worker_is_given_the_time_to_finish_its_longest_task() -> None:
     grace = re.search(r"^    stop_grace_period: (\d+)s$", service("worker"), re.MULTILINE)
     limits = {name: default for name, default in readings() if name.endswith("_TASK_TIME_LIMIT")}
-    assert limits.keys() == {"EMAIL_TASK_TIME_LIMIT", "PAYMENT_TASK_TIME_LIMIT", "REPORT_TASK_TIME_LIMIT"}
+    assert limits.keys() >= {"EMAIL_TASK_TIME_LIMIT", "PAYMENT_TASK_TIME_LIMIT", "REPORT_TASK_TIME_LIMIT"}
     assert grace
     assert int(grace[1]) >= max(int(str(limit)) for limit in limits.values()) + BUNDLE_SECONDS + 5
 
