@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reports.api import ReportFileView, ReportsView, ReportView
+from reports.api.views import ReportFileView, ReportsView, ReportView
 
 urlpatterns = [
     path("reports", ReportsView.as_view(), name="reports"),

@@ -18,10 +18,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from reports.api.serializers import NewReportSerializer, ReportSerializer
 from reports.making.asking import request_report
 from reports.models import Kind, Report, RequestedBy
 from reports.owners import owns
-from reports.serializers import NewReportSerializer, ReportSerializer
 from reports.storage.files import file_response
 from reports.storage.links import check_token
 
