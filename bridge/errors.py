@@ -4,8 +4,24 @@ from django.db import OperationalError
 from psycopg2.errors import InsufficientPrivilege
 
 
-class BridgeError(Exception):
+class CodedError(Exception):
+    """An error that carries a code and values, for whichever face shows it to word in the language of its readers.
+
+    `code` is stable snake_case. `values` are what a sentence about the error names: ids and amounts, never people. The
+    text is for logs and for the history on a message; without one it is the code and the values.
+    """
+
+    code = "error"
+
+    def __init__(self, text: str = "", **values: object) -> None:
+        super().__init__(text or " ".join([self.code, *(f"{name}={value}" for name, value in values.items())]))
+        self.values = values
+
+
+class BridgeError(CodedError):
     """Base of everything this package raises."""
+
+    code = "bridge_error"
 
 
 class PermanentError(BridgeError):

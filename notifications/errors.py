@@ -1,8 +1,12 @@
 """Errors of this package. Permanent ones are the bridge's `PermanentError` and its kinds, and `DuplicateMessage`."""
 
+from bridge.errors import CodedError
 
-class NotificationsError(Exception):
+
+class NotificationsError(CodedError):
     """Base of what this package raises itself."""
+
+    code = "notifications_error"
 
 
 class DeliveryDeferred(NotificationsError):

@@ -9,6 +9,7 @@ from bridge.rights import register_need
 class PaymentsConfig(AppConfig):
     name = "payments"
     verbose_name = _("Payments")
+    api_exception = "payments.api.problems.api_exception"
 
     def ready(self) -> None:
         # Models, and with them the journal, can only be imported once Django has loaded all apps.

@@ -6,13 +6,17 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, connection, transaction
 
+from payments.errors import PaymentError
+
 MOST_CHARACTERS = 200
 # What a trigger says may quote the row that it did not like.
 _PERSONAL = re.compile(r"[^\s@'\"(]+@[^\s@'\")]+|(?<![\w-])\+?\d(?:[\s()-]*\d){9,14}(?![\w-])")
 
 
-class ForeignRefusal(Exception):
+class ForeignRefusal(PaymentError):
     """The database did not take a write to a foreign table; the text says why, without a person's data."""
+
+    code = "foreign_refusal"
 
 
 @contextmanager

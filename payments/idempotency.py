@@ -16,8 +16,8 @@ from typing import Any
 from django.db import Error, connection
 from django.utils import timezone
 
+from payments.errors import IdempotencyKeyReused, RequestInFlight
 from payments.models import IdempotencyKey
-from payments.problems import IdempotencyKeyReused, RequestInFlight
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from payments.errors import PaymentError
+from payments.errors import InvalidOrder, OrderFault
 from payments.minutes import minute_of
 from payments.states import OrderKind
 
@@ -17,14 +17,6 @@ DEEPEST = 8
 LONGEST_TIME = 40
 YEARS = range(2000, 2200)
 _APPOINTMENT_KEYS = ("appointment_type_id", "appointment_id", "scheduled_at", "profile_id")
-
-
-class InvalidOrder(PaymentError):
-    """The metadata is no order. `code` is stable, the text an English sentence for whoever sent it."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +47,22 @@ def parse_order(metadata: object) -> Order:
         return _package(known)
     if kind == OrderKind.APPOINTMENT:
         return _appointment(known)
-    raise InvalidOrder("unknown_order_type", f"metadata.type must be one of {', '.join(OrderKind.values)}")
+    raise InvalidOrder(OrderFault.UNKNOWN_TYPE, known=", ".join(OrderKind.values))
 
 
 def storable_metadata(metadata: object) -> dict[str, Any]:
     """Return the metadata as a jsonb column can hold it. Raises `InvalidOrder` for what is too large or no object."""
     if not isinstance(metadata, dict):
-        raise InvalidOrder("invalid_metadata", "metadata must be a JSON object")
+        raise InvalidOrder(OrderFault.NOT_AN_OBJECT)
     stored: dict[str, Any] = _storable(metadata, DEEPEST)
     if len(json.dumps(stored, ensure_ascii=False).encode()) > MOST_BYTES:
-        raise InvalidOrder("metadata_too_large", f"metadata has more than {MOST_BYTES} bytes")
+        raise InvalidOrder(OrderFault.TOO_LARGE, most=MOST_BYTES)
     return stored
 
 
 def _storable(value: Any, depth: int) -> Any:
     if depth == 0:
-        raise InvalidOrder("invalid_metadata", f"metadata is nested more than {DEEPEST} deep")
+        raise InvalidOrder(OrderFault.TOO_DEEP, most=DEEPEST)
     match value:
         case dict():
             return {key: _storable(item, depth - 1) for key, item in value.items()}
@@ -80,7 +72,7 @@ def _storable(value: Any, depth: int) -> Any:
             # Our parser makes these of numbers with a point; nothing that money depends on is among them.
             number = float(value)
             if not math.isfinite(number):
-                raise InvalidOrder("invalid_metadata", "metadata has a number out of range")
+                raise InvalidOrder(OrderFault.NUMBER_OUT_OF_RANGE)
             return number
         case _:
             return value
@@ -90,7 +82,7 @@ def _package(known: dict[str, Any]) -> Order:
     _refuse(known, _APPOINTMENT_KEYS, OrderKind.PACKAGE)
     package_id = _uuid(known, "package_id")
     if package_id is None:
-        raise InvalidOrder("package_missing", "metadata.package_id is missing")
+        raise InvalidOrder(OrderFault.PACKAGE_MISSING)
     return Order(OrderKind.PACKAGE, package_id=package_id)
 
 
@@ -99,10 +91,9 @@ def _appointment(known: dict[str, Any]) -> Order:
     type_id, booked = _uuid(known, "appointment_type_id"), _uuid(known, "appointment_id")
     start = _time(known, "scheduled_at")
     if type_id is None:
-        raise InvalidOrder("appointment_type_missing", "metadata.appointment_type_id is missing")
+        raise InvalidOrder(OrderFault.APPOINTMENT_TYPE_MISSING)
     if booked is None and start is None:
-        text = "metadata needs scheduled_at for a new consultation, or appointment_id of a booked one"
-        raise InvalidOrder("scheduled_at_missing", text)
+        raise InvalidOrder(OrderFault.START_MISSING)
     return Order(
         OrderKind.APPOINTMENT,
         appointment_type_id=type_id,
@@ -117,7 +108,7 @@ def _refuse(known: dict[str, Any], keys: tuple[str, ...], kind: OrderKind) -> No
     """A second thing in the same order would be paid and not given."""
     for key in keys:
         if known.get(key) is not None:
-            raise InvalidOrder("ambiguous_order", f"metadata.{key} does not belong to an order of type {kind.value}")
+            raise InvalidOrder(OrderFault.AMBIGUOUS, key=key, kind=kind.value)
 
 
 def _uuid(known: dict[str, Any], key: str) -> uuid.UUID | None:
@@ -130,7 +121,7 @@ def _uuid(known: dict[str, Any], key: str) -> uuid.UUID | None:
         parsed = None
     # Python also takes braces, URNs and digits without hyphens.
     if parsed is None or str(parsed) != str(raw).lower():
-        raise InvalidOrder("invalid_metadata", f"metadata.{key} must be a UUID")
+        raise InvalidOrder(OrderFault.NO_UUID, key=key)
     return parsed
 
 
@@ -144,7 +135,5 @@ def _time(known: dict[str, Any], key: str) -> datetime | None:
         parsed = None
     # Far from the ends of the calendar, so that it can be shown in any time zone.
     if parsed is None or parsed.tzinfo is None or parsed.year not in YEARS:
-        raise InvalidOrder(
-            "invalid_metadata", f"metadata.{key} must be a time with its zone, like 2026-11-23T14:30:00Z"
-        )
+        raise InvalidOrder(OrderFault.NO_TIME_WITH_ZONE, key=key)
     return minute_of(parsed)

@@ -7,13 +7,9 @@ from functools import cache
 from django.conf import settings
 
 from bridge.bulkhead import Crowded, waiting_for
-from payments.errors import PaymentError
+from payments.errors import ProviderNotConfigured
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Unavailable
-
-
-class ProviderNotConfigured(PaymentError):
-    """YUKASSA_SHOP_ID and YUKASSA_SECRET_KEY are not set."""
 
 
 def provider() -> YooKassaClient:

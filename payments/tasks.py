@@ -15,8 +15,8 @@ from payments import idempotency
 from payments.checking import due, held, reconcile
 from payments.checking.apply import apply_observation
 from payments.checking.ask import observe_payment, was_checked_since
+from payments.errors import ProviderNotConfigured
 from payments.ledger import attention
-from payments.provider import ProviderNotConfigured
 from payments.queue import QUEUE, ProcessingRequest
 from payments.states import Door
 from payments.webhook.journal import has_news, settle_notification

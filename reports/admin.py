@@ -19,9 +19,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from reports.admin_search import search_reports, with_email
 from reports.advice import advice_for
+from reports.errors import AssessmentMissing, AssessmentNotCompleted, FileUnavailable, ReportNotReady
 from reports.making.asking import request_report
 from reports.models import Kind, Report, RequestedBy
-from reports.problems import AssessmentNotFound, AssessmentUnfinished, FileUnavailable, ReportNotReady
 from reports.storage.files import file_response
 from wording.addresses import breakable_address
 
@@ -144,9 +144,9 @@ class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at 
                 kind=Kind(report.kind),
                 requested_by=RequestedBy.STAFF,
             )
-        except AssessmentNotFound:
+        except AssessmentMissing:
             self.message_user(request, _("There is no such check-up of this client."), messages.ERROR)
-        except AssessmentUnfinished:
+        except AssessmentNotCompleted:
             self.message_user(request, _("The check-up is not completed."), messages.ERROR)
         else:
             self.log_change(request, report, _("Generated again."))

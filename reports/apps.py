@@ -11,6 +11,7 @@ from notifications.writing.links import register_report_links
 class ReportsConfig(AppConfig):
     name = "reports"
     verbose_name = _("Reports")
+    api_exception = "reports.api.problems.api_exception"
 
     def ready(self) -> None:
         # Models, and with them the journal, can only be imported once Django has loaded all apps.

@@ -1,12 +1,15 @@
 """Which problem an exception is. DRF's views ask here, and the boundary for everything that is none of them."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
+from django.apps import apps
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpResponse
+from django.utils.module_loading import import_string
 from rest_framework import exceptions
 
 from balansity.api.exceptions import PayloadTooLarge, ServiceUnavailable
@@ -26,9 +29,21 @@ def answer_exception(exc: Exception, context: dict[str, Any]) -> HttpResponse | 
 
     A subclass of `APIException` is told with its own `status_code`, code and detail; `retry_after`, in seconds, is
     honoured when it has one. With a `counted_as` the request is counted under that scope instead of the view's.
+    An error of a package is told as that package says: its `AppConfig` names the function as `api_exception`.
     """
-    problem = problem_for(_recounted(exc, context))
+    problem = problem_for(_recounted(_worded(exc), context))
     return problem.response() if problem else None
+
+
+def _worded(exc: Exception) -> Exception:
+    """What the package that raised it tells callers about an error of its own, or the error as it is."""
+    return next(filter(None, (word(exc) for word in _wordings())), exc)
+
+
+@cache
+def _wordings() -> list[Callable[[Exception], exceptions.APIException | None]]:
+    # By path: the processes that serve no HTTP load the apps as well.
+    return [import_string(path) for app in apps.get_app_configs() if (path := getattr(app, "api_exception", None))]
 
 
 def _recounted(exc: Exception, context: dict[str, Any]) -> Exception:
@@ -44,6 +59,7 @@ def _recounted(exc: Exception, context: dict[str, Any]) -> Exception:
 
 def problem_for(exc: Exception) -> Problem | None:
     """Return what to tell the caller, or `None` for an error that nobody foresaw."""
+    exc = _worded(exc)
     match exc:
         case exceptions.APIException():
             return _api_problem(exc)

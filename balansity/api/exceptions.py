@@ -1,4 +1,4 @@
-"""Errors that the foundation itself raises. Domain packages bring their own subclasses of `APIException`."""
+"""Errors that the foundation itself raises. Domain packages word their own: `api_exception` of their `AppConfig`."""
 
 from rest_framework.exceptions import APIException
 

@@ -3,8 +3,7 @@
 from django.utils.translation import gettext as _
 
 from bridge.rights import RowsHidden
-from payments.errors import PaymentError, PaymentMissing, ProviderMismatch
-from payments.provider import ProviderNotConfigured
+from payments.errors import PaymentError, PaymentMissing, ProviderMismatch, ProviderNotConfigured
 from payments.yookassa.errors import Rejected, Unavailable, YooKassaError
 
 # What asking YooKassa about a payment may raise.

@@ -24,8 +24,8 @@ from payments.api.serializers import (
 )
 from payments.buying.create import Caller, create_payment, is_over
 from payments.buying.verify import verify_payment
+from payments.errors import PaymentFinished, PaymentNotFound
 from payments.models import Payment
-from payments.problems import PaymentFinished, PaymentNotFound
 from payments.selectors import payments_of
 
 _PROVIDER = "`provider_rejected`: YooKassa refused the request, staff are told."

@@ -15,8 +15,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bridge.trace import current_trace_id
+from payments.api.problems import TOLD, api_exception
+from payments.errors import InvalidIdempotencyKey
 from payments.idempotency import Answer, Claim, claim_key, keep_answer, release_key
-from payments.problems import InvalidIdempotencyKey
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -42,10 +43,11 @@ class IdempotentView(APIView):
         try:
             response = work()
             keep_answer(claim, Answer(response.status_code, json.loads(JSONRenderer().render(response.data))))
-        except APIException as error:
-            if error.status_code < 500:
+        except TOLD as error:
+            told = api_exception(error) or error
+            if isinstance(told, APIException) and told.status_code < 500:
                 # The handler that the settings name answers in JSON, and for each error of the API.
-                refused = self.get_exception_handler()(error, self.get_exception_handler_context())
+                refused = self.get_exception_handler()(told, self.get_exception_handler_context())
                 if refused is not None:
                     keep_answer(claim, Answer(refused.status_code, json.loads(refused.content)))
             raise

@@ -14,8 +14,6 @@ from rest_framework.views import APIView
 from payments.api.documentation import CSRF, IDEMPOTENCY, KEY_PROBLEMS, REUSED, problems
 from payments.api.idempotent import HEADER, IdempotentView
 from payments.api.serializers import AcceptedRefundSerializer, NewRefundSerializer, RefundSerializer
-from payments.errors import PaymentMissing, RefundRefused
-from payments.problems import PaymentNotFound, RefundNotPossible
 from payments.refunds.refunds import request_refund
 from payments.states import Door
 
@@ -61,16 +59,11 @@ class RefundPaymentView(IdempotentView):
 def _refund(request: Request, payment_id: uuid.UUID, refund_id: uuid.UUID | None) -> Response:
     asked = NewRefundSerializer(data=request.data)
     asked.is_valid(raise_exception=True)
-    try:
-        refund = request_refund(
-            payment_id=payment_id,
-            actor_id=request.user.pk,
-            door=Door.STAFF,
-            refund_id=refund_id,
-            **asked.validated_data,
-        )
-    except PaymentMissing as error:
-        raise PaymentNotFound from error
-    except RefundRefused as error:
-        raise RefundNotPossible(str(error)) from error
+    refund = request_refund(
+        payment_id=payment_id,
+        actor_id=request.user.pk,
+        door=Door.STAFF,
+        refund_id=refund_id,
+        **asked.validated_data,
+    )
     return Response({"refund": RefundSerializer(refund).data}, HTTP_202_ACCEPTED)

@@ -8,9 +8,10 @@ from decimal import Decimal
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from payments.errors import InvalidOrder
 from payments.minutes import within_minute
 from payments.models import Checkout, Payment
-from payments.orders import InvalidOrder, Order, parse_order
+from payments.orders import Order, parse_order
 from payments.states import OPEN, PaymentStatus
 
 # How old a row of the front end may be: it writes the row a moment before it calls us.

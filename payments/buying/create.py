@@ -18,23 +18,21 @@ from payments.buying.order_checks import check_order, check_price
 from payments.buying.request_body import payment_request
 from payments.checking.apply import record_created, record_refused, record_unanswered, sync_payment
 from payments.checking.schedule import STEPS
-from payments.errors import PaymentMissing, ProviderMismatch
+from payments.errors import (
+    OrderFault,
+    OrderRefused,
+    PaymentFinished,
+    PaymentMissing,
+    PaymentNotStored,
+    ProviderMismatch,
+    UnknownCustomer,
+)
 from payments.foreign import ForeignRefusal, foreign_write
 from payments.ledger.locks import lock_customer
 from payments.ledger.timeline import record_event
 from payments.models import Checkout, Payment, User
-from payments.orders import InvalidOrder, parse_order, storable_metadata
-from payments.problems import (
-    OrderRefused,
-    PaymentFinished,
-    PaymentMismatch,
-    PaymentNotStored,
-    PaymentsNotConfigured,
-    ProviderRejected,
-    ProviderUnavailable,
-    UnknownCustomer,
-)
-from payments.provider import ProviderNotConfigured, provider
+from payments.orders import parse_order, storable_metadata
+from payments.provider import provider
 from payments.receipts import TaxRules, receipt_contact
 from payments.states import Attention, Door, EventKind, ProviderStatus
 from payments.yookassa.client import YooKassaClient
@@ -68,16 +66,10 @@ class Started:
 def create_payment(*, caller: Caller, amount: Decimal, currency: str, metadata: object) -> Started:
     """Start a payment, or return the one that was started for the same order a moment ago.
 
-    Raises the problems of `payments.problems`. After `ProviderUnavailable` the same call finishes what was begun.
+    Raises errors of `payments.errors` and of the adapter. After `Unavailable` the same call finishes what was begun.
     """
-    try:
-        stored, order = storable_metadata(metadata), parse_order(metadata)
-    except InvalidOrder as error:
-        raise OrderRefused("metadata", error.code, str(error)) from error
-    try:
-        client = provider()
-    except ProviderNotConfigured as error:
-        raise PaymentsNotConfigured from error
+    stored, order = storable_metadata(metadata), parse_order(metadata)
+    client = provider()
     purchase = Purchase(caller.id, order, amount, currency)
     while True:
         checkout, is_new = _begin(purchase, caller, stored)
@@ -96,10 +88,7 @@ def is_over(payment_id: uuid.UUID) -> bool:
     checkout = Checkout.objects.filter(
         pk=payment_id, payment__user_id=F("user_id"), provider_status__in=STILL_PAYABLE
     ).first()
-    try:
-        return checkout is None or _is_dead(checkout)
-    except ProviderNotConfigured as error:
-        raise PaymentsNotConfigured from error
+    return checkout is None or _is_dead(checkout)
 
 
 def _is_dead(checkout: Checkout) -> bool:
@@ -110,19 +99,15 @@ def _is_dead(checkout: Checkout) -> bool:
     """
     try:
         sync_payment(checkout.pk, door=Door.API)
-    except Unavailable as error:
+    except Unavailable:
         if timezone.now() - checkout.created_at < DOUBLE_CLICK:
             return False
-        raise ProviderUnavailable(retry_after=error.retry_after) from error
+        raise
     except PaymentMissing as error:
         raise PaymentFinished from error
-    except ProviderMismatch as error:
-        raise PaymentMismatch from error
-    except Rejected as error:
-        raise ProviderRejected from error
     checkout.refresh_from_db()
     if checkout.attention == Attention.MISMATCH:
-        raise PaymentMismatch
+        raise ProviderMismatch(payment=checkout.pk)
     if checkout.provider_status in HOLDING_PAYERS_MONEY:
         raise PaymentFinished
     return checkout.provider_status not in STILL_PAYABLE
@@ -148,8 +133,7 @@ def _begin(purchase: Purchase, caller: Caller, metadata: dict[str, Any]) -> tupl
 def _request_parts(customer: User, caller: Caller) -> dict[str, Any]:
     contact = receipt_contact(emails=(customer.email, caller.email), phone=customer.phone)
     if contact is None:
-        text = "the receipt needs an e-mail address or a telephone number in the customer's account"
-        raise OrderRefused("receipt", "receipt_contact_missing", text)
+        raise OrderRefused(OrderFault.RECEIPT_CONTACT_MISSING, "receipt")
     return {"contact": contact, "taxes": TaxRules(settings.YUKASSA_VAT_CODE, settings.YUKASSA_TAX_SYSTEM_CODE)}
 
 
@@ -219,17 +203,17 @@ def _ask_for_token(client: YooKassaClient, checkout: Checkout) -> str:
         created = client.create_payment(checkout.request_body or {}, key=str(checkout.pk))
     except Rejected as error:
         record_refused(checkout.pk, error, door=Door.API)
-        raise ProviderRejected from error
+        raise
     except Unavailable as error:
         _note_unanswered(checkout, error)
-        raise ProviderUnavailable(retry_after=error.retry_after) from error
+        raise
     row = record_created(checkout.pk, created, door=Door.API)
     if row.was_deleted:
         # Meanwhile. Without the token nobody pays for what has no row.
         raise PaymentFinished
     checkout.refresh_from_db(fields=["external_id", "confirmation_token"])
     if checkout.external_id != created.id:
-        raise PaymentMismatch
+        raise ProviderMismatch(payment=checkout.pk)
     if not checkout.confirmation_token:
         raise PaymentFinished
     return checkout.confirmation_token

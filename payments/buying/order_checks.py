@@ -8,16 +8,17 @@ from django.utils import timezone
 
 from payments.consultations.booking import own_rows
 from payments.consultations.places import HOLDING_SLOT, booked_at, has_no_place, is_full, is_given, kept_at, may_be_of
-from payments.models import Appointment, AppointmentType, Package, Profile
-from payments.orders import Order
-from payments.problems import (
+from payments.errors import (
     AlreadyPaid,
     AppointmentClosed,
     AppointmentNotFound,
+    OrderFault,
     OrderRefused,
     ProfileNotFound,
     SlotTaken,
 )
+from payments.models import Appointment, AppointmentType, Package, Profile
+from payments.orders import Order
 from payments.states import OrderKind
 
 
@@ -26,11 +27,10 @@ def check_price(order: Order, amount: Decimal) -> None:
     price = _price(order)
     if price is None:
         if order.kind == OrderKind.PACKAGE:
-            raise OrderRefused("metadata.package_id", "unknown_package", "this package is not on sale")
-        text = "this kind of consultation is not on sale"
-        raise OrderRefused("metadata.appointment_type_id", "unknown_appointment_type", text)
+            raise OrderRefused(OrderFault.UNKNOWN_PACKAGE, "metadata.package_id")
+        raise OrderRefused(OrderFault.UNKNOWN_APPOINTMENT_TYPE, "metadata.appointment_type_id")
     if price != amount:
-        raise OrderRefused("amount", "amount_mismatch", f"the price is {price}")
+        raise OrderRefused(OrderFault.OTHER_PRICE, "amount", price=price)
 
 
 def _price(order: Order) -> Decimal | None:
@@ -43,7 +43,7 @@ def _price(order: Order) -> Decimal | None:
 
 
 def check_order(order: Order, user_id: uuid.UUID) -> None:
-    """Raise the problem that keeps this customer from paying for it; what belongs to others looks like nothing."""
+    """Raise what keeps this customer from paying for it; what belongs to others looks like nothing."""
     if order.profile_id is not None and not Profile.objects.filter(pk=order.profile_id, user_id=user_id).exists():
         raise ProfileNotFound
     if order.appointment_id is not None:
@@ -61,8 +61,7 @@ def _check_booked(order: Order, appointment_id: uuid.UUID, user_id: uuid.UUID) -
     if booked.status not in HOLDING_SLOT:
         raise AppointmentClosed
     if booked.appointment_type_id != order.appointment_type_id:
-        text = "the booked consultation is of another kind"
-        raise OrderRefused("metadata.appointment_type_id", "appointment_type_mismatch", text)
+        raise OrderRefused(OrderFault.OTHER_APPOINTMENT_TYPE, "metadata.appointment_type_id")
     if _is_kept_for(booked):
         raise AlreadyPaid
     _check_rivals(booked)
@@ -80,7 +79,7 @@ def _check_time(order: Order, user_id: uuid.UUID) -> None:
     Nothing is reserved here: the time may be taken while the payer types in a card number.
     """
     if order.scheduled_at is None or order.scheduled_at <= timezone.now():
-        raise OrderRefused("metadata.scheduled_at", "scheduled_in_the_past", "the time has passed")
+        raise OrderRefused(OrderFault.IN_THE_PAST, "metadata.scheduled_at")
     kind, start = order.appointment_type_id, order.scheduled_at
     assert kind is not None  # noqa: S101 # An order of a consultation has its kind.
     own = booked_at(kind, start).filter(user_id=user_id)

@@ -6,19 +6,11 @@ from dataclasses import dataclass
 from payments.buying.adoption import find_started, is_started
 from payments.checking.apply import sync_payment
 from payments.consultations.booking import expect_own_row
-from payments.errors import PaymentMissing, ProviderMismatch
+from payments.errors import PaymentMissing, PaymentNotFound, ProviderMismatch, ProviderNotConfigured
 from payments.models import Payment
-from payments.problems import (
-    PaymentMismatch,
-    PaymentNotFound,
-    PaymentsNotConfigured,
-    ProviderRejected,
-    ProviderUnavailable,
-)
-from payments.provider import ProviderNotConfigured
 from payments.selectors import payments_of, proven_status
 from payments.states import Door, PaymentStatus
-from payments.yookassa.errors import Rejected, Unavailable
+from payments.yookassa.errors import YooKassaError
 
 # What a row without a payment at the provider may say about itself: nothing can be gained by it.
 _HARMLESS = frozenset({PaymentStatus.FAILED, PaymentStatus.CANCELLED})
@@ -36,7 +28,7 @@ def verify_payment(*, payment_id: uuid.UUID, user_id: uuid.UUID) -> Verified:
 
     A row that nothing was started under is answered by the payment that was started for the same purchase, if there is
     one: the front end asks about the row that it inserted itself. Raises `PaymentNotFound` for what is not this
-    customer's, and the problems of a provider that does not answer.
+    customer's, and what asking the provider raises.
     """
     row = _row(payment_id, user_id)
     started = row if is_started(row) else find_started(row)
@@ -59,10 +51,10 @@ def _verify(row: Payment, user_id: uuid.UUID) -> Verified:
         sync_payment(row.pk, door=Door.API)
     except PaymentMissing:
         return Verified(PaymentStatus.PENDING, row)
-    except (ProviderMismatch, Unavailable, Rejected, ProviderNotConfigured) as error:
+    except (ProviderMismatch, YooKassaError, ProviderNotConfigured):
         if known in _FINAL:
             return Verified(known, row)
-        raise _problem(error) from error
+        raise
     row = _row(row.pk, user_id)
     return Verified(proven_status(row) or PaymentStatus.PENDING, row)
 
@@ -72,15 +64,3 @@ def _row(payment_id: uuid.UUID, user_id: uuid.UUID) -> Payment:
     if row is None:
         raise PaymentNotFound
     return row
-
-
-def _problem(error: ProviderMismatch | Unavailable | Rejected | ProviderNotConfigured) -> Exception:
-    match error:
-        case ProviderMismatch():
-            return PaymentMismatch()
-        case Unavailable():
-            return ProviderUnavailable(retry_after=error.retry_after)
-        case Rejected():
-            return ProviderRejected()
-        case ProviderNotConfigured():
-            return PaymentsNotConfigured()

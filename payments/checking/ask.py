@@ -8,9 +8,9 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from payments.errors import PaymentMissing, ProviderMismatch, UnclearClaim
+from payments.errors import InvalidOrder, PaymentMissing, ProviderMismatch, UnclearClaim
 from payments.models import Checkout, Payment, Refund
-from payments.orders import InvalidOrder, Order, parse_order
+from payments.orders import Order, parse_order
 from payments.provider import provider
 from payments.receipts import wants_refund_receipts
 from payments.states import HOLDING_MONEY, ProviderStatus, RefundStatus

@@ -26,6 +26,7 @@ from payments.consultations.places import (
     lock_place,
     may_be_of,
 )
+from payments.errors import PaymentError
 from payments.foreign import ForeignRefusal, foreign_write
 from payments.ledger.timeline import record_event
 from payments.minutes import minute_of
@@ -43,8 +44,10 @@ _WORTH_MOVING = timedelta(seconds=10)
 SHORTEST_REPEAT, LONGEST_REPEAT = timedelta(minutes=1), timedelta(hours=1)
 
 
-class NotFulfillable(Exception):
+class NotFulfillable(PaymentError):
     """What was paid for cannot be given by a machine; `again` says that it may be possible later."""
+
+    code = "not_fulfillable"
 
     def __init__(self, attention: Attention, note: str, *, again: bool = False) -> None:
         self.attention, self.again = attention, again

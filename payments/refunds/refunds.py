@@ -12,7 +12,14 @@ from django.utils import timezone
 
 from bridge.pgmq import QueueMissing
 from notifications.queue import queue_email
-from payments.errors import ReceiptImpossible, RefundRefused
+from payments.errors import (
+    MoreThanRemains,
+    NoAmount,
+    NothingToRefund,
+    NotPaid,
+    ReceiptImpossible,
+    RefundOfAnother,
+)
 from payments.foreign import ForeignRefusal, foreign_write
 from payments.ledger.attention import flag
 from payments.ledger.locks import lock_payment
@@ -74,20 +81,20 @@ def request_refund(
         made = None if refund_id is None else Refund.objects.filter(pk=refund_id).first()
         if made is not None:
             if made.payment_id != payment_id or amount not in (None, made.amount):
-                raise RefundRefused("this request was made already, for another payment or amount")
+                raise RefundOfAnother
             return made
         if checkout.provider_status != ProviderStatus.SUCCEEDED or checkout.external_id is None:
-            raise RefundRefused("only a payment that YooKassa reports as paid can be refunded")
+            raise NotPaid
         remaining = remaining_amount(checkout)
         wanted = remaining if amount is None else amount
         if remaining <= 0:
-            raise RefundRefused("nothing is left to refund: everything went back or is on its way")
+            raise NothingToRefund
         if wanted < CENT or wanted != wanted.quantize(CENT):
-            raise RefundRefused("the amount must be at least 0.01, with two decimals at most")
+            raise NoAmount
         # Every amount with its kopecks: it goes into the request, the receipt and the timeline as text.
         wanted = wanted.quantize(CENT)
         if wanted > remaining:
-            raise RefundRefused(f"at most {remaining} {checkout.currency} can still be refunded, not {wanted}")
+            raise MoreThanRemains(remaining=remaining, currency=checkout.currency, wanted=wanted)
         refund = Refund(
             id=refund_id or uuid.uuid4(),
             payment_id=payment_id,
@@ -99,10 +106,7 @@ def request_refund(
         refund.request_body = _request_body(checkout, refund)
         by_hand = needs_receipt(checkout, refund) and "receipt" not in refund.request_body
         if by_hand and not without_receipt:
-            raise ReceiptImpossible(
-                "a refund of a part needs a fiscal receipt, and the customer's account has neither an e-mail address "
-                "nor a telephone number: refund the whole sum, or refund in the admin and make the receipt by hand"
-            )
+            raise ReceiptImpossible
         refund.save(force_insert=True)
         record_event(
             payment_id,

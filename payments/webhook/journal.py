@@ -38,9 +38,13 @@ _FIND = (
 class UnknownPayment(PaymentError):
     """A notification that names no payment which could be checked; the text says why."""
 
+    code = "unknown_payment"
+
 
 class NotReplayable(PaymentError):
     """This notification cannot be processed again; the text says why."""
+
+    code = "not_replayable"
 
 
 @dataclass(frozen=True, slots=True)

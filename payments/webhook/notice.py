@@ -4,6 +4,7 @@ import json
 import re
 import uuid
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, NoReturn, Self
 
 from payments.errors import PaymentError
@@ -13,8 +14,23 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MOST_EVENT = 64
 
 
+class NoticeFault(StrEnum):
+    """What a text lacks that is no notification."""
+
+    NOT_JSON = "not_json"
+    NO_NOTIFICATION = "no_notification"
+    NO_EVENT = "no_event"
+    NO_OBJECT = "no_object"
+
+
 class InvalidNotice(PaymentError):
-    """This is no notification; the text says what it lacks."""
+    """This is no notification."""
+
+    code = "invalid_notification"
+
+    def __init__(self, fault: NoticeFault) -> None:
+        super().__init__(fault=fault)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +51,12 @@ class Notice:
         """Read a body. Raises `InvalidNotice`. Events that are new to us are fine."""
         body = _loaded(text)
         if not isinstance(body, dict) or body.get("type") != "notification":
-            raise InvalidNotice('the body must be a JSON object with "type": "notification"')
+            raise InvalidNotice(NoticeFault.NO_NOTIFICATION)
         event, found = body.get("event"), body.get("object")
         if not isinstance(event, str) or len(event) > MOST_EVENT or not _EVENT.fullmatch(event):
-            raise InvalidNotice('"event" must be a name such as payment.succeeded')
+            raise InvalidNotice(NoticeFault.NO_EVENT)
         if not isinstance(found, dict) or not (object_id := _id(found.get("id"))):
-            raise InvalidNotice('"object" must be an object with an "id"')
+            raise InvalidNotice(NoticeFault.NO_OBJECT)
         match event.partition(".")[0]:
             case "payment":
                 external_payment_id = object_id
@@ -55,7 +71,7 @@ def _loaded(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidNotice("the body is not JSON") from error
+        raise InvalidNotice(NoticeFault.NOT_JSON) from error
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from bridge.pgmq import POSTGRES_AWAY, QueueMissing
 from bridge.trace import current_trace_id
 from payments.webhook.journal import ALREADY_KNOWN
-from payments.webhook.notice import InvalidNotice, Notice
+from payments.webhook.notice import InvalidNotice, Notice, NoticeFault
 from payments.webhook.sender import (
     LOGGED_THEN_EVERY,
     MOST_LOGGED_AN_HOUR,
@@ -32,6 +32,13 @@ logger = logging.getLogger(__name__)
 
 MOST_BYTES = 64 * 1024
 RETRY_AFTER_SECONDS = 30
+
+FAULTS: dict[NoticeFault, str] = {
+    NoticeFault.NOT_JSON: "the body is not JSON",
+    NoticeFault.NO_NOTIFICATION: 'the body must be a JSON object with "type": "notification"',
+    NoticeFault.NO_EVENT: '"event" must be a name such as payment.succeeded',
+    NoticeFault.NO_OBJECT: '"object" must be an object with an "id"',
+}
 
 _strangers = HourlyCount()
 
@@ -53,8 +60,9 @@ def receive_notification(request: HttpRequest) -> HttpResponse:
     try:
         notice = Notice.parse(body)
     except InvalidNotice as error:
-        logger.warning("what YooKassa's address %s sent is no notification: %s", address, error)
-        return _problem(400, "invalid_notification", str(error))
+        why = FAULTS[error.fault]
+        logger.warning("what YooKassa's address %s sent is no notification: %s", address, why)
+        return _problem(400, error.code, why)
     return _store(address, notice, body)
 
 

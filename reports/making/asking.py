@@ -6,23 +6,23 @@ from django.db import transaction
 
 from bridge.pgmq import pgmq_queue
 from bridge.queues import OWN_PRIORITY
+from reports.errors import AssessmentMissing, AssessmentNotCompleted
 from reports.models import UNFINISHED, Kind, Report, RequestedBy, Status
 from reports.owners import find_standing
-from reports.problems import AssessmentNotFound, AssessmentUnfinished
 from reports.queue import QUEUE, ReportRequest
 
 
 def request_report(*, assessment_id: UUID, user_id: UUID, kind: Kind, requested_by: RequestedBy) -> Report:
     """Have the report made, or made again, and return its row.
 
-    While one is on its way already, that is the answer: pressing twice makes one report. Raises `AssessmentNotFound`
-    when the assessment is not this user's, `AssessmentUnfinished` when it is not completed.
+    While one is on its way already, that is the answer: pressing twice makes one report. Raises `AssessmentMissing`
+    when the assessment is not this user's, `AssessmentNotCompleted` when it is not completed.
     """
     standing = find_standing(assessment_id)
     if standing is None or standing.owner != user_id:
-        raise AssessmentNotFound
+        raise AssessmentMissing
     if not standing.is_completed:
-        raise AssessmentUnfinished
+        raise AssessmentNotCompleted
     pgmq = pgmq_queue(QUEUE)
     with transaction.atomic():
         # 0 is no message: the row is new.

@@ -28,6 +28,8 @@ MOST_ERROR_CHARACTERS = 2000
 class UploadExpired(ReportError):
     """The attempt took so long that its object counts as a leftover: it is made and stored again."""
 
+    code = "upload_expired"
+
 
 def start_report(*, message: Message, request: ReportRequest) -> Report:
     """Note that this attempt makes the report, and return its row.

@@ -8,8 +8,8 @@ from django.http import FileResponse
 from django.utils import timezone
 from django.utils.timezone import localtime
 
+from reports.errors import FileUnavailable, ReportNotReady
 from reports.models import UNFINISHED, Kind, Report
-from reports.problems import FileUnavailable, ReportNotReady
 from reports.storage.storage import StorageError, read_document
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from bridge.errors import PermanentError, Refused
 from notifications.recipients import is_address_of
+from reports.errors import LinkExpired, LinkInvalid
 from reports.models import Report
-from reports.problems import LinkExpired, LinkInvalid
 
 
 class _DatedSigner(TimestampSigner):

@@ -27,17 +27,25 @@ UPLOAD_MARGIN = timedelta(minutes=10)
 class StorageError(ReportError):
     """Base of what goes wrong with the storage."""
 
+    code = "storage_error"
+
 
 class StorageUnavailable(StorageError):
     """The storage cannot be reached, is overloaded, lost what it was given or refuses our key: worth a repeat."""
+
+    code = "storage_unavailable"
 
 
 class StorageRefused(StorageError, PermanentError):
     """The storage wants none of it: no such bucket, a file that is too large. Repeating cannot help."""
 
+    code = "storage_refused"
+
 
 class ObjectMissing(StorageError, FileNotFoundError):
     """There is no object with this key."""
+
+    code = "object_missing"
 
 
 class LocalStorage(FileSystemStorage):

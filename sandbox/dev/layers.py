@@ -47,6 +47,7 @@ def contracts(checkout: Path = CHECKOUT) -> str:
         {"name": "No circles among the rooms of any package", "type": "acyclic_siblings", "ancestors": roots},
         *(_inside(checkout, name) for name in found if name not in ABOVE),
         *_adapters(checkout, domain),
+        _framework([name for name in found if name != "sandbox"]),
     ]
     return "\n".join(
         [
@@ -86,6 +87,20 @@ def _adapters(checkout: Path, domain: list[str]) -> Iterator[Contract]:
                 "source_modules": [f"{package}.{adapter}"],
                 "forbidden_modules": ["django", "rest_framework", *BELOW[: BELOW.index("bridge") + 1], *ours],
             }
+
+
+def _framework(ours: list[str]) -> Contract:
+    """Services raise errors of their own; what HTTP makes of them is said in the rooms of the API alone."""
+    known = ["rest_framework", "drf_spectacular"]
+    return {
+        "name": "Only the rooms of the API know Django REST framework",
+        "type": "forbidden",
+        "source_modules": ours,
+        "forbidden_modules": known,
+        "allow_indirect_imports": "True",
+        "ignore_imports": [f"*.api.* -> {framework}" for framework in known],
+        "unmatched_ignore_imports_alerting": "none",
+    }
 
 
 def _modules(package: Path) -> Iterator[str]:

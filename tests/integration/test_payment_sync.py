@@ -14,7 +14,7 @@ from freezegun import freeze_time
 from bridge.errors import PermanentError
 from payments.checking.apply import record_refused, sync_payment
 from payments.checking.ask import was_checked_since
-from payments.errors import PaymentMissing, ProviderMismatch, RefundRefused
+from payments.errors import NotPaid, PaymentMissing, ProviderMismatch, RefundRefused
 from payments.ledger.attention import clear_attention
 from payments.minutes import minute_of
 from payments.models import (
@@ -377,7 +377,7 @@ class TestRefunds:
     def test_an_unpaid_payment_is_not_refunded(self) -> None:
         checkout = start()
         sync_payment(checkout.pk, door=Door.API)
-        with pytest.raises(RefundRefused, match="only a payment"):
+        with pytest.raises(NotPaid):
             self._refund(checkout, None)
 
     def test_refunds_asked_for_at_once_never_exceed_what_was_paid(self, yookassa: YooKassaServer) -> None:

@@ -17,9 +17,9 @@ from rest_framework.test import APIRequestFactory
 
 from balansity.api.parsers import DecimalJSONParser
 from payments.api.idempotent import IdempotentView
+from payments.errors import IdempotencyKeyReused, RequestInFlight
 from payments.idempotency import KEPT_FOR, Answer, Claim, claim_key, forget_old_keys, keep_answer, release_key
 from payments.models import Checkout, IdempotencyKey, Payment
-from payments.problems import IdempotencyKeyReused, RequestInFlight
 from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.acceptance.waiting import wait_until
 from tests.payment_calls import Catalogue, Customer, at_once, at_yookassa, make_catalogue

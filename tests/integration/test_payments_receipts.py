@@ -121,7 +121,7 @@ def test_where_no_receipt_can_be_made_staff_are_told_before_anything_is_sent(
 ) -> None:
     checkout = taken_over(shop)
     User.objects.filter(pk=checkout.user_id).update(email=None, phone=None)
-    with pytest.raises(ReceiptImpossible, match="neither an e-mail address nor a telephone number"):
+    with pytest.raises(ReceiptImpossible):
         refund(checkout, "100.00")
     assert not Refund.objects.exists()
     made = refund(checkout, "100.00", without_receipt=True)

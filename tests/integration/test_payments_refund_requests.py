@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from payments.checking.apply import apply_observation, sync_payment
 from payments.checking.ask import Observation, observe_payment
-from payments.errors import RefundRefused
+from payments.errors import RefundOfAnother
 from payments.ledger.attention import open_marks
 from payments.models import Checkout, PaymentEvent, Refund
 from payments.provider import provider
@@ -75,7 +75,7 @@ def test_a_request_that_was_made_already_is_not_made_for_another_payment_or_amou
     other, key = pay(shop, catalogue), uuid.uuid4()
     made = ask(paid, "100.00", key)
     for checkout, amount in ((other, "100.00"), (other, None), (paid, "100.01"), (paid, "4500.00")):
-        with pytest.raises(RefundRefused, match="was made already, for another payment or amount"):
+        with pytest.raises(RefundOfAnother):
             ask(checkout, amount, key)
     assert ask(paid, "100.00", key) == ask(paid, None, key) == made
     assert Refund.objects.get().amount == Decimal("100.00")

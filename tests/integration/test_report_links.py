@@ -10,9 +10,9 @@ from freezegun import freeze_time
 from pytest_django import Settings
 
 from bridge.errors import PermanentError, Refused
+from reports.errors import LinkExpired, LinkInvalid
 from reports.making.asking import request_report
 from reports.models import Kind, RequestedBy
-from reports.problems import LinkExpired, LinkInvalid
 from reports.storage.links import check_token, make_file_url, make_recipients_link
 from tests.report_deliveries import ANNA, ARTYOM_CHECKUP, IGOR, MARIA_CHECKUP, make, set_email
 

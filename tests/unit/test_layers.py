@@ -14,6 +14,7 @@ FILES = {
     "notifications/apps.py": "from bridge import queues",
     "payments/apps.py": "import payments.buying.create",
     "payments/models.py": "",
+    "payments/api/views.py": "import rest_framework.views",
     "payments/admin.py": "from payments.buying import create",
     "payments/buying/create.py": "from payments import models",
     "payments/checking/ask.py": "import notifications.apps",
@@ -46,6 +47,7 @@ def write(checkout: Path, name: str, text: str) -> None:
         pytest.param("payments/tips.py", "import payments.admin", id="a new module of a package knows a page"),
         pytest.param("payments/models.py", "import payments.checking.ask", id="a model knows what is done with it"),
         pytest.param("payments/checking/ask.py", "import payments.gifts.send", id="two rooms know each other"),
+        pytest.param("payments/tips.py", "import rest_framework.status", id="a service knows the framework of the API"),
     ],
 )
 def test_what_breaks_a_layer_fails(checkout: Path, name: str, text: str) -> None:

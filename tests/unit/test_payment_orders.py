@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from payments.orders import DEEPEST, InvalidOrder, Order, parse_order, storable_metadata
+from payments.errors import InvalidOrder
+from payments.orders import DEEPEST, Order, parse_order, storable_metadata
 from payments.states import OrderKind
 
 KIND = "e0000000-0000-4000-8000-000000000002"
