@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
@@ -19,7 +20,8 @@ from bridge.message import Reason
 from bridge.models import BridgeProcess, QueueOverview
 from bridge.pgmq import FailedMessage, QueueMissing, pgmq_queue
 from bridge.queues import registry
-from bridge.requeue import requeue_message
+from bridge.reasons import FailureReason
+from bridge.requeue import DidNotFail, NoSuchMessage, RequeuedBefore, StillQueued, requeue_message
 from bridge.status import read_status
 from wording.masking import mask_tokens
 
@@ -27,13 +29,15 @@ PAGE = 50
 # Of each body; whoever needs all of it asks the database.
 MOST_CHARACTERS = 20_000
 
-REASONS = {
-    Reason.RETRIES_EXHAUSTED: gettext_lazy("all attempts failed"),
-    Reason.PERMANENT_ERROR: gettext_lazy("repeating cannot help"),
-    Reason.INVALID_MESSAGE: gettext_lazy("the message is unusable"),
-    Reason.WORKER_LOST: gettext_lazy("the worker died each time"),
-    Reason.REFUSED: gettext_lazy("our rules forbid it"),
+# Why a message was not put back, and nothing happened to it.
+NOT_PUT_BACK: dict[type[BridgeError], str | Promise] = {
+    StillQueued: gettext_lazy("Message № %(msg_id)s is still in the queue: only what failed for good is put back."),
+    NoSuchMessage: gettext_lazy("There is no message № %(msg_id)s in the archive any more."),
+    RequeuedBefore: gettext_lazy("Message № %(msg_id)s was put back before, as № %(requeued_as)s."),
+    DidNotFail: gettext_lazy("Message № %(msg_id)s did not fail, so it is not put back."),
+    QueueMissing: gettext_lazy("The queue %(name)s does not exist in the database."),
 }
+_OTHER = gettext_lazy("That did not work (%(code)s). Show this to the developers.")
 
 
 @admin.register(QueueOverview)
@@ -106,7 +110,7 @@ class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
             try:
                 requeue_message(queue=queue, msg_id=int(msg_id))
             except BridgeError as error:
-                messages.warning(request, str(error))
+                messages.warning(request, why_not_put_back(error, queue))
             else:
                 done += 1
         text = ngettext("%(count)s message was put back.", "%(count)s messages were put back.", done) % {"count": done}
@@ -151,13 +155,18 @@ class BridgeProcessAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
         return moment(process.stopped_at)
 
 
+def why_not_put_back(error: BridgeError, queue: str) -> str:
+    text = next((NOT_PUT_BACK[kind] for kind in type(error).__mro__ if kind in NOT_PUT_BACK), _OTHER)
+    return str(text) % {"code": error.code, "name": queue, **error.values}
+
+
 def _is_id(text: str) -> bool:
     """Whether it can be a bigint; the length keeps numbers of thousands of digits away from `int`."""
     return text.isdecimal() and len(text) <= 18
 
 
 def _row(failed: FailedMessage) -> dict[str, Any]:
-    reason = REASONS[Reason(failed.reason)] if failed.reason in [*Reason] else failed.reason
+    reason = FailureReason(failed.reason).label if failed.reason in FailureReason.values else failed.reason
     body = _("too large to be shown") if failed.text is None else mask_tokens(failed.text)
     return {"message": failed, "reason": reason, "body": body}
 

@@ -14,7 +14,25 @@ logger = logging.getLogger(__name__)
 
 
 class NotRequeueable(BridgeError):
-    """The message is not in the archive, did not fail, or was put back before."""
+    """This message cannot be put back; the kind says why. The text is for the command line."""
+
+    code = "not_requeueable"
+
+
+class StillQueued(NotRequeueable):
+    """The message has not ended yet."""
+
+
+class NoSuchMessage(NotRequeueable):
+    """The message is neither in the queue nor in its archive."""
+
+
+class RequeuedBefore(NotRequeueable):
+    """The message was put back already, as message `requeued_as`."""
+
+
+class DidNotFail(NotRequeueable):
+    """The message ended well, or somebody else archived it."""
 
 
 def requeue_message(*, queue: str, msg_id: int) -> int:
@@ -26,13 +44,15 @@ def requeue_message(*, queue: str, msg_id: int) -> int:
     with transaction.atomic():
         locked = pgmq.lock_archived(msg_id)
         if locked is None:
-            where = "is still in the queue" if pgmq.is_queued(msg_id) else "does not exist"
-            raise NotRequeueable(f"{queue} {msg_id} {where}; only messages that failed for good can be put back")
+            queued = pgmq.is_queued(msg_id)
+            kind, where = (StillQueued, "is still in the queue") if queued else (NoSuchMessage, "does not exist")
+            raise kind(f"{queue} {msg_id} {where}; only messages that failed for good can be put back", msg_id=msg_id)
         outcome, requeued_as = locked.get("outcome"), locked.get("requeued_as")
         if requeued_as is not None:
-            raise NotRequeueable(f"{queue} {msg_id} was put back before, as message {requeued_as}")
+            text = f"{queue} {msg_id} was put back before, as message {requeued_as}"
+            raise RequeuedBefore(text, msg_id=msg_id, requeued_as=requeued_as)
         if outcome != Outcome.FAILED:
-            raise NotRequeueable(f"{queue} {msg_id} did not fail (outcome: {outcome or 'not recorded'})")
+            raise DidNotFail(f"{queue} {msg_id} did not fail (outcome: {outcome or 'not recorded'})", msg_id=msg_id)
         new_id = pgmq.copy_archived(msg_id)
         pgmq.mark_requeued(msg_id, new_id=new_id)
     return new_id

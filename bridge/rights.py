@@ -25,6 +25,8 @@ OWN_SCHEMA = "balansity"
 class RowsHidden(BridgeError):
     """Rows of a table that is needed may be hidden from us: to be repeated, and nothing to be concluded from."""
 
+    code = "rows_hidden"
+
 
 @dataclass(frozen=True, slots=True)
 class Need:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from notifications.admin_preview import preview_response
-from notifications.advice import ADVICE
+from notifications.advice import ADVICE, why_not_resent
 from notifications.errors import NotResendable
 from notifications.mail_log import ASKED_BEFORE
 from notifications.models import EmailMessage, Status
@@ -222,7 +222,7 @@ class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
             try:
                 numbers.append(send_again(row))
             except NotResendable as refusal:
-                self.message_user(request, str(refusal), messages.ERROR)
+                self.message_user(request, why_not_resent(refusal), messages.ERROR)
         if numbers:
             text = ngettext("%(count)s email is queued again:", "%(count)s emails are queued again:", len(numbers)) % {
                 "count": len(numbers)

@@ -1,9 +1,10 @@
-"""What staff can do about a mail that failed, by the reason."""
+"""What staff can do about a mail that failed, by the reason, and why one cannot be sent again."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from notifications.models import FailureReason
+from bridge.reasons import FailureReason
+from notifications.errors import DidNotFail, MessageForgotten, NotResendable, SentAgainBefore
 
 ADVICE: dict[str, str | Promise] = {
     FailureReason.RETRIES_EXHAUSTED: gettext_lazy(
@@ -28,3 +29,13 @@ ADVICE: dict[str, str | Promise] = {
         "Somebody removed the message from the queue. If the client still needs the email, write to them yourself."
     ),
 }
+
+NOT_RESENDABLE: dict[type[NotResendable], str | Promise] = {
+    DidNotFail: gettext_lazy("Only an email that failed can be sent again."),
+    MessageForgotten: gettext_lazy("The message of this email does not exist any more, so it cannot be sent again."),
+    SentAgainBefore: gettext_lazy("Message № %(number)s was sent again before, or is not in the archive any more."),
+}
+
+
+def why_not_resent(refusal: NotResendable) -> str:
+    return str(NOT_RESENDABLE[type(refusal)]) % refusal.values

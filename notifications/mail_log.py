@@ -9,7 +9,8 @@ from django.utils import timezone
 from bridge.errors import DuplicateMessage, Refused, TokenLost
 from bridge.message import LastError, Message, Reason
 from bridge.queues import Refusal
-from notifications.models import HOLDING_KEY, UNFINISHED, EmailMessage, FailureReason, Status
+from bridge.reasons import FailureReason
+from notifications.models import HOLDING_KEY, UNFINISHED, EmailMessage, Status
 from notifications.queue import QUEUE
 from notifications.recipients import WINDOW, check_allowance, find_unwelcome
 from notifications.sending.mailer import OutgoingEmail, Receipt, stable_message_id

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from bridge.message import Reason
+from bridge.reasons import FailureReason
 
 
 class Status(models.TextChoices):
@@ -22,22 +22,6 @@ class Status(models.TextChoices):
 UNFINISHED = (Status.SENDING, Status.RETRYING)
 # What still sends, or has sent, its mail; a failed row gives its dedupe key back.
 HOLDING_KEY = (*UNFINISHED, Status.SENT)
-
-
-class FailureReason(models.TextChoices):
-    """Why a mail failed for good: the bridge's reasons, and one of our own for a message that vanished."""
-
-    RETRIES_EXHAUSTED = "retries_exhausted", _("all attempts used up")
-    PERMANENT_ERROR = "permanent_error", _("repeating would not help")
-    INVALID_MESSAGE = "invalid_message", _("the message is unusable")
-    WORKER_LOST = "worker_lost", _("the worker died every time")
-    REFUSED = "refused", _("our rules forbid it")
-    MESSAGE_GONE = "message_gone", _("the message vanished from the queue")
-
-    @classmethod
-    def of(cls, reason: Reason) -> "FailureReason":
-        """The reason that is shown for one of the bridge's: each has one, as an outcome must always be written."""
-        return cls(reason.value) if reason.value in cls.values else cls.PERMANENT_ERROR
 
 
 class EmailMessage(models.Model):

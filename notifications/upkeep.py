@@ -13,8 +13,9 @@ from bridge.batches import one_by_one, without_message
 from bridge.message import History, Outcome
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import registry
+from bridge.reasons import FailureReason
 from bridge.rights import may_conclude, queue_tables
-from notifications.models import UNFINISHED, EmailMessage, FailureReason, Status
+from notifications.models import UNFINISHED, EmailMessage, Status
 from notifications.queue import QUEUE
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from reports.admin_search import search_reports, with_email
-from reports.advice import advice_for
+from reports.advice import advice_for, refusal_text
 from reports.errors import AssessmentMissing, AssessmentNotCompleted, FileUnavailable, ReportNotReady
 from reports.making.asking import request_report
 from reports.models import Kind, Report, RequestedBy
@@ -121,10 +121,8 @@ class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at 
             return HttpResponse(status=404)
         try:
             response = file_response(report)
-        except ReportNotReady:
-            self.message_user(request, _("This report has no document yet."), messages.ERROR)
-        except FileUnavailable:
-            self.message_user(request, _("The storage does not give the document back right now."), messages.ERROR)
+        except (ReportNotReady, FileUnavailable) as error:
+            self.message_user(request, refusal_text(error), messages.ERROR)
         else:
             # A family's report left the house: who took it must be known later.
             self.log_change(request, report, _("Downloaded."))
@@ -144,10 +142,8 @@ class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at 
                 kind=Kind(report.kind),
                 requested_by=RequestedBy.STAFF,
             )
-        except AssessmentMissing:
-            self.message_user(request, _("There is no such check-up of this client."), messages.ERROR)
-        except AssessmentNotCompleted:
-            self.message_user(request, _("The check-up is not completed."), messages.ERROR)
+        except (AssessmentMissing, AssessmentNotCompleted) as error:
+            self.message_user(request, refusal_text(error), messages.ERROR)
         else:
             self.log_change(request, report, _("Generated again."))
             text = _("The report is queued as message № %(number)s.") % {"number": queued.msg_id}

@@ -1,9 +1,11 @@
-"""What staff can do about a report that was not made, by the reason and the kind of error."""
+"""What staff read about a report that was not made or cannot be had, and what they can do, by the kind of error."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from reports.models import FailureReason, Report
+from bridge.reasons import FailureReason
+from reports.errors import AssessmentMissing, AssessmentNotCompleted, FileUnavailable, ReportError, ReportNotReady
+from reports.models import Report
 
 _BY_ERROR: dict[str, str | Promise] = {
     "NotCalculatedYet": gettext_lazy(
@@ -45,7 +47,20 @@ _BY_REASON: dict[str, str | Promise] = {
     ),
 }
 
+# What a page says when a button of it did not work.
+REFUSALS: dict[type[ReportError], str | Promise] = {
+    AssessmentMissing: gettext_lazy("There is no such check-up of this client."),
+    AssessmentNotCompleted: gettext_lazy("The check-up is not completed."),
+    ReportNotReady: gettext_lazy("This report has no document yet."),
+    FileUnavailable: gettext_lazy("The storage does not give the document back right now."),
+}
+
 
 def advice_for(report: Report) -> str | Promise:
     """Empty for a report that did not fail."""
     return _BY_ERROR.get(report.error_type) or _BY_REASON[report.reason] if report.reason else ""
+
+
+def refusal_text(error: ReportError) -> str:
+    """Raises `KeyError` for an error that no button ends in."""
+    return str(REFUSALS[type(error)])

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from bridge.message import Reason
+from bridge.reasons import FailureReason
 
 
 class Kind(models.TextChoices):
@@ -33,19 +34,15 @@ class Status(models.TextChoices):
 UNFINISHED = (Status.QUEUED, Status.RENDERING, Status.RETRYING)
 
 
-class FailureReason(models.TextChoices):
-    """Why a report failed for good: the bridge's reasons, and one of our own for a message that vanished."""
+# Nothing here is refused by a rule of ours: who asks for what is another's gets an error.
+REASONS = tuple(reason for reason in FailureReason if reason != FailureReason.REFUSED)
+_REASON_CHOICES = [(reason.value, reason.label) for reason in REASONS]
 
-    RETRIES_EXHAUSTED = "retries_exhausted", _("all attempts used up")
-    PERMANENT_ERROR = "permanent_error", _("repeating would not help")
-    INVALID_MESSAGE = "invalid_message", _("the message is unusable")
-    WORKER_LOST = "worker_lost", _("the worker died every time")
-    MESSAGE_GONE = "message_gone", _("the message vanished from the queue")
 
-    @classmethod
-    def of(cls, reason: Reason) -> "FailureReason":
-        """The reason that is shown for one of the bridge's: each has one, as an outcome must always be written."""
-        return cls(reason.value) if reason.value in cls.values else cls.PERMANENT_ERROR
+def reason_of(reason: Reason) -> FailureReason:
+    """The reason that a report shows for one of the bridge's: each has one, as an outcome must always be written."""
+    found = FailureReason.of(reason)
+    return found if found in REASONS else FailureReason.PERMANENT_ERROR
 
 
 class RequestedBy(models.TextChoices):
@@ -76,7 +73,7 @@ class Report(models.Model):
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.QUEUED)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     next_retry_at = models.DateTimeField(_("next attempt"), null=True)
-    reason = models.CharField(_("reason"), max_length=30, choices=FailureReason.choices, blank=True, default="")
+    reason = models.CharField(_("reason"), max_length=30, choices=_REASON_CHOICES, blank=True, default="")
     error = models.TextField(_("error"), blank=True, default="")
     error_type = models.CharField(_("kind of error"), max_length=200, blank=True, default="")
 
@@ -135,7 +132,7 @@ class Report(models.Model):
                 name="report_retrying_has_time",
             ),
             models.CheckConstraint(
-                condition=Q(status=Status.FAILED, reason__in=FailureReason.values)
+                condition=Q(status=Status.FAILED, reason__in=[reason.value for reason in REASONS])
                 | ~Q(status=Status.FAILED) & Q(reason=""),
                 name="report_failed_has_reason",
             ),

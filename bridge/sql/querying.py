@@ -20,6 +20,8 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,46}")
 class QueueMissing(BridgeError):
     """Postgres has no such queue: create it with `select pgmq.create('name')`."""
 
+    code = "queue_missing"
+
 
 class Querying:
     """One queue's name, and what is known of its tables.

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from bridge.rights import RowsHidden
+from payments.admin.failures import explain
 from payments.admin.fields import pretty_json
 from payments.admin.formats import SECOND_LINE, badge, breakable, moment
 from payments.admin.read_only import ReadOnlyAdmin
@@ -24,7 +25,7 @@ from payments.errors import PaymentError
 from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, ProviderNotification
 from payments.states import NotificationStatus
-from payments.webhook.journal import NotReplayable, UnknownPayment, replay_notification
+from payments.webhook.journal import replay_notification
 
 _ADVICE = {
     NotificationStatus.REFUSED: gettext_lazy(
@@ -108,7 +109,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
         try:
             number = replay_notification(notification_id=pk, actor_id=actor_id(request))
         except (PaymentError, RowsHidden) as error:
-            self.message_user(request, _why_not(error), messages.ERROR)
+            self.message_user(request, explain(error), messages.ERROR)
         else:
             self.log_change(request, row, _("Processed again."))
             text = _("The check is queued as message № %(number)s.") % {"number": number}
@@ -153,13 +154,3 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
             return pretty_json(json.loads(row.body))
         except (ValueError, RecursionError):
             return format_html('<pre class="payment-json">{}</pre>', row.body)
-
-
-def _why_not(error: PaymentError | RowsHidden) -> str:
-    match error:
-        case NotReplayable():
-            return _("The check of this notification is queued already.")
-        case UnknownPayment():
-            return _("No payment of ours belongs to this notification, so there is nothing to check.")
-        case _:
-            return _("This notification cannot be read.")

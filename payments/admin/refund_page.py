@@ -14,10 +14,12 @@ from django.utils.formats import localize_input
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from bridge.rights import RowsHidden
+from payments.admin.failures import explain
 from payments.admin.formats import money
 from payments.admin.orders import given_text, order_text
 from payments.admin.staff import actor_id
-from payments.errors import ReceiptImpossible, RefundRefused
+from payments.errors import PaymentError, ReceiptImpossible, RefundRefused
 from payments.models import Checkout, Payment, Refund
 from payments.receipts import can_send_receipt
 from payments.refunds.refunds import CENT, remaining_amount, request_refund
@@ -105,12 +107,13 @@ def _request(model_admin: "ModelAdmin[Payment]", request: HttpRequest, payment: 
             refund_id=once,
             without_receipt=form.cleaned_data.get("by_hand", False),
         )
-    except ReceiptImpossible:
-        form.add_error("by_hand", _("A part is refunded with a fiscal receipt, and nobody is known to send it to."))
-        return False
-    except RefundRefused:
+    except RefundRefused as error:
         left = remaining_amount(Checkout.objects.get(pk=payment.pk))
-        form.add_error("amount", _("At most %(amount)s can be refunded now.") % {"amount": money(left)})
+        field = "by_hand" if isinstance(error, ReceiptImpossible) else "amount"
+        form.add_error(field, explain(error, amount=money(left)))
+        return False
+    except (PaymentError, RowsHidden) as error:
+        form.add_error(None, explain(error))
         return False
     amount = money(refund.amount, refund.currency)
     model_admin.log_change(request, payment, _("Refund of %(amount)s requested.") % {"amount": amount})

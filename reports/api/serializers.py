@@ -7,7 +7,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from reports.models import FailureReason, Kind, Report, Status
+from reports.models import REASONS, Kind, Report, Status
 
 _DOCUMENT_STAYS = "An earlier document stays available while a new one is on its way or has failed: look at `file_url`."
 
@@ -33,7 +33,7 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
             *("file_url", "created_at", "updated_at", "stored_at"),
         )
 
-    @extend_schema_field({"type": ["string", "null"], "enum": [*FailureReason.values, None]})
+    @extend_schema_field({"type": ["string", "null"], "enum": [*(reason.value for reason in REASONS), None]})
     def get_reason(self, report: Report) -> str | None:
         return report.reason or None
 

@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from bridge.errors import DuplicateMessage, InvalidMessage, TokenLost
 from bridge.message import LastError, Message, Reason
+from bridge.reasons import FailureReason
 from reports.document.rendering import Document
 from reports.errors import ReportError
 from reports.making.announcement import announce_report
-from reports.models import FailureReason, Leftover, Report, RequestedBy, Status
+from reports.models import Leftover, Report, RequestedBy, Status, reason_of
 from reports.owners import owns
 from reports.queue import ReportRequest
 
@@ -105,7 +106,7 @@ def fail_report(*, message: Message, reason: Reason, error: LastError) -> None:
 
     A message that does not even name a report leaves no row: its place is the archive of the queue.
     """
-    _note_trouble(message, Status.FAILED, error, reason=FailureReason.of(reason))
+    _note_trouble(message, Status.FAILED, error, reason=reason_of(reason))
 
 
 class ReportJournal:

@@ -10,8 +10,9 @@ from django.utils import timezone
 from bridge.batches import one_by_one, without_message
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import registry
+from bridge.reasons import FailureReason
 from bridge.rights import may_conclude, queue_tables, require_sight
-from reports.models import UNFINISHED, FailureReason, Leftover, Report, Status
+from reports.models import UNFINISHED, Leftover, Report, Status
 from reports.owners import find_abandoned, owns
 from reports.queue import QUEUE
 from reports.storage.storage import StorageError, delete_object

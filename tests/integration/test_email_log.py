@@ -14,9 +14,10 @@ from bridge import outcome
 from bridge.errors import DuplicateMessage, TokenLost
 from bridge.message import LastError, Reason
 from bridge.queues import registry
+from bridge.reasons import FailureReason
 from bridge.requeue import requeue_message
 from notifications.mail_log import start_sending
-from notifications.models import EmailMessage, FailureReason, Status
+from notifications.models import EmailMessage, Status
 from notifications.queue import QUEUE
 from notifications.sending.mailer import mailer
 from notifications.writing.rendering import render_email

@@ -14,9 +14,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from bridge.errors import Refused
+from bridge.reasons import FailureReason
 from notifications.errors import CustomersHidden
 from notifications.mail_log import start_sending
-from notifications.models import EmailMessage, FailureReason, Status
+from notifications.models import EmailMessage, Status
 from notifications.recipients import find_unwelcome
 from notifications.sending.mailer import mailer
 from notifications.writing.rendering import render_email

@@ -15,9 +15,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from bridge.reasons import FailureReason
 from notifications.errors import DeliveryDeferred
 from notifications.mail_log import first_attempt
-from notifications.models import EmailMessage, FailureReason, Status
+from notifications.models import EmailMessage, Status
 from notifications.queue import QUEUE
 from notifications.sending.mailer import OutgoingEmail, Receipt, mailer
 from reports.storage.links import make_file_url

@@ -14,10 +14,11 @@ from pytest_django import Settings
 from bridge.daemon.drain import Drain
 from bridge.daemon.publisher import Publisher
 from bridge.queues import registry
+from bridge.reasons import FailureReason
 from bridge.seldom import Seldom
 from notifications import mail_log, screening
 from notifications.errors import CustomersHidden
-from notifications.models import EmailMessage, FailureReason, Status
+from notifications.models import EmailMessage, Status
 from notifications.queue import QUEUE
 from notifications.recipients import find_own, find_unwelcome
 from notifications.screening import LEAST

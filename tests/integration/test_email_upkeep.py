@@ -10,8 +10,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from bridge.message import LastError, Outcome, Reason
+from bridge.reasons import FailureReason
 from notifications import upkeep
-from notifications.models import EmailMessage, FailureReason, Status
+from notifications.models import EmailMessage, Status
 from notifications.queue import QUEUE
 from notifications.tasks import check_stuck_emails, forget_old_bodies
 from notifications.upkeep import forget_bodies, settle_stuck_emails

@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from bridge.reasons import FailureReason
 from notifications.mail_log import ASKED_BEFORE
-from notifications.models import EmailMessage, FailureReason, Status
+from notifications.models import EmailMessage, Status
 from notifications.queue import QUEUE
 from notifications.writing.catalogue import CATALOGUE
 from tests.email_deliveries import attempt, email_queue, enqueue, outcome_of

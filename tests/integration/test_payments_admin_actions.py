@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from bridge.rights import RowsHidden
 from payments.models import Checkout, Payment, PaymentEvent, ProviderNotification
 from payments.states import Attention, Door, EventKind, NotificationStatus, PaymentStatus, ProviderStatus
 from sandbox.yookassa import FaultKind, YooKassaServer
@@ -86,6 +87,17 @@ def test_a_payment_that_was_never_started_cannot_be_checked(support: Client, sho
     response = support.post(page_of(make_payment().pk, "check"), follow=True)
     assert messages_of(response) == ["В ЮKassa этот платёж не создавали: спрашивать не о чем."]
     assert shop.requests == []
+
+
+def test_a_check_that_row_security_keeps_from_its_rows_says_so(
+    support: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hidden(**_: object) -> Payment:
+        raise RowsHidden("row security hides public.payments")
+
+    monkeypatch.setattr("payments.admin.payments.check_now", hidden)
+    response = support.post(page_of(make_checkout().pk, "check"), follow=True)
+    assert messages_of(response)[0].startswith("База данных скрывает от сервиса часть строк")
 
 
 def test_selected_payments_are_checked_through_the_queue(support: Client) -> None:

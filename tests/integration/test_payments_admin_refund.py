@@ -17,7 +17,7 @@ from payments.ledger.attention import open_marks
 from payments.models import Checkout, Payment, PaymentEvent, Refund, User
 from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer
-from tests.checkouts import make_checkout, queued_checks
+from tests.checkouts import make_checkout, make_payment, queued_checks
 from tests.databases import ClonedDatabase
 from tests.payment_deliveries import shop_at_yookassa, start_payment, work_off
 from tests.payment_pages import CHECK, LOOK, REFUND, REFUNDS, messages_of, page_of, staff_with, text
@@ -169,6 +169,12 @@ def test_what_was_not_paid_is_not_refunded(cashier: Client, status: ProviderStat
     assert cashier.get(page_of(checkout.pk, "refund")).status_code == 302
     assert "Сейчас можно вернуть не больше 0,00 ₽." in text(cashier.post(page_of(checkout.pk, "refund"), form()))
     assert amounts() == []
+
+
+def test_what_was_never_started_is_not_refunded_and_the_form_says_why(cashier: Client) -> None:
+    shown = text(cashier.post(page_of(make_payment().pk, "refund"), form()))
+    assert "В ЮKassa этот платёж не создавали" in shown
+    assert (Refund.objects.count(), queued_checks()) == (0, [])
 
 
 def test_who_may_check_may_not_refund() -> None:

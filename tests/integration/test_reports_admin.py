@@ -13,8 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from bridge.reasons import FailureReason
 from reports.advice import advice_for
-from reports.models import FailureReason, Kind, Report, RequestedBy, Status
+from reports.models import REASONS, Kind, Report, RequestedBy, Status
 from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.report_deliveries import (
     ABANDONED,
@@ -170,8 +171,8 @@ def test_a_failed_report_says_what_is_wrong_and_what_to_do(support: Client) -> N
 
 
 def test_there_is_advice_for_every_reason_and_for_what_often_goes_wrong() -> None:
-    advices = {str(advice_for(Report(status=Status.FAILED, reason=reason))) for reason in FailureReason}
-    assert len(advices) == len(FailureReason)
+    advices = {str(advice_for(Report(status=Status.FAILED, reason=reason))) for reason in REASONS}
+    assert len(advices) == len(REASONS)
     assert all(advices)
     assert advice_for(Report(status=Status.STORED)) == ""
 

@@ -10,9 +10,10 @@ from django.db import connection
 from bridge import outcome
 from bridge.message import LastError, Reason
 from bridge.queues import registry
+from bridge.reasons import FailureReason
 from notifications.writing.request import EmailRequest
 from reports.making.upkeep import remove_leftovers
-from reports.models import FailureReason, Kind, Leftover, Report, Status
+from reports.models import Kind, Leftover, Report, Status
 from reports.queue import QUEUE
 from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.report_deliveries import (

@@ -10,10 +10,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from bridge.queues import registry
+from bridge.reasons import FailureReason
 from reports.making import upkeep
 from reports.making.asking import request_report
 from reports.making.upkeep import FAILURES_STAY, PATIENCE, forget_abandoned, remove_leftovers, settle_stuck_reports
-from reports.models import FailureReason, Kind, Leftover, Report, RequestedBy, Status
+from reports.models import Kind, Leftover, Report, RequestedBy, Status
 from reports.queue import QUEUE
 from reports.storage.storage import StorageError, delete_object
 from sandbox.storage import StorageServer

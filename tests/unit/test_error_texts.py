@@ -7,10 +7,20 @@ from collections.abc import Iterator
 from importlib import import_module
 
 import pytest
+from django.utils import translation
 
 import payments
 import reports
-from bridge.errors import CodedError
+from bridge.admin import NOT_PUT_BACK, why_not_put_back
+from bridge.errors import BridgeError, CodedError
+from bridge.message import Reason
+from bridge.reasons import FailureReason
+from bridge.requeue import NotRequeueable
+from bridge.rights import RowsHidden
+from notifications.advice import ADVICE, NOT_RESENDABLE, why_not_resent
+from notifications.errors import NotResendable
+from payments import errors as payment_errors
+from payments.admin.failures import TEXTS, explain
 from payments.api.problems import ANSWERS as PAYMENT_ANSWERS
 from payments.api.problems import ORDER_FAULTS
 from payments.api.problems import api_exception as payment_exception
@@ -21,6 +31,7 @@ from payments.webhook.journal import NotReplayable, UnknownPayment
 from payments.webhook.notice import InvalidNotice, NoticeFault
 from payments.webhook.view import FAULTS
 from payments.yookassa.errors import Rejected, Unavailable, YooKassaError
+from reports import advice as report_advice
 from reports import errors as report_errors
 from reports.api.problems import ANSWERS as REPORT_ANSWERS
 from reports.errors import ReportError
@@ -42,6 +53,26 @@ NOT_OVER_HTTP: set[type[CodedError]] = {
     *(report_errors.NotTheOwner, report_errors.NotCalculatedYet, report_errors.ReportTextsIncomplete),
     report_errors.TypesettingUnavailable,
 }
+_OF_CUSTOMERS = (
+    *("PaymentNotFound", "AppointmentNotFound", "ProfileNotFound", "UnknownCustomer", "AlreadyPaid"),
+    *("AppointmentClosed", "SlotTaken", "PaymentFinished", "PaymentNotStored", "InvalidIdempotencyKey"),
+    *("IdempotencyKeyReused", "RequestInFlight"),
+)
+# What no button of the admin ends in, and who sees it instead.
+NOT_SHOWN_TO_STAFF: set[type[CodedError]] = {
+    *(PaymentError, ReportError, StorageError),
+    # The customer who pays, or whose front end asks.
+    *(OrderRefused, InvalidOrder, *(payment_errors.__dict__[name] for name in _OF_CUSTOMERS)),
+    *(report_errors.LinkExpired, report_errors.LinkInvalid),
+    # A mark on the payment.
+    *(NotFulfillable, ForeignRefusal),
+    # The row of the report that a worker could not make: its advice goes by the kind of error, or by the reason.
+    *(UploadExpired, StorageRefused, StorageUnavailable, ObjectMissing),
+    *(report_errors.NotTheOwner, report_errors.NotCalculatedYet, report_errors.ReportTextsIncomplete),
+    report_errors.TypesettingUnavailable,
+}
+# Four words in a row: a code, a name or a variable is none.
+ENGLISH = re.compile(r"[A-Za-z]+(?:,? [a-z]+){3}")
 
 
 def kinds_of(base: type[CodedError]) -> set[type[CodedError]]:
@@ -103,3 +134,52 @@ def test_each_fault_of_an_order_has_a_code_and_a_sentence_for_the_front_end(faul
 @pytest.mark.parametrize("fault", NoticeFault)
 def test_each_fault_of_a_notification_has_a_sentence_for_its_sender(fault: NoticeFault) -> None:
     assert FAULTS[fault]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_each_error_has_words_for_staff_or_is_none_of_their_buttons(kind: type[CodedError]) -> None:
+    texts = TEXTS if issubclass(kind, PaymentError) else report_advice.REFUSALS
+    assert any(parent in texts for parent in kind.__mro__) != (kind in NOT_SHOWN_TO_STAFF)
+
+
+@pytest.mark.parametrize("kind", [*TEXTS, PaymentError])
+def test_staff_read_of_a_payments_error_in_russian(kind: type[PaymentError | RowsHidden | YooKassaError]) -> None:
+    error = Rejected(400, "invalid_request") if kind is Rejected else kind.__new__(kind, "we said so in English", True)
+    with translation.override("ru"):
+        assert is_russian(explain(error, amount="100,00 ₽"))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_yookassa_refuses_is_told_apart(status: int) -> None:
+    with translation.override("ru"):
+        assert "YUKASSA_SECRET_KEY" in explain(Rejected(status, "invalid_credentials"))
+
+
+@pytest.mark.parametrize("kind", report_advice.REFUSALS)
+def test_staff_read_of_a_reports_error_in_russian(kind: type[ReportError]) -> None:
+    with translation.override("ru"):
+        assert is_russian(report_advice.refusal_text(kind.__new__(kind)))
+
+
+def test_each_reason_against_sending_a_mail_again_is_told_in_russian() -> None:
+    assert set(NOT_RESENDABLE) == set(NotResendable.__subclasses__())
+    with translation.override("ru"):
+        assert all(is_russian(why_not_resent(kind(number=7))) for kind in NOT_RESENDABLE)
+
+
+def test_each_reason_against_putting_a_message_back_is_told_in_russian() -> None:
+    assert set(NotRequeueable.__subclasses__()) <= set(NOT_PUT_BACK)
+    errors = [kind("we said so in English", msg_id=7, requeued_as=8) for kind in (*NOT_PUT_BACK, BridgeError)]
+    with translation.override("ru"):
+        assert all(is_russian(why_not_put_back(error, "email_queue")) for error in errors)
+
+
+def test_each_reason_of_the_bridge_has_words_and_advice() -> None:
+    assert {*FailureReason.values} == {*(reason.value for reason in Reason), FailureReason.MESSAGE_GONE}
+    assert set(ADVICE) == set(FailureReason)
+    with translation.override("ru"):
+        assert all(is_russian(str(reason.label)) for reason in FailureReason)
+
+
+def is_russian(text: str) -> bool:
+    return bool(re.search("[а-я]{4}", text)) and not ENGLISH.search(text)

@@ -77,6 +77,19 @@ def test_marked_messages_are_put_back_and_leave_the_list(probe: PgmqQueue) -> No
     assert probe.counts().ready == 2
 
 
+def test_why_a_message_is_not_put_back_is_said_in_russian(probe: PgmqQueue) -> None:
+    before, queued = fail_one(probe, {}), probe.send({})
+    client = client_with("view_queueoverview", "requeue_message")
+    client.post(FAILED, {"msg_id": str(before)}, follow=True)
+    answer = client.post(FAILED, {"msg_id": [str(before), str(queued), "999999"]}, follow=True)
+    assert [str(message) for message in answer.context["messages"]] == [
+        f"Сообщение № {before} уже возвращали в очередь, под № {queued + 1}.",
+        f"Сообщение № {queued} ещё в очереди: возвращают только то, что окончательно не удалось.",
+        "Сообщения № 999999 больше нет в архиве.",
+        "0 сообщений возвращены в очередь.",
+    ]
+
+
 def test_without_the_permission_nothing_is_put_back(probe: PgmqQueue) -> None:
     msg_id = fail_one(probe, {})
     client = client_with("view_queueoverview")
