@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from bridge.admin_formats import age, moment
+from bridge.daemon.heartbeat import THE_BROKER, THE_DATABASE
 from bridge.errors import BridgeError
 from bridge.message import Reason
 from bridge.models import BridgeProcess, QueueOverview
@@ -36,6 +37,11 @@ NOT_PUT_BACK: dict[type[BridgeError], str | Promise] = {
     RequeuedBefore: gettext_lazy("Message № %(msg_id)s was put back before, as № %(requeued_as)s."),
     DidNotFail: gettext_lazy("Message № %(msg_id)s did not fail, so it is not put back."),
     QueueMissing: gettext_lazy("The queue %(name)s does not exist in the database."),
+}
+# What a bridge says that it waits for.
+_SERVICES: dict[str, str | Promise] = {
+    THE_BROKER: gettext_lazy("the broker (REDIS_URL)"),
+    THE_DATABASE: gettext_lazy("the database (DATABASE_URL)"),
 }
 _OTHER = gettext_lazy("That did not work (%(code)s). Show this to the developers.")
 
@@ -127,7 +133,8 @@ class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
 
 @admin.register(BridgeProcess)
 class BridgeProcessAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
-    list_display = ("name", "started", "seen", "stopped", "published", "archived", "waits_for")
+    list_display = ("name", "started", "seen", "stopped", "published", "archived", "waits")
+    fields = ("name", "started_at", "seen_at", "stopped_at", "published", "archived", "waits")
     ordering = ("-seen_at",)
 
     class Media:
@@ -149,6 +156,10 @@ class BridgeProcessAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
     @admin.display(description=gettext_lazy("last seen"), ordering="seen_at")
     def seen(self, process: BridgeProcess) -> str | None:
         return moment(process.seen_at)
+
+    @admin.display(description=gettext_lazy("waits for"), ordering="waits_for")
+    def waits(self, process: BridgeProcess) -> str:
+        return str(_SERVICES.get(process.waits_for, process.waits_for)) or "—"
 
     @admin.display(description=gettext_lazy("stopped"), ordering="stopped_at")
     def stopped(self, process: BridgeProcess) -> str | None:

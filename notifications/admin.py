@@ -101,9 +101,9 @@ class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
         """What is wrong stands at the top of the page, and only where something is."""
         trouble: tuple[str, ...] = ()
         if obj is not None and obj.reason:
-            trouble = ("advice", "error")
+            trouble = ("advice", "technical")
         elif obj is not None and obj.error:
-            trouble = ("why_duplicate",) if obj.status == Status.DUPLICATE else ("error",)
+            trouble = ("why_duplicate",) if _asked_before(obj) else ("technical",)
         head = (None, {"fields": ("badge", *trouble, "recipient", "subject", "template_label")})
         return (head, *super().get_fieldsets(request, obj))
 
@@ -163,10 +163,11 @@ class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
 
     @admin.display(description=gettext_lazy("Why"))
     def why_duplicate(self, row: EmailMessage) -> str:
-        before, _space, number = row.error.rpartition(" ")
-        if before != ASKED_BEFORE or not number.isdecimal():
-            return row.error
-        return _("this email was asked for before, by message № %(number)s") % {"number": number}
+        return _("this email was asked for before, by message № %(number)s") % {"number": _asked_before(row)}
+
+    @admin.display(description=gettext_lazy("technical details"))
+    def technical(self, row: EmailMessage) -> SafeString:
+        return format_html("<code>{}</code>", row.error)
 
     @admin.display(description=gettext_lazy("what to do"))
     def advice(self, row: EmailMessage) -> str:
@@ -230,3 +231,9 @@ class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
             address = reverse("admin:notifications_emailmessage_changelist")
             links = [format_html('<a href="{}?q={}">№ {}</a>', address, number, number) for number in numbers]
             self.message_user(request, format_html("{} {}", text, SafeString(", ".join(links))), messages.SUCCESS)
+
+
+def _asked_before(row: EmailMessage) -> str:
+    """The number of the message that asked for the same mail before; empty unless that is what is wrong."""
+    before, _space, number = row.error.rpartition(" ")
+    return number if row.status == Status.DUPLICATE and before == ASKED_BEFORE and number.isdecimal() else ""

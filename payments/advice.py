@@ -117,6 +117,11 @@ _REFUND_DECLINES: dict[str, Advice] = {
     "yoo_money_account_closed": Advice(gettext_lazy("The payer has closed their YooMoney wallet."), _REFUND_AGAIN),
 }
 
+REFUND_NOT_TAKEN = gettext_lazy(
+    "YooKassa did not take the request for this refund: the money stays with us. Show the technical details to the "
+    "developers, then refund again."
+)
+
 _PARTIES: dict[str, Text] = {
     "merchant": gettext_lazy("our shop"),
     "yoo_money": gettext_lazy("YooKassa"),

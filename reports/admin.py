@@ -69,7 +69,8 @@ class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at 
         return search_reports(queryset, search_term), False
 
     def get_fieldsets(self, request: HttpRequest, obj: Report | None = None) -> Any:
-        trouble = ("advice", "error") if obj is not None and obj.reason else ("error",) if obj and obj.error else ()
+        noted = ("technical",) if obj is not None and obj.error else ()
+        trouble = ("advice", *noted) if obj is not None and obj.reason else noted
         picture = ("first_page",) if obj is not None and obj.pages and self.may_read(request) else ()
         return (
             (None, {"fields": ("badge", *trouble, "kind", "client", "assessment_id", "is_confirmed", "requested_by")}),
@@ -196,6 +197,10 @@ class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at 
     @admin.display(description=gettext_lazy("what to do"))
     def advice(self, report: Report) -> str:
         return str(advice_for(report))
+
+    @admin.display(description=gettext_lazy("technical details"))
+    def technical(self, report: Report) -> SafeString:
+        return format_html("<code>{}</code>", report.error)
 
     @admin.display(description=gettext_lazy("first page"))
     def first_page(self, report: Report) -> SafeString:

@@ -11,6 +11,8 @@ from bridge.models import BridgeProcess
 INTERVAL_SECONDS = 10
 # Three missed beats and a little: a slow write is no death.
 DEAD_AFTER = timedelta(seconds=35)
+# What a bridge may wait for, as its row and its log name it.
+THE_BROKER, THE_DATABASE = "The broker (REDIS_URL)", "Postgres (DATABASE_URL)"
 
 
 class Heartbeat:

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, ProgrammingError, connection
 
 from bridge.daemon.drain import Drain, Look
-from bridge.daemon.heartbeat import INTERVAL_SECONDS, Heartbeat
+from bridge.daemon.heartbeat import INTERVAL_SECONDS, THE_BROKER, THE_DATABASE, Heartbeat
 from bridge.daemon.listener import Listener
 from bridge.daemon.publisher import BrokerAway, Publisher
 from bridge.errors import AddressRefused
@@ -212,7 +212,7 @@ class Runner:
         except BrokerAway as error:
             if not self.outage.what:
                 self._beat_at = 0.0  # The heartbeat tells of it now, and not with its next turn.
-            pause = self.outage.begins("The broker (REDIS_URL)", error)
+            pause = self.outage.begins(THE_BROKER, error)
         except AddressRefused:
             raise
         except (DatabaseError, InterfaceError) as error:
@@ -233,7 +233,7 @@ class Runner:
 
     def _postgres_is_away(self, error: Exception) -> float:
         connection.close()
-        pause = self.outage.begins("Postgres (DATABASE_URL)", error)
+        pause = self.outage.begins(THE_DATABASE, error)
         self._put_off("", pause)
         return pause
 

@@ -18,7 +18,7 @@ from payments.admin.failures import explain
 from payments.admin.fields import pretty_json
 from payments.admin.formats import SECOND_LINE, badge, breakable, moment
 from payments.admin.read_only import ReadOnlyAdmin
-from payments.admin.reasons import reason_text
+from payments.admin.reasons import reason_text, technical_text
 from payments.admin.search import search_checkouts, search_payments
 from payments.admin.staff import actor_id
 from payments.errors import PaymentError
@@ -55,7 +55,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     ordering = ("-received_at", "-id")
     change_form_template = "admin/payments/notification_page.html"
     fields = (
-        *("status_badge", "why", "advice", "error", "event", "object_id", "payment_link", "address", "trusted"),
+        *("status_badge", "why", "advice", "technical", "event", "object_id", "payment_link", "address", "trusted"),
         *("received", "processed", "body_text", "msg_id", "trace_id"),
     )
 
@@ -68,9 +68,11 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: ProviderNotification | None = None) -> Any:
         """What is wrong is shown only where something is."""
-        fine = {"error", "why"}
+        fine = {"why", "technical"}
         if obj is not None and obj.error:
-            fine.remove("error" if obj.status == NotificationStatus.FAILED else "why")
+            fine.remove("why")
+        if obj is not None and technical_text(obj):
+            fine.remove("technical")
         if obj is None or obj.status not in _ADVICE:
             fine.add("advice")
         return [field for field in self.fields if field not in fine]
@@ -122,7 +124,11 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("why"))
     def why(self, row: ProviderNotification) -> str:
-        return reason_text(row.error)
+        return reason_text(row)
+
+    @admin.display(description=gettext_lazy("technical details"))
+    def technical(self, row: ProviderNotification) -> SafeString:
+        return format_html("<code>{}</code>", technical_text(row))
 
     @admin.display(description=gettext_lazy("what to do"))
     def advice(self, row: ProviderNotification) -> str:

@@ -1,9 +1,12 @@
 """Why a notification was not acted on, in the language of staff: the journal keeps it in English."""
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments.webhook.journal import ALREADY_KNOWN, NOT_OURS, OTHER_OBJECT
+from payments.models import ProviderNotification
+from payments.states import NotificationStatus
+from payments.webhook.journal import ALREADY_KNOWN, ANOTHER_ID, NOT_OURS, OTHER_OBJECT
 from payments.webhook.store import STRANGER
 
 _REASONS: dict[str, str | Promise] = {
@@ -14,6 +17,17 @@ _REASONS: dict[str, str | Promise] = {
 }
 
 
-def reason_text(why: str) -> str:
-    """In words; anything else, such as an error of a check, as it was written down."""
-    return str(_REASONS.get(why, why))
+def reason_text(row: ProviderNotification) -> str:
+    """In words, and never those of the journal; empty for what was checked or is going to be."""
+    if not row.error:
+        return ""
+    if row.status == NotificationStatus.FAILED:
+        return _("the check of the payment failed")
+    if ANOTHER_ID in row.error:
+        return _("it names a payment of ours that has another id at YooKassa")
+    return str(_REASONS.get(row.error, gettext_lazy("something else: see the technical details")))
+
+
+def technical_text(row: ProviderNotification) -> str:
+    """What the journal has beyond those words; empty where they say it all."""
+    return "" if row.error in _REASONS else row.error

@@ -18,7 +18,6 @@ from payments.admin.related import refund_badge, refund_problem, refund_receipt_
 from payments.admin.search import search_checkouts, search_payments
 from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, Refund
-from payments.states import RefundStatus
 
 
 @admin.register(Refund)
@@ -33,7 +32,7 @@ class RefundAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("Client's address, order number (8 characters), or the id of a payment or refund")
     ordering = ("-created_at", "-id")
     fields = (
-        *("status_badge", "problem", "error", "amount_text", "payment_link", "customer", "reason", "requested"),
+        *("status_badge", "problem", "technical", "amount_text", "payment_link", "customer", "reason", "requested"),
         *("finished", "receipt", "number", "external_id", "request_text"),
     )
 
@@ -45,8 +44,8 @@ class RefundAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Refund | None = None) -> Any:
         """What is wrong is shown only where something is."""
-        fine = {"error"} if obj is None or not obj.error else set()
-        if obj is None or obj.status != RefundStatus.CANCELED:
+        fine = {"technical"} if obj is None or not obj.error else set()
+        if obj is None or not refund_problem(obj):
             fine.add("problem")
         if obj is None or not refund_receipt_text(obj):
             fine.add("receipt")
@@ -99,6 +98,10 @@ class RefundAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("what to do"))
     def problem(self, refund: Refund) -> str:
         return refund_problem(refund)
+
+    @admin.display(description=gettext_lazy("technical details"))
+    def technical(self, refund: Refund) -> SafeString:
+        return format_html("<code>{}</code>", refund.error)
 
     @admin.display(description=gettext_lazy("payment"))
     def payment_link(self, refund: Refund) -> SafeString:

@@ -6,7 +6,7 @@ from django.utils.safestring import SafeString
 
 from payments.admin.formats import badge, moment, money
 from payments.admin.reasons import reason_text
-from payments.advice import RECEIPTS, refund_advice, told_with_party
+from payments.advice import RECEIPTS, REFUND_NOT_TAKEN, refund_advice, told_with_party
 from payments.models import Payment, ProviderNotification, Refund
 from payments.states import RefundStatus
 
@@ -51,7 +51,7 @@ def notifications_of(payment: Payment) -> list[NotificationLine]:
             moment(row.received_at),
             row.event,
             badge(f"notification-{row.status}", row.get_status_display()),
-            reason_text(row.error),
+            reason_text(row),
         )
         for row in rows[:MOST_NOTIFICATIONS]
     ]
@@ -66,7 +66,7 @@ def _refund(row: Refund) -> RefundLine:
         by=row.requested_by.get_username() if row.requested_by is not None else "",
         requested=moment(row.created_at),
         finished=moment(row.finished_at),
-        problem=refund_problem(row) if row.status == RefundStatus.CANCELED else "",
+        problem=refund_problem(row),
         error=row.error,
         receipt=refund_receipt_text(row),
     )
@@ -84,6 +84,10 @@ def refund_receipt_text(row: Refund) -> str:
 
 
 def refund_problem(row: Refund) -> str:
-    """Why a cancelled refund did not go through, who refused it, and what staff can do."""
+    """Why a refund did not go through, who refused it, and what staff can do; empty for the others."""
+    if row.status == RefundStatus.REJECTED:
+        return str(REFUND_NOT_TAKEN)
+    if row.status != RefundStatus.CANCELED:
+        return ""
     advice = refund_advice(row.cancellation_reason)
     return f"{told_with_party(advice.what, row.cancellation_party)} {advice.next_step}"

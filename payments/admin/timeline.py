@@ -31,7 +31,6 @@ _LABELS: dict[str, str | Promise] = {
     "status": gettext_lazy("status"),
     "reason": gettext_lazy("reason"),
     "note": gettext_lazy("note"),
-    "error": gettext_lazy("error"),
     "code": gettext_lazy("code"),
     "refund": gettext_lazy("refund"),
     "external_id": gettext_lazy("id at YooKassa"),
@@ -50,18 +49,28 @@ _LABELS: dict[str, str | Promise] = {
     "kept": gettext_lazy("stays"),
     "removed": gettext_lazy("removed"),
 }
+# Which detail of an event a machine words for the developers. A person's note is for people.
+_TECHNICAL: dict[str, str] = {
+    EventKind.ATTENTION: "note",
+    EventKind.PROVIDER_AWAY: "error",
+    EventKind.PROVIDER_REFUSED: "error",
+}
 _ORDER = {name: place for place, name in enumerate(_LABELS)}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One event. `parts` are its details, each a readable piece; `by` is empty for machines."""
+    """One event. `parts` are its details, each a readable piece; `by` is empty for machines.
+
+    `technical` is what a machine noted for the developers, in English.
+    """
 
     time: str
     what: str
     door: str
     by: str
     parts: tuple[str, ...]
+    technical: str
     kind: str
 
 
@@ -72,12 +81,14 @@ def timeline_of(payment: Payment) -> list[Line]:
 
 
 def _line(event: PaymentEvent) -> Line:
+    technical = _TECHNICAL.get(event.kind, "")
     return Line(
         time=moment(event.created_at),
         what=event.get_kind_display(),
         door=str(Door(event.door).label) if event.door in Door.values else event.door,
         by=event.actor.get_username() if event.actor is not None else "",
-        parts=tuple(details(event.kind, event.data)),
+        parts=tuple(details(event.kind, {name: value for name, value in event.data.items() if name != technical})),
+        technical=str(event.data.get(technical, "")),
         kind=event.kind,
     )
 

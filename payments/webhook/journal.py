@@ -19,6 +19,7 @@ MOST_ERROR_CHARACTERS = 1000
 ALREADY_KNOWN = "what it tells was known already"
 OTHER_OBJECT = "it is about neither a payment nor a refund"
 NOT_OURS = "it names no payment that was started here"
+ANOTHER_ID = "which has another id at YooKassa"
 
 # What a payment's state at the provider, once we saw it there, makes of a notification: old news. States never go back.
 _OLD_NEWS = {
@@ -73,7 +74,7 @@ def find_payment(notice: Notice) -> Named:
             return Named(payment_id, ProviderStatus(status))
     for payment_id, known_as, status in ours:
         if known_as is not None:
-            raise UnknownPayment(f"it names the payment {payment_id}, which has another id at YooKassa")
+            raise UnknownPayment(f"it names the payment {payment_id}, {ANOTHER_ID}")
         return Named(payment_id, ProviderStatus(status))
     # Started by the system before us, which left its id in Supabase's row. The check proves what that is worth.
     older = Payment.objects.filter(external_payment_id=external_id).order_by("created_at")

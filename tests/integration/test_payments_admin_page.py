@@ -30,7 +30,7 @@ from payments.states import (
     ProviderStatus,
     RefundStatus,
 )
-from payments.webhook.journal import ALREADY_KNOWN
+from payments.webhook.journal import ALREADY_KNOWN, ANOTHER_ID
 from payments.webhook.store import STRANGER
 from tests.checkouts import make_checkout, make_payment
 from tests.payment_pages import CHECK, LOOK, NOTIFICATIONS, REFUNDS, page_of, staff_with, text
@@ -89,7 +89,7 @@ def test_a_mark_says_what_to_do_and_shows_the_note(support: Client) -> None:
     shown = text(response)
     assert "Требует внимания с 23.11.2026 12:00: оплачено, но время занято" in shown
     assert "Договоритесь о другом времени" in shown
-    assert "Для разработчиков: somebody else has the time &lt;b&gt;" in response.content.decode()
+    assert "Технические сведения: <code>somebody else has the time &lt;b&gt;</code>" in response.content.decode()
 
 
 @pytest.mark.parametrize("mark", Attention)
@@ -231,7 +231,6 @@ def test_notifications_of_the_payment_are_listed_with_their_fate(support: Client
     [
         (ALREADY_KNOWN, "об этом уже было известно"),
         (STRANGER, "адрес отправителя не принадлежит ЮKassa"),
-        ("it names the payment 7", "it names the payment 7"),
     ],
 )
 def test_a_notification_says_why_nothing_was_done(support: Client, why: str, says: str) -> None:
@@ -248,9 +247,28 @@ def test_a_notification_says_why_nothing_was_done(support: Client, why: str, say
     assert f"делать нечего {says}" in text(support.get(page_of(checkout.pk)))
     page = text(support.get(f"{NOTIFICATIONS}{told.pk}/change/"))
     assert f"Почему: {says}" in page
-    assert "Ошибка:" not in page
+    assert "Технические сведения:" not in page
     ProviderNotification.objects.update(status=NotificationStatus.FAILED, error="the worker died")
-    assert "Ошибка: the worker died" in text(support.get(f"{NOTIFICATIONS}{told.pk}/change/"))
+    assert "проверка не удалась проверка платежа не удалась" in text(support.get(page_of(checkout.pk)))
+    response = support.get(f"{NOTIFICATIONS}{told.pk}/change/")
+    assert "Почему: проверка платежа не удалась" in text(response)
+    assert "<code>the worker died</code>" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("why", "says"),
+    [
+        (f"it names the payment 7, {ANOTHER_ID}", "в нём назван наш платёж, у которого в ЮKassa другой номер"),
+        ("as a version before us put it", "другая причина, см. технические сведения"),
+    ],
+)
+def test_what_the_journal_says_beyond_our_words_is_a_technical_detail(support: Client, why: str, says: str) -> None:
+    told = ProviderNotification.objects.create(
+        address="185.71.76.1", trusted=True, event="x", body="{}", status=NotificationStatus.IGNORED, error=why
+    )
+    page = support.get(f"{NOTIFICATIONS}{told.pk}/change/")
+    assert f"Почему: {says}" in text(page)
+    assert f"<code>{why}</code>" in page.content.decode()
 
 
 def test_a_long_history_costs_no_more_queries(support: Client) -> None:
