@@ -10,10 +10,11 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy
 
 from balansity.models import LoginAttempt
+from staff.read_only import ReadOnlyAdmin
 
 
 @admin.register(LoginAttempt)
-class LoginAttemptAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
+class LoginAttemptAdmin(ReadOnlyAdmin):
     """Read-only: what happened, nobody changes."""
 
     list_display = ("moment", "outcome", "username", "address")
@@ -23,22 +24,11 @@ class LoginAttemptAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
     search_fields = ("username", "=address")
     search_help_text = gettext_lazy("Name that was typed, or the whole address")
     ordering = ("-at", "-id")
-    list_per_page = 50
-    show_full_result_count = False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         # Nothing is chosen from this list, and Django's sentence about choosing knows no cases.
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, {**title, **(extra_context or {})})
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: LoginAttempt | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: LoginAttempt | None = None) -> bool:
-        return False
 
     @admin.display(description=gettext_lazy("time"), ordering="at")
     def moment(self, attempt: LoginAttempt) -> str:

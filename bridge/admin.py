@@ -1,7 +1,6 @@
 """The queues as staff see them: how they stand, what failed and why, and a way to put it back."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
@@ -24,6 +23,7 @@ from bridge.queues import registry
 from bridge.reasons import FailureReason
 from bridge.requeue import DidNotFail, NoSuchMessage, RequeuedBefore, StillQueued, requeue_message
 from bridge.status import read_status
+from staff.read_only import ReadOnlyAdmin
 from wording.masking import mask_tokens
 
 PAGE = 50
@@ -47,17 +47,8 @@ _OTHER = gettext_lazy("That did not work (%(code)s). Show this to the developers
 
 
 @admin.register(QueueOverview)
-class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
+class QueueOverviewAdmin(ReadOnlyAdmin):
     """A page about all queues, and one of failed messages for each."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: QueueOverview | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: QueueOverview | None = None) -> bool:
-        return False
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -132,22 +123,11 @@ class QueueOverviewAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gene
 
 
 @admin.register(BridgeProcess)
-class BridgeProcessAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
+class BridgeProcessAdmin(ReadOnlyAdmin):
+    styles = ("bridge/queue_admin.css",)
     list_display = ("name", "started", "seen", "stopped", "published", "archived", "waits")
     fields = ("name", "started_at", "seen_at", "stopped_at", "published", "archived", "waits")
     ordering = ("-seen_at",)
-
-    class Media:
-        css: ClassVar[dict[str, Sequence[str]]] = {"all": ("bridge/queue_admin.css",)}
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: BridgeProcess | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: BridgeProcess | None = None) -> bool:
-        return False
 
     @admin.display(description=gettext_lazy("started"), ordering="started_at")
     def started(self, process: BridgeProcess) -> str | None:

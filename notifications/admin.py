@@ -1,7 +1,6 @@
 """What staff see of the mails: a log to search, each mail as it went out, and a way to send a failed one again."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -22,6 +21,7 @@ from notifications.mail_log import ASKED_BEFORE
 from notifications.models import EmailMessage, Status
 from notifications.queue import send_again
 from notifications.writing.catalogue import CATALOGUE
+from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
 from wording.masking import mask_tokens
 
@@ -46,9 +46,10 @@ class TemplateFilter(admin.SimpleListFilter):
 
 
 @admin.register(EmailMessage)
-class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
+class EmailMessageAdmin(ReadOnlyAdmin):
     """Read-only but for "send again", which needs its own permission."""
 
+    styles = ("notifications/email_admin.css",)
     list_display = ("badge", "address", "template_label", "subject", "attempts", "created")
     list_display_links = ("badge", "address")
     list_filter = ("status", TemplateFilter, "created_at")
@@ -56,8 +57,6 @@ class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
     search_fields = ("recipient", "subject", "=msg_id", "=trace_id")
     search_help_text = gettext_lazy("Recipient, subject, message number or trace id")
     ordering = ("-created_at", "-id")
-    list_per_page = 50
-    show_full_result_count = False
     actions = ("send_selected_again",)
     change_form_template = "admin/notifications/emailmessage/change_form.html"
     fieldsets = (
@@ -77,25 +76,12 @@ class EmailMessageAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not gener
         ),
     )
 
-    class Media:
-        css: ClassVar[dict[str, Sequence[str]]] = {"all": ("notifications/email_admin.css",)}
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
     def has_resend_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("notifications.resend_emailmessage")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EmailMessage]:
         rows = super().get_queryset(request)
-        is_list = request.resolver_match is not None and str(request.resolver_match.url_name).endswith("_changelist")
-        return rows.defer("html_body", "text_body") if is_list else rows.select_related("duplicate_of")
+        return rows.defer("html_body", "text_body") if self.is_list(request) else rows.select_related("duplicate_of")
 
     def get_fieldsets(self, request: HttpRequest, obj: EmailMessage | None = None) -> Any:
         """What is wrong stands at the top of the page, and only where something is."""

@@ -1,7 +1,6 @@
 """The reports as staff see them: how they went, what they look like, and a way to have one made again."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -23,13 +22,15 @@ from reports.errors import AssessmentMissing, AssessmentNotCompleted, FileUnavai
 from reports.making.asking import request_report
 from reports.models import Kind, Report, RequestedBy
 from reports.storage.files import file_response
+from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
 
 
 @admin.register(Report)
-class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
+class ReportAdmin(ReadOnlyAdmin):
     """Read-only. What a report says, and having it made again, need permissions of their own."""
 
+    styles = ("reports/report_admin.css",)
     list_display = ("badge", "kind", "client", "check_up", "file_size", "pages", "took", "asked")
     list_display_links = ("badge", "check_up")
     list_filter = ("status", "kind", "reason", "is_confirmed", "created_at")
@@ -38,21 +39,7 @@ class ReportAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at 
     search_fields = ("=trace_id",)
     search_help_text = gettext_lazy("Client's address, id of a report, check-up or client, message number or trace id")
     ordering = ("-created_at", "-id")
-    list_per_page = 50
-    show_full_result_count = False
     change_form_template = "admin/reports/report/change_form.html"
-
-    class Media:
-        css: ClassVar[dict[str, Sequence[str]]] = {"all": ("reports/report_admin.css",)}
-
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
     def may_read(self, request: HttpRequest) -> bool:
         return request.user.has_perm("reports.download_report")

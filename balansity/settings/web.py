@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "balansity.apps.BalansityConfig",
     "wording",
+    "staff",
     "bridge",
     "notifications",
     "payments",

@@ -17,7 +17,6 @@ from bridge.rights import RowsHidden
 from payments.admin.failures import explain
 from payments.admin.fields import pretty_json
 from payments.admin.formats import SECOND_LINE, badge, breakable, moment
-from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.reasons import reason_text, technical_text
 from payments.admin.search import search_checkouts, search_payments
 from payments.admin.staff import actor_id
@@ -26,6 +25,7 @@ from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, ProviderNotification
 from payments.states import NotificationStatus
 from payments.webhook.journal import replay_notification
+from staff.read_only import ReadOnlyAdmin
 
 _ADVICE = {
     NotificationStatus.REFUSED: gettext_lazy(
@@ -43,6 +43,7 @@ _ADVICE = {
 class ProviderNotificationAdmin(ReadOnlyAdmin):
     """Read-only but for "process again", which needs its own permission."""
 
+    styles = ("payments/payment_admin.css",)
     list_display = ("status_badge", "event_and_object", "payment_link", "address", "received")
     list_display_links = ("status_badge",)
     list_filter = ("status", "trusted", "received_at")

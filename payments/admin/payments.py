@@ -22,7 +22,6 @@ from payments.admin.failures import ASKING, explain
 from payments.admin.fields import PaymentFields
 from payments.admin.filters import AttentionFilter, KindFilter, StatusFilter, StuckFilter, TestFilter
 from payments.admin.orders import with_order
-from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.refund_page import refund_page
 from payments.admin.related import notifications_of, refunds_of
 from payments.admin.revenue_page import revenue_page
@@ -36,6 +35,7 @@ from payments.errors import PaymentError
 from payments.ledger.attention import clear_attention
 from payments.models import Payment
 from payments.refunds.refunds import remaining_amount
+from staff.read_only import ReadOnlyAdmin
 
 MOST_CHECKS = 20
 
@@ -51,6 +51,7 @@ class ClearForm(forms.Form):
 class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
     """Read-only. Checks and refunds need permissions of their own, and only services write."""
 
+    styles = ("payments/payment_admin.css",)
     list_display = ("status_badge", "amount_and_method", "customer", "order", "created")
     list_display_links = ("status_badge",)
     list_filter = (StatusFilter, AttentionFilter, StuckFilter, KindFilter, TestFilter)

@@ -13,15 +13,16 @@ from django.utils.translation import gettext_lazy
 from payments.admin.deleted_rows import get_stand_in
 from payments.admin.fields import pretty_json
 from payments.admin.formats import SECOND_LINE, address, moment, money
-from payments.admin.read_only import ReadOnlyAdmin
 from payments.admin.related import refund_badge, refund_problem, refund_receipt_text
 from payments.admin.search import search_checkouts, search_payments
 from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, Refund
+from staff.read_only import ReadOnlyAdmin
 
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
+    styles = ("payments/payment_admin.css",)
     list_display = ("status_badge", "amount_text", "customer", "reason", "requested")
     list_display_links = ("status_badge", "amount_text")
     list_filter = ("status", "created_at")

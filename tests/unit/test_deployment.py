@@ -272,7 +272,7 @@ def test_the_image_installs_hashed_requirements_and_runs_as_nobody_special() -> 
 
 def test_every_package_of_ours_is_in_the_image_and_compiled_there() -> None:
     compiled = re.search(r"compileall -q (.*)", read("Dockerfile"))
-    assert {"balansity", "bridge", "notifications", "payments", "reports", "wording"} <= set(packages())
+    assert {"balansity", "bridge", "notifications", "payments", "reports", "staff", "wording"} <= set(packages())
     assert compiled
     assert compiled[1] == "."
     assert missing_in_image() == []

@@ -1,21 +1,25 @@
-"""Pages that show what machines wrote: nothing is added, changed or deleted by hand."""
+"""The base of our pages in the admin: they show what machines wrote, and nobody adds, changes or deletes it by hand."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.forms import Media
 from django.http import HttpRequest
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
-    """What staff may do beyond looking is an address of its own, with a permission of its own."""
+    """What staff may do beyond looking is an address of its own, with a permission of its own.
 
+    `styles` are stylesheets beside the common one.
+    """
+
+    styles: ClassVar[tuple[str, ...]] = ()
     list_per_page = 50
-    empty_value_display = "—"
     show_full_result_count = False
 
-    class Media:
-        css: ClassVar[dict[str, Sequence[str]]] = {"all": ("payments/payment_admin.css",)}
+    @property
+    def media(self) -> Media:
+        return super().media + Media(css={"all": ("staff/staff.css", *self.styles)})
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
