@@ -4,12 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.utils.formats import date_format
 from django.utils.text import capfirst
-from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy
 
 from balansity.models import LoginAttempt
+from staff.formats import moment
 from staff.read_only import ReadOnlyAdmin
 
 
@@ -17,7 +16,7 @@ from staff.read_only import ReadOnlyAdmin
 class LoginAttemptAdmin(ReadOnlyAdmin):
     """Read-only: what happened, nobody changes."""
 
-    list_display = ("moment", "outcome", "username", "address")
+    list_display = ("time", "outcome", "username", "address")
     list_display_links = None
     list_filter = ("outcome", "at")
     date_hierarchy = "at"
@@ -31,5 +30,5 @@ class LoginAttemptAdmin(ReadOnlyAdmin):
         return super().changelist_view(request, {**title, **(extra_context or {})})
 
     @admin.display(description=gettext_lazy("time"), ordering="at")
-    def moment(self, attempt: LoginAttempt) -> str:
-        return date_format(localtime(attempt.at), "d.m.Y H:i:s")
+    def time(self, attempt: LoginAttempt) -> str:
+        return moment(attempt.at, seconds=True)

@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
-from bridge.admin_formats import age, moment
 from bridge.daemon.heartbeat import THE_BROKER, THE_DATABASE
 from bridge.errors import BridgeError
 from bridge.message import Reason
@@ -23,6 +22,7 @@ from bridge.queues import registry
 from bridge.reasons import FailureReason
 from bridge.requeue import DidNotFail, NoSuchMessage, RequeuedBefore, StillQueued, requeue_message
 from bridge.status import read_status
+from staff.formats import age, block, moment
 from staff.read_only import ReadOnlyAdmin
 from wording.masking import mask_tokens
 
@@ -130,11 +130,11 @@ class BridgeProcessAdmin(ReadOnlyAdmin):
     ordering = ("-seen_at",)
 
     @admin.display(description=gettext_lazy("started"), ordering="started_at")
-    def started(self, process: BridgeProcess) -> str | None:
+    def started(self, process: BridgeProcess) -> str:
         return moment(process.started_at)
 
     @admin.display(description=gettext_lazy("last seen"), ordering="seen_at")
-    def seen(self, process: BridgeProcess) -> str | None:
+    def seen(self, process: BridgeProcess) -> str:
         return moment(process.seen_at)
 
     @admin.display(description=gettext_lazy("waits for"), ordering="waits_for")
@@ -142,7 +142,7 @@ class BridgeProcessAdmin(ReadOnlyAdmin):
         return str(_SERVICES.get(process.waits_for, process.waits_for)) or "—"
 
     @admin.display(description=gettext_lazy("stopped"), ordering="stopped_at")
-    def stopped(self, process: BridgeProcess) -> str | None:
+    def stopped(self, process: BridgeProcess) -> str:
         return moment(process.stopped_at)
 
 
@@ -159,7 +159,7 @@ def _is_id(text: str) -> bool:
 def _row(failed: FailedMessage) -> dict[str, Any]:
     reason = FailureReason(failed.reason).label if failed.reason in FailureReason.values else failed.reason
     body = _("too large to be shown") if failed.text is None else mask_tokens(failed.text)
-    return {"message": failed, "reason": reason, "body": body}
+    return {"message": failed, "archived": moment(failed.archived_at), "reason": reason, "body": block(body)}
 
 
 def _address(page: str, *, refused: bool, after: int | None = None) -> str:

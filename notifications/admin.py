@@ -6,10 +6,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -21,9 +19,19 @@ from notifications.mail_log import ASKED_BEFORE
 from notifications.models import EmailMessage, Status
 from notifications.queue import send_again
 from notifications.writing.catalogue import CATALOGUE
+from staff.badges import Tone, badge
+from staff.formats import block, moment
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
 from wording.masking import mask_tokens
+
+_TONES = {
+    Status.SENDING: Tone.UNDERWAY,
+    Status.RETRYING: Tone.LATE,
+    Status.SENT: Tone.GOOD,
+    Status.FAILED: Tone.BAD,
+    Status.DUPLICATE: Tone.QUIET,
+}
 
 
 class TemplateFilter(admin.SimpleListFilter):
@@ -50,8 +58,8 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     """Read-only but for "send again", which needs its own permission."""
 
     styles = ("notifications/email_admin.css",)
-    list_display = ("badge", "address", "template_label", "subject", "attempts", "created")
-    list_display_links = ("badge", "address")
+    list_display = ("status_badge", "address", "template_label", "subject", "attempts", "created")
+    list_display_links = ("status_badge", "address")
     list_filter = ("status", TemplateFilter, "created_at")
     date_hierarchy = "created_at"
     search_fields = ("recipient", "subject", "=msg_id", "=trace_id")
@@ -90,7 +98,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
             trouble = ("advice", "technical")
         elif obj is not None and obj.error:
             trouble = ("why_duplicate",) if _asked_before(obj) else ("technical",)
-        head = (None, {"fields": ("badge", *trouble, "recipient", "subject", "template_label")})
+        head = (None, {"fields": ("status_badge", *trouble, "recipient", "subject", "template_label")})
         return (head, *super().get_fieldsets(request, obj))
 
     def get_urls(self) -> list[URLPattern]:
@@ -130,8 +138,8 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         self._send_again(request, list(queryset))
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
-    def badge(self, row: EmailMessage) -> SafeString:
-        return format_html('<span class="email-status email-{}">{}</span>', row.status, row.get_status_display())
+    def status_badge(self, row: EmailMessage) -> SafeString:
+        return badge(row.get_status_display(), _TONES[Status(row.status)])
 
     @admin.display(description=gettext_lazy("recipient"), ordering="recipient")
     def address(self, row: EmailMessage) -> SafeString:
@@ -144,8 +152,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("created"), ordering="created_at")
     def created(self, row: EmailMessage) -> str:
-        # Shorter than Django's own: a month in words pushes the recipients out of the list.
-        return date_format(localtime(row.created_at), "d.m.Y H:i")
+        return moment(row.created_at)
 
     @admin.display(description=gettext_lazy("Why"))
     def why_duplicate(self, row: EmailMessage) -> str:
@@ -171,7 +178,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("text version"))
     def text_version(self, row: EmailMessage) -> str:
-        return format_html('<pre class="email-text">{}</pre>', mask_tokens(row.text_body)) if row.text_body else "—"
+        return block(mask_tokens(row.text_body)) if row.text_body else "—"
 
     @admin.display(description=gettext_lazy("sent again for"))
     def sent_again_for(self, row: EmailMessage) -> str:

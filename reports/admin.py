@@ -8,10 +8,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
@@ -20,10 +19,20 @@ from reports.admin_search import search_reports, with_email
 from reports.advice import advice_for, refusal_text
 from reports.errors import AssessmentMissing, AssessmentNotCompleted, FileUnavailable, ReportNotReady
 from reports.making.asking import request_report
-from reports.models import Kind, Report, RequestedBy
+from reports.models import Kind, Report, RequestedBy, Status
 from reports.storage.files import file_response
+from staff.badges import Tone, badge
+from staff.formats import moment
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
+
+_TONES = {
+    Status.QUEUED: Tone.QUIET,
+    Status.RENDERING: Tone.UNDERWAY,
+    Status.RETRYING: Tone.LATE,
+    Status.STORED: Tone.GOOD,
+    Status.FAILED: Tone.BAD,
+}
 
 
 @admin.register(Report)
@@ -31,8 +40,8 @@ class ReportAdmin(ReadOnlyAdmin):
     """Read-only. What a report says, and having it made again, need permissions of their own."""
 
     styles = ("reports/report_admin.css",)
-    list_display = ("badge", "kind", "client", "check_up", "file_size", "pages", "took", "asked")
-    list_display_links = ("badge", "check_up")
+    list_display = ("status_badge", "kind", "client", "check_up", "file_size", "pages", "took", "asked")
+    list_display_links = ("status_badge", "check_up")
     list_filter = ("status", "kind", "reason", "is_confirmed", "created_at")
     date_hierarchy = "created_at"
     # What is searched is up to `get_search_results`; without a field there is no search box.
@@ -60,7 +69,20 @@ class ReportAdmin(ReadOnlyAdmin):
         trouble = ("advice", *noted) if obj is not None and obj.reason else noted
         picture = ("first_page",) if obj is not None and obj.pages and self.may_read(request) else ()
         return (
-            (None, {"fields": ("badge", *trouble, "kind", "client", "assessment_id", "is_confirmed", "requested_by")}),
+            (
+                None,
+                {
+                    "fields": (
+                        "status_badge",
+                        *trouble,
+                        "kind",
+                        "client",
+                        "assessment_id",
+                        "is_confirmed",
+                        "requested_by",
+                    )
+                },
+            ),
             (gettext_lazy("Document"), {"fields": (*picture, "file_size", "pages", "duration", "stored_at")}),
             (
                 gettext_lazy("Making"),
@@ -139,10 +161,8 @@ class ReportAdmin(ReadOnlyAdmin):
         return self._back(pk)
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
-    def badge(self, report: Report) -> SafeString:
-        return format_html(
-            '<span class="report-status report-{}">{}</span>', report.status, report.get_status_display()
-        )
+    def status_badge(self, report: Report) -> SafeString:
+        return badge(report.get_status_display(), _TONES[Status(report.status)])
 
     @admin.display(description=gettext_lazy("client"))
     def client(self, report: Report) -> str:
@@ -178,8 +198,7 @@ class ReportAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("asked for"), ordering="created_at")
     def asked(self, report: Report) -> str:
-        # Shorter than Django's own: a month in words pushes the rest out of the list.
-        return date_format(localtime(report.created_at), "d.m.Y H:i")
+        return moment(report.created_at)
 
     @admin.display(description=gettext_lazy("what to do"))
     def advice(self, report: Report) -> str:

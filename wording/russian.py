@@ -1,4 +1,4 @@
-"""How dates and money are written in a Russian mail."""
+"""How dates and money are written in Russian."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,12 @@ class Money:
         number = whole.replace(",", NBSP)
         if cents != "00":
             number += f",{cents}"
-        return f"{number}{NBSP}{_SIGNS.get(self.currency, self.currency)}"
+        return f"{number}{NBSP}{sign_of(self.currency)}"
+
+
+def sign_of(currency: str) -> str:
+    """«₽» for RUB; the code of a currency whose sign we do not use."""
+    return _SIGNS.get(currency, currency)
 
 
 def moscow_time(moment: datetime) -> str:

@@ -1,17 +1,20 @@
 """The columns of the payments list."""
 
 from django.contrib import admin
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments.admin.formats import SECOND_LINE, address, badge, moment, money
+from payments.admin.badges import attention_badge, payment_badge
 from payments.admin.methods import method_name
 from payments.admin.orders import order_kind
 from payments.admin.shown_status import checkout_of, is_unproven, shown_status
 from payments.models import Payment
 from payments.states import OrderKind
+from staff.badges import Tone, badge
+from staff.formats import moment, money, two_lines
+from wording.addresses import breakable_address
 
 
 class PaymentColumns:
@@ -22,13 +25,13 @@ class PaymentColumns:
         checkout, status = checkout_of(payment), shown_status(payment)
         if is_unproven(payment):
             # Never in the colour of what was proven.
-            badges = [badge("unproven", status.label), badge("unconfirmed", _("not confirmed"))]
+            badges = [badge(status.label), badge(_("not confirmed"), Tone.UNPROVEN)]
         else:
-            badges = [badge(status.value, status.label)]
+            badges = [payment_badge(status)]
         if getattr(payment, "is_marked", False):
-            badges.append(badge("attention", _("attention")))
+            badges.append(attention_badge())
         if checkout is not None and checkout.test:
-            badges.append(badge("test", _("TEST")))
+            badges.append(badge(_("TEST"), Tone.LOUD))
         return format_html_join(" ", "{}", ((one,) for one in badges))
 
     @admin.display(description=gettext_lazy("amount"), ordering="amount")
@@ -38,16 +41,16 @@ class PaymentColumns:
         if checkout is None or not 0 < checkout.refunded_amount < checkout.amount:
             return paid
         back = _("refunded %(amount)s") % {"amount": money(checkout.refunded_amount, checkout.currency)}
-        return format_html("{}" + SECOND_LINE, paid, back)
+        return two_lines(paid, back)
 
     @admin.display(description=gettext_lazy("amount and method"), ordering="amount")
     def amount_and_method(self, payment: Payment) -> SafeString:
         """Both in one column: the list has to fit beside the filters."""
-        return format_html("{}" + SECOND_LINE, self.amount_text(payment), method_name(checkout_of(payment)))
+        return two_lines(self.amount_text(payment), method_name(checkout_of(payment)))
 
     @admin.display(description=gettext_lazy("customer"))
     def customer(self, payment: Payment) -> str:
-        return address(payment.user.email, payment.user_id)
+        return breakable_address(payment.user.email or str(payment.user_id))
 
     @admin.display(description=gettext_lazy("what for"))
     def order(self, payment: Payment) -> str:
@@ -57,7 +60,7 @@ class PaymentColumns:
         name = getattr(payment, "order_name", None)
         time = getattr(payment, "order_time", None)
         second = moment(time) if time else str(OrderKind(kind).label) if name else ""
-        return format_html("{}" + SECOND_LINE, name or str(OrderKind(kind).label), second)
+        return two_lines(name or str(OrderKind(kind).label), second)
 
     @admin.display(description=gettext_lazy("method"))
     def method(self, payment: Payment) -> str:

@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.admin.failures import ASKING, explain
-from payments.admin.formats import money
 from payments.admin.methods import method_text
 from payments.advice import decline_reason, receipt_with_code
 from payments.checking.comparison import Compared, Method, Value, compare_payment
 from payments.models import Payment
 from payments.states import PaymentStatus, ProviderStatus
+from staff.formats import money
 
 _NAMES: dict[str, str | Promise] = {
     "external_id": gettext_lazy("id at YooKassa"),

@@ -12,12 +12,13 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from payments.admin.formats import badge, moment, money
+from payments.admin.badges import attention_badge, payment_badge
 from payments.admin.search import search_checkouts
 from payments.admin.shown_status import shown_status
 from payments.ledger.deleted_rows import stand_in, without_row
 from payments.models import AppointmentType, Checkout, Package, Payment, PaymentAttention, User
 from payments.states import ProviderStatus
+from staff.formats import moment, money
 
 MOST_SHOWN = 10
 MOST_LISTED = 200
@@ -108,8 +109,8 @@ def _line(payment: Payment) -> Line:
         pk=checkout.pk,
         url=reverse("admin:payments_payment_change", args=[checkout.pk]),
         number=str(checkout.pk)[:8],
-        status=badge(status.value, status.label),
-        marked=badge("attention", _("attention")) if checkout.attention else "",
+        status=payment_badge(status),
+        marked=attention_badge() if checkout.attention else "",
         amount=money(checkout.amount, checkout.currency),
         refunded=money(checkout.refunded_amount, checkout.currency) if checkout.refunded_amount else "",
         customer=payment.user.email or str(checkout.user_id),

@@ -1,20 +1,16 @@
 """The fields of a payment's page: what was paid, what for, and how it stands at YooKassa."""
 
-import json
-
 from django.contrib import admin
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments.admin.formats import moment, money
 from payments.admin.orders import given_text, order_text
 from payments.admin.shown_status import checkout_of
 from payments.advice import receipt_state
 from payments.models import Payment
 from payments.refunds.refunds import remaining_amount
 from payments.states import ProviderStatus
+from staff.formats import moment, money, pretty_json
 
 MAIN = (
     *("status_badge", "amount_text", "remaining", "customer_text", "ordered", "given"),
@@ -117,12 +113,3 @@ class PaymentFields:
     def request_text(self, payment: Payment) -> str:
         checkout = checkout_of(payment)
         return pretty_json(checkout.request_body if checkout else None)
-
-
-def pretty_json(value: object) -> SafeString | str:
-    """The value with line breaks and everything in it escaped."""
-    if value is None:
-        return "—"
-    # A stranger's notification may hold halves of surrogate pairs, which no page can be encoded with.
-    text = json.dumps(value, ensure_ascii=False, indent=2).encode(errors="backslashreplace").decode()
-    return format_html('<pre class="payment-json">{}</pre>', text)

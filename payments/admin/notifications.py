@@ -14,9 +14,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from bridge.rights import RowsHidden
+from payments.admin.badges import notification_badge
 from payments.admin.failures import explain
-from payments.admin.fields import pretty_json
-from payments.admin.formats import SECOND_LINE, badge, breakable, moment
 from payments.admin.reasons import reason_text, technical_text
 from payments.admin.search import search_checkouts, search_payments
 from payments.admin.staff import actor_id
@@ -25,7 +24,9 @@ from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, ProviderNotification
 from payments.states import NotificationStatus
 from payments.webhook.journal import replay_notification
+from staff.formats import block, moment, pretty_json, two_lines
 from staff.read_only import ReadOnlyAdmin
+from wording.addresses import breakable
 
 _ADVICE = {
     NotificationStatus.REFUSED: gettext_lazy(
@@ -121,7 +122,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_badge(self, row: ProviderNotification) -> SafeString:
-        return badge(f"notification-{row.status}", row.get_status_display())
+        return notification_badge(row)
 
     @admin.display(description=gettext_lazy("why"))
     def why(self, row: ProviderNotification) -> str:
@@ -137,7 +138,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("event"), ordering="event")
     def event_and_object(self, row: ProviderNotification) -> SafeString:
-        return format_html("{}" + SECOND_LINE, breakable(row.event, after="._"), row.object_id)
+        return two_lines(breakable(row.event, after="._"), row.object_id)
 
     @admin.display(description=gettext_lazy("payment"))
     def payment_link(self, row: ProviderNotification) -> str:
@@ -160,4 +161,4 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
         try:
             return pretty_json(json.loads(row.body))
         except (ValueError, RecursionError):
-            return format_html('<pre class="payment-json">{}</pre>', row.body)
+            return block(row.body)

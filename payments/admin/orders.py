@@ -9,10 +9,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments.admin.formats import moment
 from payments.admin.shown_status import checkout_of
 from payments.models import Appointment, AppointmentType, Fulfilment, Package, PackagePurchase, Payment
 from payments.states import OrderKind
+from staff.formats import moment
 
 _APPOINTMENT_STATUSES: dict[str, str | Promise] = {
     "scheduled": gettext_lazy("scheduled"),

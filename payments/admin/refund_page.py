@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy
 
 from bridge.rights import RowsHidden
 from payments.admin.failures import explain
-from payments.admin.formats import money
 from payments.admin.orders import given_text, order_text
 from payments.admin.staff import actor_id
 from payments.errors import PaymentError, ReceiptImpossible, RefundRefused
@@ -24,6 +23,7 @@ from payments.models import Checkout, Payment, Refund
 from payments.receipts import can_send_receipt
 from payments.refunds.refunds import CENT, remaining_amount, request_refund
 from payments.states import Door
+from staff.formats import money
 
 
 class AmountField(forms.DecimalField):

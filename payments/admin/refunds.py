@@ -10,14 +10,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
+from payments.admin.badges import refund_badge
 from payments.admin.deleted_rows import get_stand_in
-from payments.admin.fields import pretty_json
-from payments.admin.formats import SECOND_LINE, address, moment, money
-from payments.admin.related import refund_badge, refund_problem, refund_receipt_text
+from payments.admin.related import refund_problem, refund_receipt_text
 from payments.admin.search import search_checkouts, search_payments
 from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, Refund
+from staff.formats import moment, money, pretty_json, two_lines
 from staff.read_only import ReadOnlyAdmin
+from wording.addresses import breakable_address
 
 
 @admin.register(Refund)
@@ -76,13 +77,13 @@ class RefundAdmin(ReadOnlyAdmin):
             payment = refund.payment
         except Payment.DoesNotExist:
             found = get_stand_in(str(refund.payment_id))
-            return "—" if found is None else address(found.user.email, found.user_id)
-        return address(payment.user.email, payment.user_id)
+            return "—" if found is None else breakable_address(found.user.email or str(found.user_id))
+        return breakable_address(payment.user.email or str(payment.user_id))
 
     @admin.display(description=gettext_lazy("requested"), ordering="created_at")
     def requested(self, refund: Refund) -> str:
         who = refund.requested_by.get_username() if refund.requested_by is not None else ""
-        return format_html("{}" + SECOND_LINE, moment(refund.created_at), who)
+        return two_lines(moment(refund.created_at), who)
 
     @admin.display(description=gettext_lazy("finished"), ordering="finished_at")
     def finished(self, refund: Refund) -> str:

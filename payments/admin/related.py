@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
 
-from payments.admin.formats import badge, moment, money
+from payments.admin.badges import notification_badge, refund_badge
 from payments.admin.reasons import reason_text
 from payments.advice import RECEIPTS, REFUND_NOT_TAKEN, refund_advice, told_with_party
 from payments.models import Payment, ProviderNotification, Refund
 from payments.states import RefundStatus
+from staff.formats import moment, money
 
 MOST_NOTIFICATIONS = 20
 
@@ -50,7 +51,7 @@ def notifications_of(payment: Payment) -> list[NotificationLine]:
             row.pk,
             moment(row.received_at),
             row.event,
-            badge(f"notification-{row.status}", row.get_status_display()),
+            notification_badge(row),
             reason_text(row),
         )
         for row in rows[:MOST_NOTIFICATIONS]
@@ -70,10 +71,6 @@ def _refund(row: Refund) -> RefundLine:
         error=row.error,
         receipt=refund_receipt_text(row),
     )
-
-
-def refund_badge(row: Refund) -> SafeString:
-    return badge(f"refund-{row.status}", row.get_status_display())
 
 
 def refund_receipt_text(row: Refund) -> str:

@@ -10,8 +10,8 @@ from decimal import ROUND_CEILING, Decimal
 
 from django.utils.formats import number_format
 
-from payments.admin.formats import money, signed
 from payments.admin.revenue import Day
+from staff.formats import money, signed
 
 WIDTH = 960
 LEFT, RIGHT, TOP = 76, 4, 12

@@ -11,10 +11,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from payments.admin.formats import money
 from payments.admin.revenue import Day, Revenue, revenue_by_day, total
 from payments.admin.revenue_chart import draw_revenue
 from payments.models import Payment
+from staff.formats import money
 from wording.russian import MOSCOW
 
 PERIODS = (7, 30, 90)

@@ -10,7 +10,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments.admin.formats import moment, money
 from payments.advice import RECEIPTS, decline_reason, refund_reason
 from payments.models import Fulfilment, Payment, PaymentEvent
 from payments.states import (
@@ -22,6 +21,7 @@ from payments.states import (
     ProviderStatus,
     RefundStatus,
 )
+from staff.formats import moment, money
 
 MOST_EVENTS = 200
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments.admin.formats import moment
 from payments.admin.shown_status import checkout_of, is_at_provider, is_stuck, is_unproven, shown_status
 from payments.advice import ATTENTION, RECEIPT_AGAIN, Text, decline_advice, told_with_party
 from payments.checking.lost_money import is_marked
@@ -13,6 +12,7 @@ from payments.ledger.attention import open_marks
 from payments.models import Checkout, Payment, PaymentAttention
 from payments.receipts import CANCELED
 from payments.states import Attention, ProviderStatus
+from staff.formats import moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,10 +78,10 @@ def test_a_status_that_was_never_checked_looks_unproven(support: Client) -> None
     make_payment(status=PaymentStatus.COMPLETED)
     response = support.get(LIST)
     assert "оплачен не подтверждён" in text(response)
-    assert "payment-completed" not in response.content.decode()
+    assert "staff-good" not in response.content.decode()
     make_checkout(ProviderStatus.SUCCEEDED)
     html = support.get(LIST).content.decode()
-    assert (html.count("payment-completed"), html.count("payment-unproven")) == (1, 1)
+    assert (html.count("staff-good"), html.count("staff-unproven")) == (1, 1)
 
 
 def test_every_status_finds_its_payments_and_no_others(support: Client) -> None:

@@ -1,0 +1,24 @@
+"""A state as a coloured word. The colour says what the state means to whoever looks, whatever it is a state of."""
+
+from enum import StrEnum
+
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+
+class Tone(StrEnum):
+    """What a state means; also the name of its colours in `staff.css`."""
+
+    QUIET = "quiet"  # nothing to see: not begun, called off, known already
+    UNDERWAY = "underway"
+    GOOD = "good"
+    LATE = "late"  # somebody may have to look: repeated, marked, refused
+    BAD = "bad"
+    BACK = "back"  # what was given came back
+    LOUD = "loud"  # not like the others: a test
+    UNPROVEN = "unproven"  # without a colour: those are for what was proven
+
+
+def badge(text: str | Promise, tone: Tone = Tone.QUIET) -> SafeString:
+    return format_html('<span class="staff-badge staff-{}">{}</span>', tone, text)
