@@ -2,8 +2,11 @@ from django.contrib import admin
 from django.urls import include, path
 
 from balansity.health import health
+from staff.refusals import forbidden, not_found
 
 admin.autodiscover()
+
+handler403, handler404 = forbidden, not_found
 
 urlpatterns = [
     path("health", health),

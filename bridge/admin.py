@@ -6,12 +6,10 @@ from urllib.parse import urlencode
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_http_methods
 
 from bridge.daemon.heartbeat import THE_BROKER, THE_DATABASE
 from bridge.errors import BridgeError
@@ -23,6 +21,7 @@ from bridge.reasons import FailureReason
 from bridge.requeue import DidNotFail, NoSuchMessage, RequeuedBefore, StillQueued, requeue_message
 from bridge.status import read_status
 from staff.formats import age, block, moment
+from staff.pages import staff_page, staff_urls, to_list
 from staff.read_only import ReadOnlyAdmin
 from wording.masking import mask_tokens
 
@@ -50,28 +49,26 @@ _OTHER = gettext_lazy("That did not work (%(code)s). Show this to the developers
 class QueueOverviewAdmin(ReadOnlyAdmin):
     """A page about all queues, and one of failed messages for each."""
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        return [
-            path("", view(self.changelist_view), name="bridge_queueoverview_changelist"),
-            path("<slug:queue>/failed/", view(self.failed_view), name="bridge_failed"),
-        ]
+    styles = ("bridge/queue_admin.css",)
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        self._require_view(request)
+    def has_requeue_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("bridge.requeue_message")
+
+    def get_urls(self) -> list[URLPattern]:
+        # No row of a table stands behind it, so none of Django's own pages.
+        return list(staff_urls(self))
+
+    @staff_page("", name="changelist")
+    def overview(self, request: HttpRequest) -> HttpResponse:
         status = read_status()
         queues = [(queue, age(queue.counts.oldest_seconds)) for queue in status.queues]
-        context = {"title": _("Queues"), "status": status, "queues": queues}
-        context |= extra_context or {}
-        return self._page(request, "admin/bridge/queues.html", context)
+        context = {"status": status, "queues": queues, "is_list": True}
+        return self.page(request, "admin/bridge/queues.html", _("Queues"), **context)
 
+    @staff_page("<slug:queue>/failed/", methods=("GET", "POST"))
     def failed_view(self, request: HttpRequest, queue: str) -> HttpResponse:
-        return require_http_methods(["GET", "POST"])(self._failed)(request, queue)
-
-    def _failed(self, request: HttpRequest, queue: str) -> HttpResponse:
-        self._require_view(request)
-        may_requeue = request.user.has_perm("bridge.requeue_message")
-        here = reverse("admin:bridge_failed", args=[queue])
+        may_requeue = self.has_requeue_permission(request)
+        here = reverse("admin:bridge_queueoverview_failed", args=[queue])
         if request.method == "POST":
             if not may_requeue:
                 raise PermissionDenied
@@ -87,9 +84,8 @@ class QueueOverviewAdmin(ReadOnlyAdmin):
             )
         except QueueMissing:
             messages.error(request, _("The queue %(name)s does not exist in the database.") % {"name": queue})
-            return HttpResponseRedirect(reverse("admin:bridge_queueoverview_changelist"))
+            return to_list(self)
         context = {
-            "title": _("Failed messages of %(queue)s") % {"queue": queue},
             "queue": queue,
             "rows": [_row(failed) for failed in page[:PAGE]],
             "refused": refused,
@@ -97,7 +93,8 @@ class QueueOverviewAdmin(ReadOnlyAdmin):
             "others": _address(here, refused=not refused),
             "may_requeue": may_requeue and queue in registry,
         }
-        return self._page(request, "admin/bridge/failed.html", context)
+        title = _("Failed messages of %(queue)s") % {"queue": queue}
+        return self.page(request, "admin/bridge/failed.html", title, **context)
 
     def _requeue(self, request: HttpRequest, queue: str, ids: list[str]) -> None:
         done = 0
@@ -113,18 +110,9 @@ class QueueOverviewAdmin(ReadOnlyAdmin):
         text = ngettext("%(count)s message was put back.", "%(count)s messages were put back.", done) % {"count": done}
         messages.add_message(request, messages.SUCCESS if done else messages.INFO, text)
 
-    def _require_view(self, request: HttpRequest) -> None:
-        if not request.user.has_perm("bridge.view_queueoverview"):
-            raise PermissionDenied
-
-    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-        base = {**self.admin_site.each_context(request), "opts": self.opts}
-        return TemplateResponse(request, template, {**base, **context})
-
 
 @admin.register(BridgeProcess)
 class BridgeProcessAdmin(ReadOnlyAdmin):
-    styles = ("bridge/queue_admin.css",)
     list_display = ("name", "started", "seen", "stopped", "published", "archived", "waits")
     fields = ("name", "started_at", "seen_at", "stopped_at", "published", "archived", "waits")
     ordering = ("-seen_at",)

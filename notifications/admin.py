@@ -4,15 +4,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST, require_safe
 
-from notifications.admin_preview import preview_response
 from notifications.advice import ADVICE, why_not_resent
 from notifications.errors import NotResendable
 from notifications.mail_log import ASKED_BEFORE
@@ -21,10 +19,19 @@ from notifications.queue import send_again
 from notifications.writing.catalogue import CATALOGUE
 from staff.badges import Tone, badge
 from staff.formats import block, moment
+from staff.pages import staff_page
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
 from wording.masking import mask_tokens
 
+# What a mail needs to look like itself, and nothing that could run, load, submit or be framed by somebody else. The
+# variables in it came from the internet; escaping them is the first lock, and this is the second.
+_PREVIEW_POLICY = "; ".join(
+    (
+        *("default-src 'none'", "style-src 'unsafe-inline'", "base-uri 'none'", "form-action 'none'"),
+        *("frame-ancestors 'self'", "sandbox"),
+    )
+)
 _TONES = {
     Status.SENDING: Tone.UNDERWAY,
     Status.RETRYING: Tone.LATE,
@@ -101,37 +108,18 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         head = (None, {"fields": ("status_badge", *trouble, "recipient", "subject", "template_label")})
         return (head, *super().get_fieldsets(request, obj))
 
-    def get_urls(self) -> list[URLPattern]:
-        preview = require_safe(self.admin_site.admin_view(self.preview_view))
-        resend = require_POST(self.admin_site.admin_view(self.send_again_view))
-        return [
-            path("<int:pk>/preview/", preview, name="notifications_emailmessage_preview"),
-            path("<int:pk>/send-again/", resend, name="notifications_emailmessage_send_again"),
-            *super().get_urls(),
-        ]
+    def row_context(self, request: HttpRequest, row: EmailMessage) -> dict[str, Any]:
+        offer = row.status == Status.FAILED and self.has_resend_permission(request)
+        return {"offer_send_again": offer and not self._successors(row)}
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        row = self.get_object(request, object_id)
-        offer = row is not None and row.status == Status.FAILED and self.has_resend_permission(request)
-        context = {"offer_send_again": offer and not self._successors(row), **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
+    @staff_page("<int:pk>/preview/")
+    def preview_view(self, request: HttpRequest, row: EmailMessage) -> HttpResponse:
+        return _preview_response(row)
 
-    def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        row = self.get_object(request, str(pk))
-        if row is None or not self.has_view_permission(request, row):
-            return HttpResponse(status=404)
-        return preview_response(row)
-
-    def send_again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        row = self.get_object(request, str(pk))
-        if row is None or not self.has_view_permission(request, row):
-            return HttpResponse(status=404)
-        if not self.has_resend_permission(request):
-            return HttpResponse(status=403)
+    @staff_page("<int:pk>/send-again/", may="resend", methods=("POST",))
+    def send_again_view(self, request: HttpRequest, row: EmailMessage) -> HttpResponse:
         self._send_again(request, [row])
-        return HttpResponseRedirect(reverse("admin:notifications_emailmessage_change", args=[pk]))
+        return self.back_to(row)
 
     @admin.action(description=gettext_lazy("Send the selected failed emails again"), permissions=["resend"])
     def send_selected_again(self, request: HttpRequest, queryset: QuerySet[EmailMessage]) -> None:
@@ -196,8 +184,8 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     def original(self, row: EmailMessage) -> str:
         return self._links([row.duplicate_of]) if row.duplicate_of else "—"
 
-    def _successors(self, row: EmailMessage | None) -> QuerySet[EmailMessage]:
-        if row is None or row.msg_id is None:
+    def _successors(self, row: EmailMessage) -> QuerySet[EmailMessage]:
+        if row.msg_id is None:
             return EmailMessage.objects.none()
         return EmailMessage.objects.filter(queue=row.queue, requeued_from=row.msg_id)
 
@@ -230,3 +218,18 @@ def _asked_before(row: EmailMessage) -> str:
     """The number of the message that asked for the same mail before; empty unless that is what is wrong."""
     before, _space, number = row.error.rpartition(" ")
     return number if row.status == Status.DUPLICATE and before == ASKED_BEFORE and number.isdecimal() else ""
+
+
+def _preview_response(row: EmailMessage) -> HttpResponse:
+    """Return the HTML of the mail, locked up and with its links of no use.
+
+    A link opens a family's report for whoever has it. Those who may see that have a page of their own, which notes it.
+    """
+    if not row.html_body:
+        raise Http404
+    response = HttpResponse(mask_tokens(row.html_body))
+    response["Content-Security-Policy"] = _PREVIEW_POLICY
+    response["X-Frame-Options"] = "SAMEORIGIN"
+    response["Referrer-Policy"] = "no-referrer"
+    response["Cache-Control"] = "no-store"
+    return response

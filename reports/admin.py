@@ -1,19 +1,17 @@
 """The reports as staff see them: how they went, what they look like, and a way to have one made again."""
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.template.defaultfilters import filesizeformat
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST, require_safe
 
 from reports.admin_search import search_reports, with_email
 from reports.advice import advice_for, refusal_text
@@ -23,6 +21,7 @@ from reports.models import Kind, Report, RequestedBy, Status
 from reports.storage.files import file_response
 from staff.badges import Tone, badge
 from staff.formats import moment
+from staff.pages import staff_page
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
 
@@ -44,30 +43,28 @@ class ReportAdmin(ReadOnlyAdmin):
     list_display_links = ("status_badge", "check_up")
     list_filter = ("status", "kind", "reason", "is_confirmed", "created_at")
     date_hierarchy = "created_at"
-    # What is searched is up to `get_search_results`; without a field there is no search box.
+    # What is searched is up to `find`.
     search_fields = ("=trace_id",)
     search_help_text = gettext_lazy("Client's address, id of a report, check-up or client, message number or trace id")
     ordering = ("-created_at", "-id")
     change_form_template = "admin/reports/report/change_form.html"
 
-    def may_read(self, request: HttpRequest) -> bool:
+    def has_download_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("reports.download_report")
 
-    def may_regenerate(self, request: HttpRequest) -> bool:
+    def has_regenerate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("reports.regenerate_report")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Report]:
         return with_email(super().get_queryset(request)).defer("preview")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Report], search_term: str
-    ) -> tuple[QuerySet[Report], bool]:
-        return search_reports(queryset, search_term), False
+    def find(self, rows: QuerySet[Report], text: str) -> QuerySet[Report]:
+        return search_reports(rows, text)
 
     def get_fieldsets(self, request: HttpRequest, obj: Report | None = None) -> Any:
         noted = ("technical",) if obj is not None and obj.error else ()
         trouble = ("advice", *noted) if obj is not None and obj.reason else noted
-        picture = ("first_page",) if obj is not None and obj.pages and self.may_read(request) else ()
+        picture = ("first_page",) if obj is not None and obj.pages and self.has_download_permission(request) else ()
         return (
             (
                 None,
@@ -94,41 +91,23 @@ class ReportAdmin(ReadOnlyAdmin):
             ),
         )
 
-    def get_urls(self) -> list[URLPattern]:
-        preview = require_safe(self.admin_site.admin_view(self.preview_view))
-        file = require_safe(self.admin_site.admin_view(self.file_view))
-        again = require_POST(self.admin_site.admin_view(self.generate_again_view))
-        return [
-            path("<uuid:pk>/preview/", preview, name="reports_report_preview"),
-            path("<uuid:pk>/file/", file, name="reports_report_file"),
-            path("<uuid:pk>/generate-again/", again, name="reports_report_generate_again"),
-            *super().get_urls(),
-        ]
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        report = self.get_object(request, object_id)
-        context = {
-            "offer_file": report is not None and report.has_document and self.may_read(request),
-            "offer_again": report is not None and report.is_confirmed and self.may_regenerate(request),
-            **(extra_context or {}),
+    def row_context(self, request: HttpRequest, row: Report) -> dict[str, Any]:
+        return {
+            "offer_file": row.has_document and self.has_download_permission(request),
+            "offer_again": row.is_confirmed and self.has_regenerate_permission(request),
         }
-        return super().change_view(request, object_id, form_url, context)
 
-    def preview_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        report = self.get_object(request, str(pk))
-        if report is None or not report.preview or not self._may_see(request, report):
-            return HttpResponse(status=404)
+    @staff_page("<uuid:pk>/preview/", may="download")
+    def preview_view(self, request: HttpRequest, report: Report) -> HttpResponse:
+        if not report.preview:
+            raise Http404
         response = HttpResponse(bytes(report.preview), content_type="image/png")
         response["Cache-Control"] = "private, no-store"
         response["X-Content-Type-Options"] = "nosniff"
         return response
 
-    def file_view(self, request: HttpRequest, pk: UUID) -> HttpResponseBase:
-        report = self.get_object(request, str(pk))
-        if report is None or not self._may_see(request, report):
-            return HttpResponse(status=404)
+    @staff_page("<uuid:pk>/file/", may="download")
+    def file_view(self, request: HttpRequest, report: Report) -> HttpResponseBase:
         try:
             response = file_response(report)
         except (ReportNotReady, FileUnavailable) as error:
@@ -137,14 +116,10 @@ class ReportAdmin(ReadOnlyAdmin):
             # A family's report left the house: who took it must be known later.
             self.log_change(request, report, _("Downloaded."))
             return response
-        return self._back(pk)
+        return self.back_to(report)
 
-    def generate_again_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        report = self.get_object(request, str(pk))
-        if report is None or not self.has_view_permission(request, report):
-            return HttpResponse(status=404)
-        if not self.may_regenerate(request):
-            return HttpResponse(status=403)
+    @staff_page("<uuid:pk>/generate-again/", may="regenerate", methods=("POST",))
+    def generate_again_view(self, request: HttpRequest, report: Report) -> HttpResponse:
         try:
             queued = request_report(
                 assessment_id=report.assessment_id,
@@ -158,7 +133,7 @@ class ReportAdmin(ReadOnlyAdmin):
             self.log_change(request, report, _("Generated again."))
             text = _("The report is queued as message № %(number)s.") % {"number": queued.msg_id}
             self.message_user(request, text, messages.SUCCESS)
-        return self._back(pk)
+        return self.back_to(report)
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_badge(self, report: Report) -> SafeString:
@@ -212,9 +187,3 @@ class ReportAdmin(ReadOnlyAdmin):
     def first_page(self, report: Report) -> SafeString:
         address = reverse("admin:reports_report_preview", args=[report.pk])
         return format_html('<img class="report-preview" src="{}" alt="{}">', address, _("The first page"))
-
-    def _may_see(self, request: HttpRequest, report: Report) -> bool:
-        return self.has_view_permission(request, report) and self.may_read(request)
-
-    def _back(self, pk: UUID) -> HttpResponseRedirect:
-        return HttpResponseRedirect(reverse("admin:reports_report_change", args=[pk]))

@@ -21,9 +21,6 @@ def with_email(reports: QuerySet[Report]) -> QuerySet[Report]:
 
 def search_reports(reports: QuerySet[Report], text: str) -> QuerySet[Report]:
     """Those with this id, assessment, client, message number or trace id, or a client with this piece of an address."""
-    text = text.strip()
-    if not text:
-        return reports
     found = Q(trace_id=text)
     if text.isascii() and text.isdigit() and int(text) < MOST_BIGINT:
         found |= Q(msg_id=int(text))

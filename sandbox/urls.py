@@ -2,6 +2,9 @@
 
 from django.urls import include, path
 
+from balansity.urls import handler403, handler404
 from balansity.urls import urlpatterns as production
+
+__all__ = ["handler403", "handler404", "urlpatterns"]
 
 urlpatterns = [*production, path("demo/", include("sandbox.shop.urls"))]

@@ -3,12 +3,17 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.forms import Media
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern
+
+from staff.pages import staff_urls, to_row
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
-    """What staff may do beyond looking is an address of its own, with a permission of its own.
+    """What staff may do beyond looking is a `staff_page`, with a permission of its own.
 
     `styles` are stylesheets beside the common one.
     """
@@ -29,6 +34,48 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic a
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*staff_urls(self), *super().get_urls()]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        text = search_term.strip()
+        found = self.find(queryset, text) if text else queryset
+        return super().get_search_results(request, queryset, text) if found is None else (found, False)
+
+    def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any] | None:
+        """The rows that are named by a text without spaces around it; `None` lets Django look into `search_fields`.
+
+        Without one of those there is no search box.
+        """
+        return None
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        shown = {**context, **self.row_context(request, obj)}
+        return super().render_change_form(request, shown, add, change, form_url, obj)
+
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """What the template of a row's page needs beside its fields."""
+        return {}
+
+    def page(self, request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+        """A page of our own, whose template extends `admin/staff/page.html`; with a `row`, it is below the row's."""
+        common = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, "title": title}
+        return TemplateResponse(request, template, {**common, **context})
+
+    def back_to(self, row: Any) -> HttpResponseRedirect:
+        """To the page of the row, where the message about what was done is shown."""
+        return to_row(self, row.pk)
 
     def is_list(self, request: HttpRequest) -> bool:
         """Whether the request is for the list, whose rows need less than a page does."""

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,6 +15,7 @@ from payments.checking.comparison import Compared, Method, Value, compare_paymen
 from payments.models import Payment
 from payments.states import PaymentStatus, ProviderStatus
 from staff.formats import money
+from staff.read_only import ReadOnlyAdmin
 
 _NAMES: dict[str, str | Promise] = {
     "external_id": gettext_lazy("id at YooKassa"),
@@ -41,7 +40,7 @@ class Row:
     differs: bool
 
 
-def comparison_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest, payment: Payment) -> HttpResponse:
+def comparison_page(model_admin: ReadOnlyAdmin, request: HttpRequest, payment: Payment) -> HttpResponse:
     """Ask YooKassa and show both sides, or say why that cannot be. The caller has checked the permission."""
     both: list[Compared] = []
     failure = ""
@@ -50,17 +49,13 @@ def comparison_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest, pa
     except ASKING as error:
         failure = explain(error)
     context = {
-        **model_admin.admin_site.each_context(request),
-        "title": _("Comparison with YooKassa"),
-        "opts": model_admin.opts,
-        "media": model_admin.media,
-        "payment": payment,
+        "row": payment,
         "rows": [_row(compared) for compared in both],
         "differences": sum(compared.differs for compared in both),
         "is_beyond_checks": any(compared.is_beyond_checks for compared in both),
         "failure": failure,
     }
-    response = TemplateResponse(request, "admin/payments/comparison.html", context)
+    response = model_admin.page(request, "admin/payments/comparison.html", _("Comparison with YooKassa"), **context)
     response["Cache-Control"] = "no-store"
     return response
 

@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.contrib.admin import ModelAdmin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -19,6 +17,7 @@ from payments.ledger.deleted_rows import stand_in, without_row
 from payments.models import AppointmentType, Checkout, Package, Payment, PaymentAttention, User
 from payments.states import ProviderStatus
 from staff.formats import moment, money
+from staff.read_only import ReadOnlyAdmin
 
 MOST_SHOWN = 10
 MOST_LISTED = 200
@@ -68,20 +67,16 @@ def deleted_for_list(request: HttpRequest) -> Found:
     return _found(rows, MOST_SHOWN)
 
 
-def deleted_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest) -> HttpResponse:
+def deleted_page(model_admin: ReadOnlyAdmin, request: HttpRequest) -> HttpResponse:
     """All that were ever paid, and what a search finds among the others."""
     text = _searched(request)
     rows = without_row()
     rows = search_checkouts(rows, text) if text else rows.filter(Q(provider_status__in=_TAKEN) | Exists(_open_marks()))
     context = {
-        **model_admin.admin_site.each_context(request),
-        "title": _("Paid, and the row was deleted"),
-        "opts": model_admin.opts,
-        "media": model_admin.media,
         "deleted": _found(rows, MOST_LISTED),
         "text": text,
     }
-    return TemplateResponse(request, "admin/payments/deleted.html", context)
+    return model_admin.page(request, "admin/payments/deleted.html", _("Paid, and the row was deleted"), **context)
 
 
 def contact_of(checkout: Checkout) -> str:

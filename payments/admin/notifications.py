@@ -5,26 +5,25 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
 from bridge.rights import RowsHidden
 from payments.admin.badges import notification_badge
 from payments.admin.failures import explain
 from payments.admin.reasons import reason_text, technical_text
 from payments.admin.search import search_checkouts, search_payments
-from payments.admin.staff import actor_id
 from payments.errors import PaymentError
 from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, ProviderNotification
 from payments.states import NotificationStatus
 from payments.webhook.journal import replay_notification
 from staff.formats import block, moment, pretty_json, two_lines
+from staff.pages import actor_id, staff_page
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable
 
@@ -49,7 +48,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     list_display_links = ("status_badge",)
     list_filter = ("status", "trusted", "received_at")
     date_hierarchy = "received_at"
-    # What is searched is up to `get_search_results`; without a field there is no search box.
+    # What is searched is up to `find`.
     search_fields = ("object_id",)
     search_help_text = gettext_lazy(
         "Client's address, order number (8 characters), the id of a payment or refund, or a trace id"
@@ -79,46 +78,27 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
             fine.add("advice")
         return [field for field in self.fields if field not in fine]
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[ProviderNotification], search_term: str
-    ) -> tuple[QuerySet[ProviderNotification], bool]:
-        text = search_term.strip()
-        if not text:
-            return queryset, False
+    def find(self, rows: QuerySet[ProviderNotification], text: str) -> QuerySet[ProviderNotification]:
         payments = search_payments(Payment.objects.all(), text)
         deleted = search_checkouts(without_row(), text)
         own = Q(object_id=text) | Q(trace_id=text)
         of_payments = Q(payment_id__in=payments.values("pk")) | Q(payment_id__in=deleted.values("pk"))
-        return queryset.filter(own | of_payments), False
+        return rows.filter(own | of_payments)
 
-    def get_urls(self) -> list[URLPattern]:
-        replay = require_POST(self.admin_site.admin_view(self.replay_view))
-        return [
-            path("<int:pk>/replay/", replay, name="payments_providernotification_replay"),
-            *super().get_urls(),
-        ]
+    def row_context(self, request: HttpRequest, row: ProviderNotification) -> dict[str, Any]:
+        return {"may_replay": self.has_replay_permission(request)}
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        context = {"may_replay": self.has_replay_permission(request), **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
-
-    def replay_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        row = self.get_object(request, str(pk))
-        if row is None or not self.has_view_permission(request, row):
-            return HttpResponse(status=404)
-        if not self.has_replay_permission(request):
-            return HttpResponse(status=403)
+    @staff_page("<int:pk>/replay/", may="replay", methods=("POST",))
+    def replay_view(self, request: HttpRequest, row: ProviderNotification) -> HttpResponse:
         try:
-            number = replay_notification(notification_id=pk, actor_id=actor_id(request))
+            number = replay_notification(notification_id=row.pk, actor_id=actor_id(request))
         except (PaymentError, RowsHidden) as error:
             self.message_user(request, explain(error), messages.ERROR)
         else:
             self.log_change(request, row, _("Processed again."))
             text = _("The check is queued as message № %(number)s.") % {"number": number}
             self.message_user(request, text, messages.SUCCESS)
-        return HttpResponseRedirect(reverse("admin:payments_providernotification_change", args=[pk]))
+        return self.back_to(row)
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_badge(self, row: ProviderNotification) -> SafeString:

@@ -1,17 +1,13 @@
 """The payments as staff see them: what was paid, what went wrong, and what can be done about it."""
 
-import uuid
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from bridge.rights import RowsHidden
 from payments.admin import fields
@@ -27,7 +23,6 @@ from payments.admin.related import notifications_of, refunds_of
 from payments.admin.revenue_page import revenue_page
 from payments.admin.search import search_payments
 from payments.admin.shown_status import checkout_of, is_at_provider, with_marks
-from payments.admin.staff import actor_id
 from payments.admin.timeline import timeline_of
 from payments.admin.troubles import troubles_of
 from payments.checking.by_staff import check_now, queue_checks
@@ -35,6 +30,7 @@ from payments.errors import PaymentError
 from payments.ledger.attention import clear_attention
 from payments.models import Payment
 from payments.refunds.refunds import remaining_amount
+from staff.pages import actor_id, staff_page
 from staff.read_only import ReadOnlyAdmin
 
 MOST_CHECKS = 20
@@ -56,7 +52,7 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
     list_display_links = ("status_badge",)
     list_filter = (StatusFilter, AttentionFilter, StuckFilter, KindFilter, TestFilter)
     date_hierarchy = "created_at"
-    # What is searched is up to `get_search_results`; without a field there is no search box.
+    # What is searched is up to `find`.
     search_fields = ("id",)
     search_help_text = gettext_lazy(
         "Client's address, order number (8 characters), or the id of a payment, refund, client or consultation"
@@ -92,76 +88,61 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
         shown = {"deleted": deleted_for_list(request)} if self.has_view_permission(request) else {}
         return super().changelist_view(request, {**shown, **(extra_context or {})})
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Payment], search_term: str
-    ) -> tuple[QuerySet[Payment], bool]:
-        return search_payments(queryset, search_term), False
+    def find(self, rows: QuerySet[Payment], text: str) -> QuerySet[Payment]:
+        return search_payments(rows, text)
 
-    def get_urls(self) -> list[URLPattern]:
-        def address(route: str, name: str, methods: Any, view: Any) -> URLPattern:
-            guarded: Callable[..., HttpResponseBase] = methods(self.admin_site.admin_view(view))
-            return path(route, guarded, name=f"payments_payment_{name}")
+    def row_context(self, request: HttpRequest, row: Payment) -> dict[str, Any]:
+        checkout = checkout_of(row)
+        return {
+            "troubles": troubles_of(row),
+            "refunds": refunds_of(row),
+            "timeline": timeline_of(row),
+            "notifications": notifications_of(row),
+            "clear_form": ClearForm(),
+            "may_clear": self.has_check_permission(request),
+            "may_check": self.has_check_permission(request) and is_at_provider(row),
+            "may_refund": self.has_refund_permission(request)
+            and checkout is not None
+            and remaining_amount(checkout) > 0,
+        }
 
-        return [
-            address("revenue/", "revenue", require_safe, self.revenue_view),
-            address("deleted/", "deleted", require_safe, self.deleted_view),
-            address("<uuid:pk>/check/", "check", require_POST, self.check_view),
-            address("<uuid:pk>/refund/", "refund", require_http_methods(["GET", "POST"]), self.refund_view),
-            address("<uuid:pk>/compare/", "compare", require_safe, self.compare_view),
-            address("<uuid:pk>/clear-attention/", "clear_attention", require_POST, self.clear_attention_view),
-            *super().get_urls(),
-        ]
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        payment = self.get_object(request, object_id)
-        context = {} if payment is None else self._page(request, payment)
-        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
-
+    @staff_page("revenue/")
     def revenue_view(self, request: HttpRequest) -> HttpResponse:
-        return revenue_page(self, request) if self.has_view_permission(request) else HttpResponse(status=403)
+        return revenue_page(self, request)
 
+    @staff_page("deleted/")
     def deleted_view(self, request: HttpRequest) -> HttpResponse:
-        return deleted_page(self, request) if self.has_view_permission(request) else HttpResponse(status=403)
+        return deleted_page(self, request)
 
-    def check_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        payment = self._visible(request, pk)
-        if payment is None or not self.has_check_permission(request):
-            return HttpResponse(status=404 if payment is None else 403)
+    @staff_page("<uuid:pk>/check/", may="check", methods=("POST",))
+    def check_view(self, request: HttpRequest, payment: Payment) -> HttpResponse:
         self.log_change(request, payment, _("Checked at YooKassa."))
         try:
-            checked = check_now(payment_id=pk, actor_id=actor_id(request))
+            checked = check_now(payment_id=payment.pk, actor_id=actor_id(request))
         except ASKING as error:
             self.message_user(request, explain(error), messages.ERROR)
         else:
             text = _("Checked at YooKassa: %(status)s.") % {"status": checked.get_status_display()}
             self.message_user(request, text, messages.SUCCESS)
-        return self._back(pk)
+        return self.back_to(payment)
 
-    def refund_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        payment = self._visible(request, pk)
-        if payment is None or not self.has_refund_permission(request):
-            return HttpResponse(status=404 if payment is None else 403)
+    @staff_page("<uuid:pk>/refund/", may="refund", methods=("GET", "POST"))
+    def refund_view(self, request: HttpRequest, payment: Payment) -> HttpResponse:
         return refund_page(self, request, payment)
 
-    def compare_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        payment = self._visible(request, pk)
-        if payment is None or not self.has_check_permission(request):
-            return HttpResponse(status=404 if payment is None else 403)
+    @staff_page("<uuid:pk>/compare/", may="check")
+    def compare_view(self, request: HttpRequest, payment: Payment) -> HttpResponse:
         return comparison_page(self, request, payment)
 
-    def clear_attention_view(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        payment = self._visible(request, pk)
-        if payment is None or not self.has_check_permission(request):
-            return HttpResponse(status=404 if payment is None else 403)
+    @staff_page("<uuid:pk>/clear-attention/", may="check", methods=("POST",))
+    def clear_attention_view(self, request: HttpRequest, payment: Payment) -> HttpResponse:
         form = ClearForm(request.POST)
         if not form.is_valid():
             self.message_user(request, _("Write down what was done: the mark stays until then."), messages.ERROR)
-            return self._back(pk)
+            return self.back_to(payment)
         try:
             clear_attention(
-                payment_id=pk,
+                payment_id=payment.pk,
                 actor_id=actor_id(request),
                 note=form.cleaned_data["note"],
                 mark_id=form.cleaned_data["mark"],
@@ -171,7 +152,7 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
         else:
             self.log_change(request, payment, _("Attention cleared: %(note)s") % form.cleaned_data)
             self.message_user(request, _("The mark is cleared."), messages.SUCCESS)
-        return self._back(pk)
+        return self.back_to(payment)
 
     @admin.action(description=gettext_lazy("Check the selected payments at YooKassa"), permissions=["check"])
     def check_selected(self, request: HttpRequest, queryset: QuerySet[Payment]) -> None:
@@ -189,25 +170,3 @@ class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
         if len(queued) < len(chosen):
             text = _("Not checked, as they were never started at YooKassa: %(count)s.")
             self.message_user(request, text % {"count": len(chosen) - len(queued)}, messages.WARNING)
-
-    def _page(self, request: HttpRequest, payment: Payment) -> dict[str, Any]:
-        checkout = checkout_of(payment)
-        return {
-            "troubles": troubles_of(payment),
-            "refunds": refunds_of(payment),
-            "timeline": timeline_of(payment),
-            "notifications": notifications_of(payment),
-            "clear_form": ClearForm(),
-            "may_clear": self.has_check_permission(request),
-            "may_check": self.has_check_permission(request) and is_at_provider(payment),
-            "may_refund": self.has_refund_permission(request)
-            and checkout is not None
-            and remaining_amount(checkout) > 0,
-        }
-
-    def _visible(self, request: HttpRequest, pk: uuid.UUID) -> Payment | None:
-        payment = self.get_object(request, str(pk))
-        return payment if payment is not None and self.has_view_permission(request, payment) else None
-
-    def _back(self, pk: uuid.UUID) -> HttpResponseRedirect:
-        return HttpResponseRedirect(reverse("admin:payments_payment_change", args=[pk]))

@@ -6,10 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin import ModelAdmin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
 from django.utils.formats import localize_input
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,13 +14,14 @@ from django.utils.translation import gettext_lazy
 from bridge.rights import RowsHidden
 from payments.admin.failures import explain
 from payments.admin.orders import given_text, order_text
-from payments.admin.staff import actor_id
 from payments.errors import PaymentError, ReceiptImpossible, RefundRefused
 from payments.models import Checkout, Payment, Refund
 from payments.receipts import can_send_receipt
 from payments.refunds.refunds import CENT, remaining_amount, request_refund
 from payments.states import Door
 from staff.formats import money
+from staff.pages import actor_id
+from staff.read_only import ReadOnlyAdmin
 
 
 class AmountField(forms.DecimalField):
@@ -57,28 +55,24 @@ class RefundForm(forms.Form):
             del self.fields["by_hand"]
 
 
-def refund_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest, payment: Payment) -> HttpResponse:
+def refund_page(model_admin: ReadOnlyAdmin, request: HttpRequest, payment: Payment) -> HttpResponse:
     """Ask, and on POST request the refund. The caller has checked the permission."""
     checkout = Checkout.objects.filter(pk=payment.pk).first()
-    page = HttpResponseRedirect(reverse("admin:payments_payment_change", args=[payment.pk]))
     remaining = Decimal(0) if checkout is None else remaining_amount(checkout)
     receipts = {"can_send_receipt": checkout is None or can_send_receipt(checkout)}
     if request.method == "POST":
         form = RefundForm(request.POST, **receipts)
         if form.is_valid() and _request(model_admin, request, payment, form):
-            return page
+            return model_admin.back_to(payment)
     elif remaining > 0:
         form = RefundForm(initial={"amount": localize_input(remaining), "once": uuid.uuid4()}, **receipts)
     else:
         model_admin.message_user(request, _("Nothing is left to refund on this payment."), messages.ERROR)
-        return page
+        return model_admin.back_to(payment)
     context = {
-        **model_admin.admin_site.each_context(request),
-        "title": _("Refund"),
-        "opts": model_admin.opts,
-        "media": model_admin.media,
-        "payment": payment,
+        "row": payment,
         "form": form,
+        "confirm": _("Refund the money"),
         "customer": payment.user.email or str(payment.user_id),
         "amount": money(payment.amount if checkout is None else checkout.amount, payment.currency),
         "remaining": money(remaining, payment.currency),
@@ -86,10 +80,10 @@ def refund_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest, paymen
         "given": given_text(payment),
         **receipts,
     }
-    return TemplateResponse(request, "admin/payments/refund.html", context)
+    return model_admin.page(request, "admin/payments/refund.html", _("Refund"), **context)
 
 
-def _request(model_admin: "ModelAdmin[Payment]", request: HttpRequest, payment: Payment, form: RefundForm) -> bool:
+def _request(model_admin: ReadOnlyAdmin, request: HttpRequest, payment: Payment, form: RefundForm) -> bool:
     """Request the refund and say so; `False` puts the reason into the form."""
     once = form.cleaned_data["once"]
     sent = Refund.objects.filter(pk=once, payment_id=payment.pk).first()

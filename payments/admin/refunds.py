@@ -29,7 +29,7 @@ class RefundAdmin(ReadOnlyAdmin):
     list_filter = ("status", "created_at")
     list_select_related = ("requested_by",)
     date_hierarchy = "created_at"
-    # What is searched is up to `get_search_results`; without a field there is no search box.
+    # What is searched is up to `find`.
     search_fields = ("id",)
     search_help_text = gettext_lazy("Client's address, order number (8 characters), or the id of a payment or refund")
     ordering = ("-created_at", "-id")
@@ -53,15 +53,11 @@ class RefundAdmin(ReadOnlyAdmin):
             fine.add("receipt")
         return [field for field in self.fields if field not in fine]
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Refund], search_term: str
-    ) -> tuple[QuerySet[Refund], bool]:
-        if not search_term.strip():
-            return queryset, False
-        payments = search_payments(Payment.objects.all(), search_term)
-        deleted = search_checkouts(without_row(), search_term)
+    def find(self, rows: QuerySet[Refund], text: str) -> QuerySet[Refund]:
+        payments = search_payments(Payment.objects.all(), text)
+        deleted = search_checkouts(without_row(), text)
         of_payments = Q(payment_id__in=payments.values("pk")) | Q(payment_id__in=deleted.values("pk"))
-        return queryset.filter(Q(external_id=search_term.strip()) | of_payments), False
+        return rows.filter(Q(external_id=text) | of_payments)
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_badge(self, refund: Refund) -> SafeString:

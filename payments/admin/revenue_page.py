@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -13,8 +11,8 @@ from django.utils.translation import ngettext
 
 from payments.admin.revenue import Day, Revenue, revenue_by_day, total
 from payments.admin.revenue_chart import draw_revenue
-from payments.models import Payment
 from staff.formats import money
+from staff.read_only import ReadOnlyAdmin
 from wording.russian import MOSCOW
 
 PERIODS = (7, 30, 90)
@@ -43,23 +41,19 @@ class Row:
     net: str
 
 
-def revenue_page(model_admin: "ModelAdmin[Payment]", request: HttpRequest) -> HttpResponse:
+def revenue_page(model_admin: ReadOnlyAdmin, request: HttpRequest) -> HttpResponse:
     """Show the period that `days` or `month` (`2026-11`) names, the last 30 days without one."""
     choices = _choices(timezone.localdate(timezone=MOSCOW), request.GET.get("days", ""), request.GET.get("month", ""))
     shown = next(choice for choice in choices if choice.chosen)
     days = revenue_by_day(shown.first, shown.last)
     context = {
-        **model_admin.admin_site.each_context(request),
-        "title": _("Revenue"),
-        "opts": model_admin.opts,
-        "media": model_admin.media,
         "periods": choices[: len(PERIODS)],
         "months": choices[len(PERIODS) :],
         "chart": draw_revenue(days),
         "rows": [_row(date_format(day.date, "d.m.Y, D"), day.revenue) for day in reversed(days) if _happened(day)],
         "total": _row(shown.label, total(days)),
     }
-    return TemplateResponse(request, "admin/payments/revenue.html", context)
+    return model_admin.page(request, "admin/payments/revenue.html", _("Revenue"), **context)
 
 
 def _choices(today: date, days: str, month: str) -> list[Choice]:

@@ -223,7 +223,7 @@ def test_a_mail_is_shown_as_it_went_out_and_can_do_nothing(support: Client) -> N
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; ")
     assert policy.endswith("; sandbox")
     assert (preview["X-Frame-Options"], preview["Referrer-Policy"]) == ("SAMEORIGIN", "no-referrer")
-    assert support.post(address).status_code == 405
+    assert support.post(address)["Location"] == page_of(email)
 
 
 def test_a_mail_whose_text_was_forgotten_says_so(support: Client) -> None:
@@ -292,16 +292,16 @@ def test_who_may_not_look_sees_nothing() -> None:
     nobody = client_with()
     for address in (LIST, page_of(email), f"{LIST}{email.pk}/preview/"):
         assert Client().get(address).status_code == 302
-        assert nobody.get(address).status_code in {403, 404}
+        assert nobody.get(address).status_code == 403
     send_again = f"{LIST}{email.pk}/send-again/"
     assert Client().post(send_again).status_code == 302
-    assert nobody.post(send_again).status_code == 404
+    assert nobody.post(send_again).status_code == 403
 
 
 def test_a_mail_that_does_not_exist_has_no_preview(support: Client) -> None:
-    assert support.get(f"{LIST}999/preview/").status_code == 404
-    assert support.post(f"{LIST}999/send-again/").status_code == 404
-    assert support.get(f"{LIST}1/send-again/").status_code == 405
+    assert support.get(f"{LIST}999/preview/")["Location"] == LIST
+    assert support.post(f"{LIST}999/send-again/")["Location"] == LIST
+    assert support.get(f"{LIST}1/send-again/")["Location"] == LIST
 
 
 def test_pages_load_nothing_from_elsewhere(support: Client) -> None:

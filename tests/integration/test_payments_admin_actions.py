@@ -156,8 +156,10 @@ def test_who_may_only_look_can_do_nothing(viewer: Client, shop: YooKassaServer) 
 def test_nothing_is_done_by_following_a_link(support: Client) -> None:
     checkout = make_checkout()
     for action in ("check", "clear-attention"):
-        assert support.get(page_of(checkout.pk, action)).status_code == 405
-    assert support.get(f"{NOTIFICATIONS}{notification(checkout).pk}/replay/").status_code == 405
+        assert support.get(page_of(checkout.pk, action))["Location"] == page_of(checkout.pk)
+    told = f"{NOTIFICATIONS}{notification(checkout).pk}"
+    assert support.get(f"{told}/replay/")["Location"] == f"{told}/change/"
+    assert (queued_checks(), PaymentEvent.objects.count()) == ([], 0)
 
 
 def test_a_form_of_another_site_is_refused() -> None:
@@ -204,7 +206,7 @@ def test_a_notification_shows_its_body_readable_and_harmless(support: Client) ->
     assert "no JSON &lt;img&gt;" in support.get(f"{NOTIFICATIONS}{broken.pk}/change/").content.decode()
 
 
-def test_actions_on_what_does_not_exist_are_not_found(support: Client) -> None:
+def test_actions_on_what_does_not_exist_say_so(support: Client) -> None:
     missing = "00000000-0000-4000-8000-000000000000"
-    assert support.post(f"{LIST}{missing}/check/").status_code == 404
-    assert support.post(f"{NOTIFICATIONS}999/replay/").status_code == 404
+    for address in (f"{LIST}{missing}/check/", f"{NOTIFICATIONS}999/replay/"):
+        assert messages_of(support.post(address, follow=True))[0].startswith("Не найдено:")

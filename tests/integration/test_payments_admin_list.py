@@ -211,7 +211,7 @@ def test_who_may_not_look_sees_nothing() -> None:
         assert Client().get(address).status_code == 302
         assert nobody.get(address).status_code == 403
     for action in ("refund", "compare"):
-        assert nobody.get(page_of(checkout.pk, action)).status_code == 404
+        assert nobody.get(page_of(checkout.pk, action)).status_code == 403
 
 
 def test_pages_load_nothing_from_elsewhere_and_need_no_inline_code(support: Client) -> None:

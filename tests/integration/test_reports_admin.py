@@ -233,8 +233,8 @@ def test_who_may_only_look_sees_no_content_and_makes_nothing() -> None:
     page = viewer.get(page_of(report)).content.decode()
     for part in ("preview/", "file/", "generate-again/"):
         assert f"{LIST}{report.pk}/{part}" not in page
-    assert viewer.get(f"{LIST}{report.pk}/preview/").status_code == 404
-    assert viewer.get(f"{LIST}{report.pk}/file/").status_code == 404
+    assert viewer.get(f"{LIST}{report.pk}/preview/").status_code == 403
+    assert viewer.get(f"{LIST}{report.pk}/file/").status_code == 403
     assert viewer.post(f"{LIST}{report.pk}/generate-again/").status_code == 403
     assert queued_reports() == []
 
@@ -243,16 +243,18 @@ def test_who_may_not_look_sees_nothing() -> None:
     report, nobody = row(), client_with("download_report", "regenerate_report")
     for address in (LIST, page_of(report), f"{LIST}{report.pk}/preview/", f"{LIST}{report.pk}/file/"):
         assert Client().get(address).status_code == 302
-        assert nobody.get(address).status_code in {403, 404}
-    assert nobody.post(f"{LIST}{report.pk}/generate-again/").status_code == 404
+        assert nobody.get(address).status_code == 403
+    assert nobody.post(f"{LIST}{report.pk}/generate-again/").status_code == 403
     assert queued_reports() == []
 
 
 def test_a_report_that_does_not_exist_has_no_pages(support: Client) -> None:
     for part in ("preview/", "file/"):
-        assert support.get(f"{LIST}{uuid4()}/{part}").status_code == 404
-    assert support.post(f"{LIST}{uuid4()}/generate-again/").status_code == 404
-    assert support.get(f"{LIST}{row().pk}/generate-again/").status_code == 405
+        assert support.get(f"{LIST}{uuid4()}/{part}")["Location"] == LIST
+    assert support.post(f"{LIST}{uuid4()}/generate-again/")["Location"] == LIST
+    report = row(preview=b"")
+    assert support.get(f"{LIST}{report.pk}/generate-again/")["Location"] == page_of(report)
+    assert support.get(f"{LIST}{report.pk}/preview/").status_code == 404
 
 
 def test_pages_load_nothing_from_elsewhere(support: Client) -> None:
