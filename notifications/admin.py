@@ -18,7 +18,7 @@ from notifications.models import EmailMessage, Status
 from notifications.queue import send_again
 from notifications.writing.catalogue import CATALOGUE
 from staff.badges import Tone, badge
-from staff.formats import block, moment
+from staff.formats import block, in_code, moment
 from staff.pages import staff_page
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
@@ -148,7 +148,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("technical details"))
     def technical(self, row: EmailMessage) -> SafeString:
-        return format_html("<code>{}</code>", row.error)
+        return in_code(row.error)
 
     @admin.display(description=gettext_lazy("what to do"))
     def advice(self, row: EmailMessage) -> str:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.admin.failures import ASKING, explain
-from payments.admin.methods import method_text
+from payments.admin.orders import method_text
 from payments.advice import decline_reason, receipt_with_code
 from payments.checking.comparison import Compared, Method, Value, compare_payment
 from payments.models import Payment

@@ -10,9 +10,8 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from payments.admin.badges import attention_badge, payment_badge
-from payments.admin.search import search_checkouts
-from payments.admin.shown_status import shown_status
+from payments.admin.finding import search_checkouts
+from payments.admin.shown_status import attention_badge, payment_badge, shown_status
 from payments.ledger.deleted_rows import stand_in, without_row
 from payments.models import AppointmentType, Checkout, Package, Payment, PaymentAttention, User
 from payments.states import ProviderStatus

@@ -1,32 +1,50 @@
 """What YooKassa, or somebody in its name, told us: each notification as it came, and a way to check it again."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from bridge.rights import RowsHidden
-from payments.admin.badges import notification_badge
 from payments.admin.failures import explain
-from payments.admin.reasons import reason_text, technical_text
-from payments.admin.search import search_checkouts, search_payments
+from payments.admin.finding import search_checkouts, search_payments
 from payments.errors import PaymentError
 from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, ProviderNotification
 from payments.states import NotificationStatus
-from payments.webhook.journal import replay_notification
-from staff.formats import block, moment, pretty_json, two_lines
+from payments.webhook.journal import ALREADY_KNOWN, ANOTHER_ID, NOT_OURS, OTHER_OBJECT, replay_notification
+from payments.webhook.store import STRANGER
+from staff.badges import Tone, badge
+from staff.formats import block, in_code, moment, pretty_json, two_lines
 from staff.pages import actor_id, staff_page
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable
 
+MOST_OF_ONE_PAYMENT = 20
+
+_TONES = {
+    NotificationStatus.STORED: Tone.UNDERWAY,
+    NotificationStatus.PROCESSED: Tone.GOOD,
+    NotificationStatus.IGNORED: Tone.QUIET,
+    NotificationStatus.REFUSED: Tone.LATE,
+    NotificationStatus.FAILED: Tone.BAD,
+}
+# The journal keeps them in English.
+_REASONS: dict[str, str | Promise] = {
+    ALREADY_KNOWN: gettext_lazy("this was known already"),
+    STRANGER: gettext_lazy("the sender's address is not one of YooKassa's"),
+    NOT_OURS: gettext_lazy("it names no payment that was started here"),
+    OTHER_OBJECT: gettext_lazy("it is about neither a payment nor a refund"),
+}
 _ADVICE = {
     NotificationStatus.REFUSED: gettext_lazy(
         "It came from an address that is not YooKassa's, so nothing was done. If YooKassa itself sent it, the proxies "
@@ -37,6 +55,15 @@ _ADVICE = {
         "developers."
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationLine:
+    pk: int
+    received: str
+    event: str
+    status: SafeString
+    why: str
 
 
 @admin.register(ProviderNotification)
@@ -110,7 +137,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("technical details"))
     def technical(self, row: ProviderNotification) -> SafeString:
-        return format_html("<code>{}</code>", technical_text(row))
+        return in_code(technical_text(row))
 
     @admin.display(description=gettext_lazy("what to do"))
     def advice(self, row: ProviderNotification) -> str:
@@ -142,3 +169,37 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
             return pretty_json(json.loads(row.body))
         except (ValueError, RecursionError):
             return block(row.body)
+
+
+def notifications_of(payment: Payment) -> list[NotificationLine]:
+    rows = ProviderNotification.objects.filter(payment_id=payment.pk).defer("body").order_by("-received_at", "-pk")
+    return [
+        NotificationLine(
+            row.pk,
+            moment(row.received_at),
+            row.event,
+            notification_badge(row),
+            reason_text(row),
+        )
+        for row in rows[:MOST_OF_ONE_PAYMENT]
+    ]
+
+
+def reason_text(row: ProviderNotification) -> str:
+    """Why nothing was done about it, never in words of the journal; empty for what was checked or is going to be."""
+    if not row.error:
+        return ""
+    if row.status == NotificationStatus.FAILED:
+        return _("the check of the payment failed")
+    if ANOTHER_ID in row.error:
+        return _("it names a payment of ours that has another id at YooKassa")
+    return str(_REASONS.get(row.error, gettext_lazy("something else: see the technical details")))
+
+
+def technical_text(row: ProviderNotification) -> str:
+    """What the journal has beyond those words; empty where they say it all."""
+    return "" if row.error in _REASONS else row.error
+
+
+def notification_badge(notification: ProviderNotification) -> SafeString:
+    return badge(notification.get_status_display(), _TONES[NotificationStatus(notification.status)])

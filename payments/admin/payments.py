@@ -11,17 +11,16 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from bridge.rights import RowsHidden
 from payments.admin import fields
-from payments.admin.columns import PaymentColumns
 from payments.admin.comparison_page import comparison_page
 from payments.admin.deleted_rows import deleted_for_list, deleted_page, get_stand_in
 from payments.admin.failures import ASKING, explain
 from payments.admin.fields import PaymentFields
-from payments.admin.filters import AttentionFilter, KindFilter, StatusFilter, StuckFilter, TestFilter
+from payments.admin.finding import AttentionFilter, KindFilter, StatusFilter, StuckFilter, TestFilter, search_payments
+from payments.admin.notifications import notifications_of
 from payments.admin.orders import with_order
 from payments.admin.refund_page import refund_page
-from payments.admin.related import notifications_of, refunds_of
+from payments.admin.refunds import refunds_of
 from payments.admin.revenue_page import revenue_page
-from payments.admin.search import search_payments
 from payments.admin.shown_status import checkout_of, is_at_provider, with_marks
 from payments.admin.timeline import timeline_of
 from payments.admin.troubles import troubles_of
@@ -44,7 +43,7 @@ class ClearForm(forms.Form):
 
 
 @admin.register(Payment)
-class PaymentAdmin(PaymentColumns, PaymentFields, ReadOnlyAdmin):
+class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
     """Read-only. Checks and refunds need permissions of their own, and only services write."""
 
     styles = ("payments/payment_admin.css",)

@@ -1,5 +1,6 @@
-"""All refunds, to look through."""
+"""All refunds, to look through, and those of one payment."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
@@ -10,15 +11,40 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from payments.admin.badges import refund_badge
 from payments.admin.deleted_rows import get_stand_in
-from payments.admin.related import refund_problem, refund_receipt_text
-from payments.admin.search import search_checkouts, search_payments
+from payments.admin.finding import search_checkouts, search_payments
+from payments.advice import RECEIPTS, REFUND_NOT_TAKEN, refund_advice, told_with_party
 from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, Refund
-from staff.formats import moment, money, pretty_json, two_lines
+from payments.states import RefundStatus
+from staff.badges import Tone, badge
+from staff.formats import in_code, moment, money, pretty_json, two_lines
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
+
+_TONES = {
+    RefundStatus.REQUESTED: Tone.UNDERWAY,
+    RefundStatus.PENDING: Tone.UNDERWAY,
+    RefundStatus.SUCCEEDED: Tone.BACK,
+    RefundStatus.CANCELED: Tone.BAD,
+    RefundStatus.REJECTED: Tone.BAD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RefundLine:
+    """`problem` says why a refund did not go through and what next; empty for the others."""
+
+    pk: str
+    status: SafeString
+    amount: str
+    reason: str
+    by: str
+    requested: str
+    finished: str
+    problem: str
+    error: str
+    receipt: str
 
 
 @admin.register(Refund)
@@ -99,7 +125,7 @@ class RefundAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("technical details"))
     def technical(self, refund: Refund) -> SafeString:
-        return format_html("<code>{}</code>", refund.error)
+        return in_code(refund.error)
 
     @admin.display(description=gettext_lazy("payment"))
     def payment_link(self, refund: Refund) -> SafeString:
@@ -109,3 +135,44 @@ class RefundAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("request to YooKassa"))
     def request_text(self, refund: Refund) -> str:
         return pretty_json(refund.request_body)
+
+
+def refunds_of(payment: Payment) -> list[RefundLine]:
+    rows = Refund.objects.filter(payment_id=payment.pk).select_related("requested_by").order_by("-created_at")
+    return [_line(row) for row in rows]
+
+
+def _line(row: Refund) -> RefundLine:
+    return RefundLine(
+        pk=str(row.pk),
+        status=refund_badge(row),
+        amount=money(row.amount, row.currency),
+        reason=row.reason,
+        by=row.requested_by.get_username() if row.requested_by is not None else "",
+        requested=moment(row.created_at),
+        finished=moment(row.finished_at),
+        problem=refund_problem(row),
+        error=row.error,
+        receipt=refund_receipt_text(row),
+    )
+
+
+def refund_receipt_text(row: Refund) -> str:
+    """How the receipt of a refund stands; empty where there is none."""
+    if row.status != RefundStatus.SUCCEEDED or not row.receipt_registration:
+        return ""
+    return str(RECEIPTS.get(row.receipt_registration, row.receipt_registration))
+
+
+def refund_problem(row: Refund) -> str:
+    """Why a refund did not go through, who refused it, and what staff can do; empty for the others."""
+    if row.status == RefundStatus.REJECTED:
+        return str(REFUND_NOT_TAKEN)
+    if row.status != RefundStatus.CANCELED:
+        return ""
+    advice = refund_advice(row.cancellation_reason)
+    return f"{told_with_party(advice.what, row.cancellation_party)} {advice.next_step}"
+
+
+def refund_badge(refund: Refund) -> SafeString:
+    return badge(refund.get_status_display(), _TONES[RefundStatus(refund.status)])

@@ -6,11 +6,22 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import LessThan
 from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from payments.models import Checkout, Payment, PaymentAttention
 from payments.states import OPEN, PaymentStatus, ProviderStatus, payment_status
+from staff.badges import Tone, badge
 
 STUCK_AFTER = timedelta(minutes=15)
+_TONES = {
+    PaymentStatus.PENDING: Tone.QUIET,
+    PaymentStatus.PROCESSING: Tone.UNDERWAY,
+    PaymentStatus.COMPLETED: Tone.GOOD,
+    PaymentStatus.FAILED: Tone.BAD,
+    PaymentStatus.CANCELLED: Tone.QUIET,
+    PaymentStatus.REFUNDED: Tone.BACK,
+}
 
 
 def checkout_of(payment: Payment) -> Checkout | None:
@@ -25,6 +36,14 @@ def shown_status(payment: Payment) -> PaymentStatus:
         return PaymentStatus(payment.status)
     fully = checkout.refunded_amount >= checkout.amount
     return payment_status(ProviderStatus(checkout.provider_status), fully_refunded=fully)
+
+
+def payment_badge(status: PaymentStatus) -> SafeString:
+    return badge(status.label, _TONES[status])
+
+
+def attention_badge() -> SafeString:
+    return badge(_("attention"), Tone.LATE)
 
 
 def is_unproven(payment: Payment) -> bool:

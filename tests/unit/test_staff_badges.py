@@ -9,16 +9,18 @@ import pytest
 import notifications.admin
 import reports.admin
 from notifications.models import Status as EmailStatus
-from payments.admin import badges
+from payments.admin import notifications as of_notifications
+from payments.admin import refunds as of_refunds
+from payments.admin import shown_status
 from payments.states import NotificationStatus, PaymentStatus, RefundStatus
 from reports.models import Status as ReportStatus
 from staff.badges import Tone, badge
 
 SHEET = Path(__file__).resolve().parents[2] / "staff" / "static" / "staff" / "staff.css"
 TABLES: tuple[tuple[Any, dict[Any, Tone]], ...] = (
-    (PaymentStatus, badges._OF_PAYMENT),
-    (RefundStatus, badges._OF_REFUND),
-    (NotificationStatus, badges._OF_NOTIFICATION),
+    (PaymentStatus, shown_status._TONES),
+    (RefundStatus, of_refunds._TONES),
+    (NotificationStatus, of_notifications._TONES),
     (EmailStatus, notifications.admin._TONES),
     (ReportStatus, reports.admin._TONES),
 )
