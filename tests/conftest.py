@@ -22,8 +22,8 @@ from pytest_django import DjangoDbBlocker, Settings
 from sandbox.mailbox import Mailbox
 from sandbox.services.sandbox import Sandbox
 from sandbox.yookassa import YooKassaServer
-from tests.databases import PGMQ_VERSIONS, ClonedDatabase, DatabaseServer
-from tests.network import only_this_machine
+from tests.support.databases import PGMQ_VERSIONS, ClonedDatabase, DatabaseServer
+from tests.support.network import only_this_machine
 
 SERVER = "BALANSITY_TEST_SERVER"
 

@@ -11,7 +11,7 @@ from sandbox.services.broker import Broker
 from sandbox.services.process import free_port
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
-from tests.databases import ClonedDatabase
+from tests.support.databases import ClonedDatabase
 
 # Everything that takes long in production, as short as it may be.
 QUICK = {

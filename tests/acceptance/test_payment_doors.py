@@ -22,8 +22,8 @@ from sandbox.yookassa import Notifications, YooKassaServer
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
-from tests.databases import ClonedDatabase
-from tests.payment_deliveries import shop_at_yookassa, start_payment
+from tests.support.databases import ClonedDatabase
+from tests.support.payment_deliveries import shop_at_yookassa, start_payment
 
 PAYMENTS, COPIES, VERIFIES = 6, 3, 4
 PRICE = Decimal("4500.00")

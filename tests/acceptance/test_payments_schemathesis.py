@@ -28,9 +28,9 @@ from payments.states import ProviderStatus
 from sandbox.services.process import free_port
 from sandbox.yookassa import YooKassaServer
 from tests.acceptance.processes import ROOT, Fleet
-from tests.checkouts import make_checkout
-from tests.payment_calls import Customer, make_catalogue
-from tests.supabase_tokens import access_token
+from tests.support.checkouts import make_checkout
+from tests.support.payment_calls import Customer, make_catalogue
+from tests.support.supabase_tokens import access_token
 
 CHECKS = [
     not_a_server_error,

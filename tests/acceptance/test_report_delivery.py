@@ -13,7 +13,7 @@ from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
-from tests.databases import ClonedDatabase
+from tests.support.databases import ClonedDatabase
 
 ANNA, IGOR = "a0000000-0000-4000-8000-000000000001", "a0000000-0000-4000-8000-000000000002"
 LEYLA, ALEKSANDRA = "a0000000-0000-4000-8000-000000000003", "a0000000-0000-4000-8000-000000000004"

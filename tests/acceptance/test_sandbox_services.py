@@ -18,7 +18,7 @@ from sandbox.errors import SandboxError
 from sandbox.services.process import identity
 from sandbox.services.sandbox import Sandbox, sweep
 from tests.acceptance.waiting import wait_until
-from tests.databases import DatabaseServer
+from tests.support.databases import DatabaseServer
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SERVICES = {"mailbox", "broker", "postgres"}

@@ -16,7 +16,7 @@ from sandbox.yookassa.notifications import Notifications
 from sandbox.yookassa.server import YooKassaServer
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
-from tests.databases import ClonedDatabase
+from tests.support.databases import ClonedDatabase
 
 SHOP_ID, SECRET_KEY = "100500", "test_shop"
 ANNA = "a0000000-0000-4000-8000-000000000001"

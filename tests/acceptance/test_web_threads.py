@@ -20,9 +20,9 @@ from sandbox.tokens import access_token
 from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.acceptance.processes import Child, Fleet
 from tests.acceptance.waiting import wait_until
-from tests.databases import ClonedDatabase
-from tests.payment_calls import Catalogue, Customer, at_yookassa, make_catalogue
-from tests.payment_deliveries import shop_at_yookassa
+from tests.support.databases import ClonedDatabase
+from tests.support.payment_calls import Catalogue, Customer, at_yookassa, make_catalogue
+from tests.support.payment_deliveries import shop_at_yookassa
 
 # As gunicorn.conf.py says. One process is started.
 THREADS = 4

@@ -125,7 +125,7 @@ class _Forking:
         """
         if SERVER not in os.environ:
             return
-        server = import_module("tests.databases").DatabaseServer.from_text(os.environ[SERVER])
+        server = import_module("tests.support.databases").DatabaseServer.from_text(os.environ[SERVER])
         with closing(psycopg2.connect(server.admin_url, connect_timeout=10)) as admin:
             admin.autocommit = True
             with admin.cursor() as cursor:

@@ -20,7 +20,7 @@ from sandbox.yookassa import Notifications, YooKassaServer
 from tests.acceptance.conftest import QUICK
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
-from tests.databases import DatabaseServer
+from tests.support.databases import DatabaseServer
 
 # What docs/operations.md asks for, and no more. Row security, which Supabase advises for queues as well, is passed by
 # BYPASSRLS alone: the role owns nothing but the schema that it makes itself.

@@ -8,8 +8,8 @@ from django.core.management import call_command
 from bridge.status import read_status
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
-from tests.databases import ClonedDatabase
-from tests.pgmq_upgrades import upgrade_pgmq
+from tests.support.databases import ClonedDatabase
+from tests.support.pgmq_upgrades import upgrade_pgmq
 
 
 @pytest.mark.parametrize("pgmq_version", ["1.4"], indirect=True)

@@ -24,7 +24,7 @@ from sandbox.services.pooler import Pooler
 from sandbox.services.process import free_port
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
-from tests.databases import ClonedDatabase, DatabaseServer
+from tests.support.databases import ClonedDatabase, DatabaseServer
 
 REFUSAL = "DATABASE_URL leads to a pooler in transaction or statement mode"
 ADVICE = "use the direct address or the session pooler, both on port 5432"

@@ -14,7 +14,7 @@ from django.db import connection
 from bridge.message import Delivery
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from sandbox.probe.apps import QUEUE
-from tests.databases import ClonedDatabase, DatabaseServer
+from tests.support.databases import ClonedDatabase, DatabaseServer
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ from bridge.tasks import forget_dead_bridges
 from sandbox.probe.apps import QUEUE
 from sandbox.probe.models import ProbeRun
 from sandbox.services.postgres import OWNER
-from tests.databases import ClonedDatabase
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.test_task import Read, Run, handler_that
+from tests.support.databases import ClonedDatabase
 
 ARCHIVE, TABLE = f"pgmq.a_{QUEUE}", f"pgmq.q_{QUEUE}"
 

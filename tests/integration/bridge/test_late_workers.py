@@ -11,11 +11,11 @@ from django.db import connection, transaction
 from bridge.message import Delivery, Ending, Message, Outcome, Reason
 from bridge.pgmq import PgmqQueue
 from bridge.sql.statements import compose
-from tests.databases import ClonedDatabase
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.deliveries import ERROR, claim, make_due
 from tests.integration.bridge.deliveries import read_one as load_one
 from tests.integration.bridge.test_task import Read, Run, handler_that
+from tests.support.databases import ClonedDatabase
 
 Write = Callable[[PgmqQueue, Delivery | Message], object]
 

@@ -16,7 +16,7 @@ from bridge.queues import Queue, registry
 from bridge.requeue import requeue_failed
 from bridge.tasks import prune_archives
 from sandbox.probe.apps import QUEUE as PROBE
-from tests.poison import poison
+from tests.support.poison import poison
 
 
 def test_a_message_that_cannot_be_archived_keeps_no_other_from_it(

@@ -8,8 +8,8 @@ from django.db import connection
 
 from bridge.message import Outcome, Token
 from bridge.pgmq import PgmqQueue, QueueMissing, pgmq_queue, queue_names
-from tests.databases import ClonedDatabase
 from tests.integration.bridge.deliveries import ERROR, claim, make_due, read_one
+from tests.support.databases import ClonedDatabase
 
 pytestmark = [pytest.mark.every_pgmq, pytest.mark.usefixtures("database")]
 

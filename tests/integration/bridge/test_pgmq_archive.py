@@ -7,9 +7,9 @@ from django.db import connection
 
 from bridge.message import Outcome, Reason, Unreadable
 from bridge.pgmq import PgmqQueue, pgmq_queue
-from tests.databases import ClonedDatabase
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.deliveries import ERROR, claim, read_one
+from tests.support.databases import ClonedDatabase
 
 pytestmark = [pytest.mark.every_pgmq, pytest.mark.usefixtures("database")]
 

@@ -14,11 +14,11 @@ from bridge.requeue import requeue_failed
 from bridge.status import read_status
 from bridge.wakeup import Method, install, installed_method
 from sandbox.probe.apps import QUEUE
-from tests.databases import ClonedDatabase
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.deliveries import ERROR, claim, make_due, read_one
 from tests.integration.bridge.test_task import Read, Run
-from tests.pgmq_upgrades import upgrade_pgmq
+from tests.support.databases import ClonedDatabase
+from tests.support.pgmq_upgrades import upgrade_pgmq
 
 pytestmark = pytest.mark.parametrize("pgmq_version", ["1.4"], indirect=True)
 

@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from bridge.message import LastError, Message, Outcome, Reason
 from bridge.pgmq import PgmqQueue, QueueMissing
 from bridge.requeue import NotRequeueable, requeue_failed, requeue_message
-from tests.databases import ClonedDatabase
 from tests.integration.bridge.conftest import archived
+from tests.support.databases import ClonedDatabase
 
 pytestmark = pytest.mark.every_pgmq
 

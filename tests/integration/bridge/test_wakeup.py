@@ -13,7 +13,7 @@ from bridge.daemon.listener import Listener
 from bridge.message import LastError
 from bridge.pgmq import PgmqQueue, QueueMissing
 from bridge.wakeup import Method
-from tests.databases import ClonedDatabase
+from tests.support.databases import ClonedDatabase
 
 QUEUE = "probe_queue"
 

@@ -1,0 +1,269 @@
+"""Each entry of beat's schedule, called as beat does: by its name and with its arguments, and done when it has ended.
+
+A name that no task has, a task that does nothing and an entry without a test of its effect all end here.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from celery import current_app
+from celery.beat import ScheduleEntry
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
+
+from balansity.models import LoginAttempt
+from bridge.message import Outcome
+from bridge.models import BridgeProcess, KeptOutcome
+from bridge.pgmq import PgmqQueue, pgmq_queue
+from bridge.queues import registry
+from notifications.models import EmailMessage
+from notifications.models import Status as EmailStatus
+from notifications.queue import QUEUE as EMAIL_QUEUE
+from payments.checking.apply import sync_payment
+from payments.ledger.attention import open_marks
+from payments.models import Appointment, Checkout, Fulfilment, IdempotencyKey, ProviderNotification
+from payments.states import Attention, Door, OrderKind, ProviderStatus
+from payments.webhook.notice import Notice
+from payments.webhook.store import store_notification
+from reports.making.asking import request_report
+from reports.models import Kind, Leftover, Report, RequestedBy
+from reports.models import Status as ReportStatus
+from sandbox.storage import StorageServer
+from sandbox.yookassa import YooKassaServer
+from tests.integration.notifications.test_email_upkeep import stuck_row
+from tests.support.checkouts import delete_row, make_checkout, purge_checks, queued_checks
+from tests.support.databases import ClonedDatabase
+from tests.support.payment_calls import make_catalogue, tomorrow
+from tests.support.payment_deliveries import shop_at_yookassa, start_payment
+from tests.support.report_deliveries import (
+    ANNA,
+    ARTYOM_CHECKUP,
+    IGOR,
+    MARIA_CHECKUP,
+    delete_assessment,
+    delete_message,
+    make,
+)
+from tests.support.webhook_requests import YOOKASSA, notification
+
+Effect = Callable[["Stage"], Iterator[None]]
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Stage:
+    shop: YooKassaServer
+    storage: StorageServer
+    settings: Settings
+
+
+@pytest.fixture
+def stage(seeded_database: ClonedDatabase, storage_server: StorageServer, settings: Settings) -> Iterator[Stage]:
+    with shop_at_yookassa(settings) as shop:
+        yield Stage(shop, storage_server, settings)
+
+
+def run(name: str) -> None:
+    """Call the entry as beat's schedule has it, in this process."""
+    current_app.loader.import_default_modules()
+    described: Any = settings.CELERY_BEAT_SCHEDULE[name]
+    entry: Any = ScheduleEntry(name=name, app=current_app, **described)
+    current_app.tasks[entry.task].apply(args=entry.args, kwargs=entry.kwargs, throw=True)
+
+
+def archive_one(queue: PgmqQueue, archived_at: datetime) -> int:
+    msg_id = queue.send({})
+    (delivery,) = queue.read(limit=1, lease=60)
+    assert queue.finish(delivery, Outcome.SUCCEEDED)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE pgmq.a_{queue.name} SET archived_at = %s WHERE msg_id = %s", [archived_at, msg_id])
+    return msg_id
+
+
+# Each prepares what its entry is to work on, gives way to it, and looks at what became of that.
+
+
+def archive_retention(stage: Stage) -> Iterator[None]:
+    limit = timezone.now() - timedelta(days=settings.BRIDGE_ARCHIVE_DAYS)
+    archived = {
+        queue.name: [archive_one(pgmq_queue(queue.name), limit + timedelta(hours=hours)) for hours in (-1, 1)]
+        for queue in registry
+    }
+    yield
+    for name, (old, young) in archived.items():
+        queue = pgmq_queue(name)
+        assert queue.archived_history(old) is None, name
+        assert queue.archived_history(young) is not None, name
+
+
+def bridge_processes(stage: Stage) -> Iterator[None]:
+    now = timezone.now()
+    for name, seen_at in (("old", now - timedelta(hours=25)), ("young", now - timedelta(hours=23))):
+        BridgeProcess.objects.create(name=name, started_at=LONG_AGO, seen_at=seen_at)
+    queued = pgmq_queue(EMAIL_QUEUE).send({})
+    for msg_id in (queued, queued + 1000):
+        KeptOutcome.objects.create(queue=EMAIL_QUEUE, msg_id=msg_id, enqueued_at=now, outcome="succeeded", why="x")
+    yield
+    assert [process.name for process in BridgeProcess.objects.all()] == ["young"]
+    assert [kept.msg_id for kept in KeptOutcome.objects.all()] == [queued]
+
+
+def stuck_sending(stage: Stage) -> Iterator[None]:
+    row = stuck_row(12345)
+    yield
+    row.refresh_from_db()
+    assert row.status == EmailStatus.FAILED
+
+
+def email_bodies(stage: Stage) -> Iterator[None]:
+    sent = stuck_row(1, status=EmailStatus.SENT, sent_at=LONG_AGO, html_body="<p>", text_body="t")
+    refused = stuck_row(2, status=EmailStatus.FAILED, reason="refused", error="x")
+    EmailMessage.objects.update(created_at=LONG_AGO)
+    yield
+    sent.refresh_from_db()
+    assert (sent.html_body, sent.text_body) == ("", "")
+    assert not EmailMessage.objects.filter(pk=refused.pk).exists()
+
+
+def old_logins(stage: Stage) -> Iterator[None]:
+    now = timezone.now()
+    for name, at in (("old", now - timedelta(days=91)), ("young", now - timedelta(days=89))):
+        attempt = LoginAttempt.objects.create(username=name)
+        LoginAttempt.objects.filter(pk=attempt.pk).update(at=at)
+    for key, ends in (("over", now - timedelta(hours=1)), ("open", now + timedelta(hours=1))):
+        Session.objects.create(session_key=key, session_data="", expire_date=ends)
+    yield
+    assert list(LoginAttempt.objects.values_list("username", flat=True)) == ["young"]
+    assert list(Session.objects.values_list("session_key", flat=True)) == ["open"]
+
+
+def payment_checks(stage: Stage) -> Iterator[None]:
+    due, _ = make_checkout(), make_checkout()
+    Checkout.objects.filter(pk=due.pk).update(next_check_at=timezone.now() - timedelta(seconds=1))
+    yield
+    assert queued_checks() == [{"payment_id": str(due.pk), "action": "update_status"}]
+
+
+def held_consultations(stage: Stage) -> Iterator[None]:
+    stage.settings.APPOINTMENT_WAIT_SECONDS = 90
+    kind = make_catalogue().consultation
+    checkout = start_payment(kind=OrderKind.APPOINTMENT, appointment_type_id=kind.pk, scheduled_at=tomorrow())
+    stage.shop.succeed(str(checkout.external_id))
+    sync_payment(checkout.pk, door=Door.QUEUE)
+    assert not Fulfilment.objects.exists()
+    Checkout.objects.update(give_at=timezone.now())
+    yield
+    assert Fulfilment.objects.get(pk=checkout.pk).appointment_id == Appointment.objects.get(payment_id=checkout.pk).pk
+
+
+def lost_notifications(stage: Stage) -> Iterator[None]:
+    checkout = make_checkout()
+    text = notification("payment.succeeded", checkout.external_id).decode()
+    store_notification(Notice.parse(text), address=YOOKASSA, body=text)
+    ProviderNotification.objects.update(received_at=LONG_AGO)
+    purge_checks()
+    yield
+    assert queued_checks() == [{"payment_id": str(checkout.pk), "action": "update_status"}]
+
+
+def recent_payments(stage: Stage) -> Iterator[None]:
+    return paid_at_yookassa(stage, found=timedelta(hours=2), left=timedelta(hours=4))
+
+
+def payments_of_the_week(stage: Stage) -> Iterator[None]:
+    return paid_at_yookassa(stage, found=timedelta(hours=167), left=timedelta(hours=169))
+
+
+def paid_at_yookassa(stage: Stage, *, found: timedelta, left: timedelta) -> Iterator[None]:
+    """Payments of these ages, whose notification never came."""
+    paid = {}
+    for age in (found, left):
+        checkout = start_payment()
+        stage.shop.succeed(str(checkout.external_id))
+        stage.shop.shop._payment(str(checkout.external_id)).created_at -= age
+        paid[age] = checkout
+    yield
+    assert queued_checks() == [{"payment_id": str(paid[found].pk), "action": "update_status"}]
+
+
+def idempotency_keys(stage: Stage) -> Iterator[None]:
+    now = timezone.now()
+    for key, age in (("old", timedelta(hours=49)), ("young", timedelta(hours=47))):
+        row = IdempotencyKey.objects.create(user_id=uuid.uuid4(), key=key, fingerprint="x")
+        IdempotencyKey.objects.filter(pk=row.pk).update(created_at=now - age)
+    yield
+    assert [row.key for row in IdempotencyKey.objects.all()] == ["young"]
+
+
+def paid_but_unfulfilled(stage: Stage) -> Iterator[None]:
+    captured_at = timezone.now() - timedelta(hours=1)
+    nothing, gone = (make_checkout(ProviderStatus.SUCCEEDED, captured_at=captured_at) for _ in range(2))
+    delete_row(gone)
+    yield
+    assert [mark.reason for mark in open_marks(nothing.pk)] == [Attention.NOT_FULFILLED]
+    assert [mark.reason for mark in open_marks(gone.pk)] == [Attention.ROW_DELETED]
+
+
+def report_leftovers(stage: Stage) -> Iterator[None]:
+    report = make()
+    waits = Leftover.objects.create(key="a/b/waits.pdf", due_at=timezone.now() + timedelta(hours=1))
+    Leftover.objects.create(key=report.storage_key, due_at=LONG_AGO)
+    yield
+    assert stage.storage.object_keys() == []
+    assert list(Leftover.objects.all()) == [waits]
+
+
+def abandoned_reports(stage: Stage) -> Iterator[None]:
+    make()
+    kept = make(ARTYOM_CHECKUP, IGOR)
+    delete_assessment(MARIA_CHECKUP)
+    yield
+    assert list(Report.objects.all()) == [kept]
+
+
+def stuck_reports(stage: Stage) -> Iterator[None]:
+    report = request_report(assessment_id=MARIA_CHECKUP, user_id=ANNA, kind=Kind.PDF, requested_by=RequestedBy.OWNER)
+    delete_message(report.msg_id)
+    Report.objects.update(updated_at=LONG_AGO)
+    yield
+    report.refresh_from_db()
+    assert report.status == ReportStatus.FAILED
+
+
+EFFECTS: dict[str, Effect] = {
+    "archive-retention": archive_retention,
+    "bridge-processes": bridge_processes,
+    "stuck-sending": stuck_sending,
+    "email-bodies": email_bodies,
+    "old-logins": old_logins,
+    "payment-checks": payment_checks,
+    "held-consultations": held_consultations,
+    "lost-notifications": lost_notifications,
+    "recent-payments": recent_payments,
+    "payments-of-the-week": payments_of_the_week,
+    "idempotency-keys": idempotency_keys,
+    "paid-but-unfulfilled": paid_but_unfulfilled,
+    "report-leftovers": report_leftovers,
+    "abandoned-reports": abandoned_reports,
+    "stuck-reports": stuck_reports,
+}
+
+
+@pytest.mark.parametrize("name", settings.CELERY_BEAT_SCHEDULE)
+def test_each_entry_of_the_schedule_does_its_work(name: str, stage: Stage) -> None:
+    assert name in EFFECTS, f"CELERY_BEAT_SCHEDULE has {name}, and no test says what it is to do"
+    effect = contextmanager(EFFECTS[name])
+    with effect(stage):
+        run(name)
+
+
+def test_no_effect_is_left_of_an_entry_that_is_gone() -> None:
+    assert {*EFFECTS} == {*settings.CELERY_BEAT_SCHEDULE}

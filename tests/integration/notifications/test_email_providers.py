@@ -1,0 +1,215 @@
+"""Mails through the HTTP interface of a provider, against a server that answers as the providers do."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from bridge.errors import PermanentError
+from notifications.errors import DeliveryDeferred, OurFault
+from notifications.sending.mailer import Mailer, OutgoingEmail, stable_message_id
+from tests.support.loaded_settings import load_settings
+from tests.support.server_answers import API_ANSWERS, ApiAnswer
+
+AT = datetime(2026, 11, 23, 11, 30, tzinfo=UTC)
+EMAIL = OutgoingEmail(
+    recipient="parent@example.org",
+    subject="Отчёт готов",
+    html="<p>Здравствуйте!</p>",
+    text="Здравствуйте!\n",
+    message_id=stable_message_id(queue="email_queue", msg_id=7, enqueued_at=AT),
+    date=AT,
+)
+ACCEPTED: dict[str, Any] = {
+    "resend": {"id": "re-1"},
+    "sendgrid": "",
+    "unisender_go": {"status": "success", "job_id": "job-1", "emails": ["parent@example.org"]},
+}
+
+
+class Provider:
+    """Answers every request with `status` and `answer`, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.answer: Any = {}
+        self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.requests.append((self.path, dict(self.headers), body))
+                reply = outer.answer if isinstance(outer.answer, str) else json.dumps(outer.answer)
+                self.send_response(outer.status)
+                self.send_header("Content-Length", str(len(reply.encode())))
+                self.end_headers()
+                self.wfile.write(reply.encode())
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the library's
+                """Keep the test's output clean."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1/"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join(timeout=20)
+        self._server.server_close()
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    provider = Provider()
+    yield provider
+    provider.stop()
+
+
+@pytest.fixture
+def mailer() -> Iterator[Mailer]:
+    mailer = Mailer()
+    yield mailer
+    mailer.close()
+
+
+def use(name: str, url: str, settings: Settings) -> None:
+    """Choose a provider as the environment does, but with the address of the test's server."""
+    prefix = name.upper()
+    variables = {"EMAIL_PROVIDER": name, "SMTP_FROM": "hello@littleotter.example", f"{prefix}_API_KEY": "key-1"}
+    found = load_settings(variables | {"EMAIL_TIMEOUT": "5", "UNISENDER_GO_API_URL": url}, sandbox=True)
+    for setting in ("EMAIL_PROVIDER", "EMAIL_BACKEND", "EMAIL_TIMEOUT", "DEFAULT_FROM_EMAIL"):
+        setattr(settings, setting, found[setting])
+    settings.ANYMAIL = {**found["ANYMAIL"], f"{prefix}_API_URL": url}
+
+
+# Anymail's maintainers have no SendGrid account any more; its backend is there and works.
+@pytest.mark.filterwarnings("ignore:django-anymail has dropped official support for SendGrid")
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_a_provider_gets_the_mail_and_its_id_is_kept(
+    name: str, provider: Provider, mailer: Mailer, settings: Settings
+) -> None:
+    use(name, provider.url, settings)
+    provider.answer = ACCEPTED[name]
+    receipt = mailer.send(EMAIL)
+    ((_, headers, body),) = provider.requests
+    assert "key-1" in " ".join(headers.values())
+    sent = json.dumps(body, ensure_ascii=False)
+    for piece in ("parent@example.org", "Отчёт готов", "Здравствуйте!", EMAIL.message_id, "auto-generated"):
+        assert piece in sent
+    assert "Date" not in sent
+    assert receipt.provider == name
+    assert receipt.provider_message_id
+
+
+def test_resend_gets_the_same_idempotency_key_at_every_attempt(
+    provider: Provider, mailer: Mailer, settings: Settings
+) -> None:
+    use("resend", provider.url, settings)
+    provider.status, provider.answer = 500, {"message": "Something broke"}
+    with pytest.raises(DeliveryDeferred):
+        mailer.send(EMAIL)
+    provider.status, provider.answer = 200, {"id": "re-1"}
+    mailer.send(EMAIL)
+    keys = {headers["Idempotency-Key"] for _, headers, _ in provider.requests}
+    assert keys == {EMAIL.message_id.strip("<>")}
+    first, second = (body for _, _, body in provider.requests)
+    assert first == second, "the same key with another body is an error at Resend"
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "error", "text"),
+    [
+        (422, {"message": "Invalid `to` field"}, PermanentError, "Resend answered 422: Invalid `to` field"),
+        (422, {"message": "Invalid `from` field. The email address needs to follow ..."}, OurFault, "SMTP_FROM"),
+        (402, {"message": "Payment required"}, OurFault, "ours to mend: the provider restricts our account"),
+        (400, {"errors": [{"message": "Bad mail"}]}, PermanentError, "Resend answered 400: Bad mail"),
+        (413, "<h1>Too large</h1>", PermanentError, "Resend answered 413: <h1>Too large</h1>"),
+        (401, {"message": "API key is invalid"}, OurFault, "Resend answered 401: API key is invalid"),
+        (403, {"message": "Domain not verified"}, OurFault, "Resend answered 403: Domain not verified"),
+        (404, {"error": "Not found"}, DeliveryDeferred, "Resend answered 404: Not found"),
+        (409, {"message": "Concurrent request"}, DeliveryDeferred, "Resend answered 409: Concurrent request"),
+        (429, {"message": "Too many requests"}, OurFault, "Resend answered 429: Too many requests"),
+        (500, "", DeliveryDeferred, "Resend answered 500: "),
+        (503, ["x\r\n" * 1000], DeliveryDeferred, "Resend answered 503: ['x"),
+        (200, "no json", DeliveryDeferred, "Resend answered 200: no json"),
+    ],
+)
+def test_a_refusal_is_permanent_only_if_it_is_about_this_mail(
+    status: int,
+    answer: Any,
+    error: type[Exception],
+    text: str,
+    provider: Provider,
+    mailer: Mailer,
+    settings: Settings,
+) -> None:
+    use("resend", provider.url, settings)
+    provider.status, provider.answer = status, answer
+    with pytest.raises(error, match=re.escape(text)) as caught:
+        mailer.send(EMAIL)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600
+    assert "key-1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "error"),
+    [
+        ("invalid", PermanentError),
+        ("unsubscribed", PermanentError),
+        ("permanent_unavailable", PermanentError),
+        ("temporary_unavailable", DeliveryDeferred),
+    ],
+)
+def test_what_unisender_says_about_the_recipient_is_heard(
+    verdict: str, error: type[Exception], provider: Provider, mailer: Mailer, settings: Settings
+) -> None:
+    use("unisender_go", provider.url, settings)
+    failed = {"parent@example.org": verdict}
+    provider.answer = {"status": "success", "job_id": "1", "emails": [], "failed_emails": failed}
+    with pytest.raises(error, match="recipient"):
+        mailer.send(EMAIL)
+
+
+def test_a_provider_that_is_away_is_a_temporary_error(provider: Provider, mailer: Mailer, settings: Settings) -> None:
+    use("resend", provider.url, settings)
+    provider.stop()
+    with pytest.raises(OSError, match="Error posting to") as caught:
+        mailer.send(EMAIL)
+    assert "key-1" not in str(caught.value)
+
+
+def test_the_console_prints_the_mail(mailer: Mailer, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    settings.EMAIL_PROVIDER = "console"
+    settings.EMAIL_BACKEND = load_settings({"EMAIL_PROVIDER": "console"}, sandbox=True)["EMAIL_BACKEND"]
+    receipt = mailer.send(EMAIL)
+    assert EMAIL.message_id in capsys.readouterr().out
+    assert (receipt.provider, receipt.provider_message_id) == ("console", "")
+
+
+@pytest.mark.filterwarnings("ignore:django-anymail has dropped official support for SendGrid")
+@pytest.mark.parametrize("answer", API_ANSWERS, ids=lambda answer: f"{answer.provider} {answer.status} {answer.seen}")
+def test_what_a_provider_says_of_us_waits_until_it_is_mended(
+    answer: ApiAnswer, provider: Provider, mailer: Mailer, settings: Settings
+) -> None:
+    use(answer.provider, provider.url, settings)
+    provider.status, provider.answer = answer.status, answer.body
+    with pytest.raises(OurFault if answer.is_ours else PermanentError):
+        mailer.send(EMAIL)
+
+
+def test_what_a_provider_repeats_of_the_mail_holds_no_link_that_works(
+    provider: Provider, mailer: Mailer, settings: Settings
+) -> None:
+    use("resend", provider.url, settings)
+    provider.status, provider.answer = 500, {"message": "at https://api.example.org/file?token=1vN:s3-cr_et in html"}
+    with pytest.raises(DeliveryDeferred, match=r"token=\*\*\* in html"):
+        mailer.send(EMAIL)

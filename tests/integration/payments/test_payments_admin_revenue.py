@@ -1,0 +1,129 @@
+"""The revenue by day: Moscow's days, real money, nothing lost between two of them."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from freezegun import freeze_time
+
+from payments.admin.revenue import Day, Revenue, revenue_by_day, total
+from payments.admin.revenue_chart import draw_revenue
+from payments.models import Refund
+from payments.states import ProviderStatus, RefundStatus
+from tests.support.checkouts import make_checkout
+from tests.support.payment_pages import LIST, LOOK, REVENUE, staff_with, text
+
+pytestmark = pytest.mark.usefixtures("database")
+
+TODAY = "2026-11-24 09:00:00+00:00"
+
+
+def paid(time: datetime, amount: str = "4500.00", **fields: Any) -> None:
+    checkout = make_checkout(ProviderStatus.SUCCEEDED, captured_at=time, **fields)
+    checkout.amount = Decimal(amount)
+    checkout.save()
+
+
+def refunded(time: datetime, amount: str, *, test: bool = False, status: RefundStatus = RefundStatus.SUCCEEDED) -> None:
+    checkout = make_checkout(ProviderStatus.SUCCEEDED, captured_at=datetime(2020, 1, 1, tzinfo=UTC), test=test)
+    Refund.objects.create(
+        payment_id=checkout.pk,
+        amount=Decimal(amount),
+        status=status,
+        external_id=f"r-{checkout.pk}",
+        finished_at=time,
+    )
+
+
+def test_midnight_is_moscows() -> None:
+    paid(datetime(2026, 11, 20, 20, 59, 59, tzinfo=UTC), "100.10")
+    paid(datetime(2026, 11, 20, 21, 0, 0, tzinfo=UTC), "0.20")
+    refunded(datetime(2026, 11, 21, 21, 0, 0, tzinfo=UTC), "50")
+    days = revenue_by_day(date(2026, 11, 20), date(2026, 11, 22))
+    assert [(day.date.day, day.revenue.paid, day.revenue.refunded) for day in days] == [
+        (20, Decimal("100.10"), 0),
+        (21, Decimal("0.20"), 0),
+        (22, 0, Decimal(50)),
+    ]
+    assert total(days) == Revenue(Decimal("100.30"), 2, Decimal(50), 1)
+    assert total(days).net == Decimal("50.30")
+
+
+def test_only_real_money_counts() -> None:
+    noon = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+    paid(noon, test=True)
+    make_checkout(ProviderStatus.CANCELED, captured_at=noon)
+    make_checkout(ProviderStatus.PENDING, captured_at=noon)
+    refunded(noon, "10", test=True)
+    refunded(noon, "10", status=RefundStatus.PENDING)
+    refunded(noon, "10", status=RefundStatus.CANCELED)
+    assert total(revenue_by_day(date(2026, 11, 20), date(2026, 11, 20))) == Revenue(Decimal(0), 0, Decimal(0), 0)
+
+
+@freeze_time(TODAY)
+def test_the_page_shows_sums_bars_and_a_table() -> None:
+    paid(datetime(2026, 11, 23, 9, 0, tzinfo=UTC), "4500.00")
+    paid(datetime(2026, 11, 23, 10, 0, tzinfo=UTC), "5000.00")
+    refunded(datetime(2026, 11, 24, 8, 0, tzinfo=UTC), "1500.50")
+    client = staff_with(*LOOK)
+    response = client.get(REVENUE)
+    shown = text(response)
+    for piece in (
+        *("Оплачено 9 500,00 ₽ 2 платежа", "Возвращено 1 500,50 ₽ 1 возврат", "Итог 7 999,50 ₽"),
+        *("23.11.2026, Пн 9 500,00 ₽ 2 0,00 ₽ 0 9 500,00 ₽", "24.11.2026, Вт 0,00 ₽ 0 1 500,50 ₽ 1 −1 500,50 ₽"),
+    ):
+        assert piece in shown
+    html = response.content.decode()
+    assert (html.count("payment-bar-paid"), html.count("payment-bar-refunded")) == (1, 1)
+    assert "<script" not in html.split('id="content-main"')[1].split("</section>")[0]
+    assert REVENUE in client.get(LIST).content.decode()
+
+
+@freeze_time(TODAY)
+@pytest.mark.parametrize(
+    ("query", "days"),
+    [
+        ("", 30),
+        ("?days=7", 7),
+        ("?days=90", 90),
+        ("?days=8", 30),
+        ("?days=²", 30),
+        ("?month=2026-10", 31),
+        ("?month=2026-11", 24),
+        ("?month=2026-02", 28),
+        ("?month=1999-01", 30),
+        ("?month=%00", 30),
+    ],
+)
+def test_periods_and_months_can_be_chosen(query: str, days: int) -> None:
+    response = staff_with(*LOOK).get(REVENUE + query)
+    assert "За это время оплат не было." in text(response)
+    assert len(response.context["chart"].bars) == days
+
+
+def test_the_chart_holds_every_bar_to_one_scale() -> None:
+    days = [
+        Day(date(2026, 11, 1), Revenue(Decimal(54000), 1, Decimal(0), 0)),
+        Day(date(2026, 11, 2), Revenue(Decimal(27000), 1, Decimal(13500), 1)),
+        Day(date(2026, 11, 3), Revenue(Decimal(0), 0, Decimal(0), 0)),
+    ]
+    chart = draw_revenue(days)
+    tall, half, none = chart.bars
+    assert tall.paid_height == pytest.approx(2 * half.paid_height, abs=0.2)
+    assert half.refunded_height == pytest.approx(half.paid_height / 2, abs=0.2)
+    assert (none.paid_height, none.refunded_height) == (0, 0)
+    assert tall.paid_top >= 0
+    assert chart.zero + half.refunded_height < chart.height
+    assert all(bar.left >= chart.left and bar.left + bar.width <= chart.width for bar in chart.bars)
+    assert [line.text for line in chart.lines] == [
+        "−20\N{NO-BREAK SPACE}000",
+        "0",
+        *(f"{number}\N{NO-BREAK SPACE}000" for number in (20, 40, 60)),
+    ]
+
+
+def test_an_empty_chart_still_has_a_scale() -> None:
+    chart = draw_revenue([Day(date(2026, 11, 1), Revenue(Decimal(0), 0, Decimal(0), 0))])
+    assert chart.lines[0].text == "0"
+    assert len(chart.lines) >= 3

@@ -1,0 +1,139 @@
+"""Refunds that are asked for or answered a second time, late, or while nothing is answered: none is made or lost."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+from pytest_django import Settings
+
+from payments.checking.apply import apply_observation, sync_payment
+from payments.checking.ask import Observation, observe_payment
+from payments.errors import RefundOfAnother
+from payments.ledger.attention import open_marks
+from payments.models import Checkout, PaymentEvent, Refund
+from payments.provider import provider
+from payments.refunds.refunds import request_refund
+from payments.states import Door, EventKind, OrderKind, RefundStatus
+from payments.yookassa.errors import Rejected, Unavailable
+from sandbox.yookassa import YooKassaServer
+from tests.support.checkouts import purge_checks, queued_checks
+from tests.support.databases import ClonedDatabase
+from tests.support.payment_calls import Catalogue, make_catalogue
+from tests.support.payment_deliveries import shop_at_yookassa, start_payment
+from tests.support.report_deliveries import queued_mails
+
+
+@pytest.fixture
+def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
+    with shop_at_yookassa(settings) as server:
+        yield server
+
+
+@pytest.fixture
+def catalogue(database: ClonedDatabase) -> Catalogue:
+    return make_catalogue()
+
+
+@pytest.fixture
+def paid(shop: YooKassaServer, catalogue: Catalogue) -> Checkout:
+    return pay(shop, catalogue)
+
+
+def pay(shop: YooKassaServer, catalogue: Catalogue) -> Checkout:
+    checkout = start_payment(kind=OrderKind.PACKAGE, package_id=catalogue.package.pk)
+    shop.succeed(str(checkout.external_id))
+    sync_payment(checkout.pk, door=Door.QUEUE)
+    purge_checks()
+    checkout.refresh_from_db()
+    return checkout
+
+
+def ask(checkout: Checkout, amount: str | None, refund_id: uuid.UUID | None = None) -> Refund:
+    return request_refund(
+        payment_id=checkout.pk,
+        amount=None if amount is None else Decimal(amount),
+        reason="",
+        actor_id=None,
+        door=Door.STAFF,
+        refund_id=refund_id,
+        without_receipt=True,
+    )
+
+
+def changes(refund: Refund) -> list[str]:
+    """The states that the timeline tells of a refund."""
+    told = PaymentEvent.objects.filter(kind=EventKind.REFUND_CHANGED, data__refund=str(refund.pk)).order_by("pk")
+    return [event.data["status"] for event in told]
+
+
+def test_a_request_that_was_made_already_is_not_made_for_another_payment_or_amount(
+    shop: YooKassaServer, paid: Checkout, catalogue: Catalogue
+) -> None:
+    other, key = pay(shop, catalogue), uuid.uuid4()
+    made = ask(paid, "100.00", key)
+    for checkout, amount in ((other, "100.00"), (other, None), (paid, "100.01"), (paid, "4500.00")):
+        with pytest.raises(RefundOfAnother):
+            ask(checkout, amount, key)
+    assert ask(paid, "100.00", key) == ask(paid, None, key) == made
+    assert Refund.objects.get().amount == Decimal("100.00")
+    assert queued_checks() == [{"payment_id": str(paid.pk), "action": "refund"}]
+
+
+def test_a_refusal_that_comes_after_the_refund_was_made_changes_nothing(shop: YooKassaServer, paid: Checkout) -> None:
+    refund = ask(paid, "100.00")
+    sync_payment(paid.pk, door=Door.QUEUE)
+    seen, mails = observe_payment(paid.pk), queued_mails()
+    late = Rejected(400, "invalid_request", "amount", "more than what can be refunded")
+    apply_observation(Observation(paid.pk, seen.payment, (), {refund.pk: late}), door=Door.QUEUE)
+    refund.refresh_from_db()
+    assert (refund.status, refund.error) == (RefundStatus.SUCCEEDED, "")
+    assert changes(refund) == ["succeeded"]
+    assert (open_marks(paid.pk), queued_mails()) == ([], mails)
+
+
+def test_a_refusal_of_another_payments_refund_leaves_that_to_be_sent(
+    shop: YooKassaServer, paid: Checkout, catalogue: Catalogue
+) -> None:
+    other = pay(shop, catalogue)
+    theirs, seen = ask(other, "100.00"), observe_payment(paid.pk)
+    refusal = Rejected(400, "invalid_request", "amount", "more than what can be refunded")
+    apply_observation(Observation(paid.pk, seen.payment, (), {theirs.pk: refusal}), door=Door.QUEUE)
+    theirs.refresh_from_db()
+    assert (theirs.status, changes(theirs), open_marks(paid.pk)) == (RefundStatus.REQUESTED, [], [])
+
+
+def test_a_wrong_key_of_ours_is_no_refusal_of_the_refund(
+    shop: YooKassaServer, paid: Checkout, settings: Settings
+) -> None:
+    refund = ask(paid, "100.00")
+    settings.YUKASSA_SECRET_KEY, right = "test_wrong", settings.YUKASSA_SECRET_KEY
+    with pytest.raises(Rejected):
+        sync_payment(paid.pk, door=Door.QUEUE)
+    refund.refresh_from_db()
+    assert (refund.status, refund.error, changes(refund), open_marks(paid.pk)) == ("requested", "", [], [])
+    settings.YUKASSA_SECRET_KEY = right
+    sync_payment(paid.pk, door=Door.QUEUE)
+    assert changes(refund) == ["succeeded"]
+
+
+def test_a_refund_that_was_made_by_a_lost_attempt_was_never_refused(shop: YooKassaServer, paid: Checkout) -> None:
+    refund = ask(paid, "100.00")
+    provider().create_refund(refund.request_body or {}, key=str(refund.pk))
+    Refund.objects.update(created_at=timezone.now() - timedelta(days=2))
+    sync_payment(paid.pk, door=Door.RECONCILIATION)
+    assert changes(refund) == ["succeeded"]
+    assert len(shop.shop.list_refunds({})["items"]) == 1
+
+
+def test_a_silent_yookassa_is_asked_for_two_refunds_and_not_for_all(shop: YooKassaServer, paid: Checkout) -> None:
+    for _ in range(4):
+        ask(paid, "100.00")
+    shop.fail("500", method="POST", times=100)
+    asked = len(shop.requests)
+    with pytest.raises(Unavailable):
+        sync_payment(paid.pk, door=Door.QUEUE)
+    assert len(shop.requests) - asked == 2
+    assert set(Refund.objects.values_list("status", flat=True)) == {RefundStatus.REQUESTED}

@@ -1,0 +1,232 @@
+"""Reports in Supabase Storage, over HTTP, and in a folder: what is kept, and what every failure turns into."""
+
+import logging
+import re
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.utils import timezone
+
+from reports.making.upkeep import remove_leftovers
+from reports.models import Leftover, Report
+from reports.storage.storage import (
+    LocalStorage,
+    ObjectMissing,
+    StorageError,
+    StorageRefused,
+    StorageUnavailable,
+    read_document,
+)
+from reports.storage.supabase import SupabaseStorage
+from sandbox.services.process import free_port
+from sandbox.storage import Fault, FaultKind, StorageServer
+from tests.support.report_deliveries import make
+
+KEY = "a0000000-0000-4000-8000-000000000001/c0000000-0000-4000-8000-000000000001/0123456789abcdef.pdf"
+CONTENT = b"%PDF-1.7 " + bytes(range(256)) * 40
+QUICK = 0.3
+
+
+@pytest.fixture
+def storage(storage_server: StorageServer) -> Iterator[SupabaseStorage]:
+    with closing(storage_at(storage_server.url, storage_server.service_key)) as made:
+        yield made
+
+
+def storage_at(url: str, service_key: str, bucket: str = "reports") -> SupabaseStorage:
+    return SupabaseStorage(url=url, service_key=service_key, bucket=bucket, connect_timeout=QUICK, timeout=QUICK)
+
+
+def save(storage: SupabaseStorage) -> None:
+    storage.save(KEY, ContentFile(CONTENT))
+
+
+def test_what_is_saved_comes_back_byte_by_byte(storage: SupabaseStorage, storage_server: StorageServer) -> None:
+    assert not storage.exists(KEY)
+    save(storage)
+    assert storage_server.object_keys() == [KEY]
+    assert (storage.exists(KEY), storage.size(KEY)) == (True, len(CONTENT))
+    with storage.open(KEY) as file:
+        assert file.read() == CONTENT
+    storage.delete(KEY)
+    assert storage_server.object_keys() == []
+    storage.delete(KEY)
+
+
+def test_saving_the_same_key_again_replaces_the_object(storage: SupabaseStorage) -> None:
+    save(storage)
+    storage.save(KEY, ContentFile(b"newer"))
+    with storage.open(KEY) as file:
+        assert file.read() == b"newer"
+
+
+def test_an_object_that_is_not_there_is_missing(storage: SupabaseStorage) -> None:
+    with pytest.raises(ObjectMissing):
+        storage.open(KEY)
+    with pytest.raises(FileNotFoundError):
+        storage.size(KEY)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault(FaultKind.STATUS, status=500), StorageUnavailable),
+        (Fault(FaultKind.STATUS, status=544), StorageUnavailable),
+        (Fault(FaultKind.STATUS, status=429), StorageUnavailable),
+        (Fault(FaultKind.STATUS, status=409), StorageUnavailable),
+        (Fault(FaultKind.STATUS, status=302), StorageUnavailable),
+        (Fault(FaultKind.STATUS, status=401), StorageUnavailable),
+        (Fault(FaultKind.STATUS, status=403), StorageUnavailable),
+        (Fault(FaultKind.STATUS, status=413), StorageRefused),
+        (Fault(FaultKind.STATUS, status=415), StorageRefused),
+        (Fault(FaultKind.HTML), StorageUnavailable),
+        (Fault(FaultKind.BROKEN_JSON), StorageUnavailable),
+        (Fault(FaultKind.RESET), StorageUnavailable),
+        (Fault(FaultKind.RESET, after=True), StorageUnavailable),
+        (Fault(FaultKind.SILENT), StorageUnavailable),
+        (Fault(FaultKind.SLOW, seconds=QUICK * 4), StorageUnavailable),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}-{value.after}" if isinstance(value, Fault) else value.__name__,
+)
+def test_a_failed_upload_says_whether_a_repeat_helps_and_a_repeat_does(
+    storage: SupabaseStorage, storage_server: StorageServer, fault: Fault, error: type[StorageError]
+) -> None:
+    storage_server.faults.add(fault)
+    started = time.monotonic()
+    with pytest.raises(error) as caught:
+        save(storage)
+    assert time.monotonic() - started < QUICK * 6
+    assert storage_server.service_key not in f"{caught.value!r} {caught.value}"
+    save(storage)
+    assert storage.size(KEY) == len(CONTENT)
+
+
+def test_a_download_that_breaks_off_is_no_document(storage: SupabaseStorage, storage_server: StorageServer) -> None:
+    save(storage)
+    storage_server.faults.add(Fault(FaultKind.TRUNCATE, method="GET"))
+    with pytest.raises(StorageUnavailable):
+        storage.open(KEY)
+
+
+def test_a_wrong_key_may_be_mended_and_a_wrong_bucket_is_refused(storage_server: StorageServer) -> None:
+    with closing(storage_at(storage_server.url, "somebody-elses-key")) as wrong_key, pytest.raises(StorageUnavailable):
+        save(wrong_key)
+    elsewhere = storage_at(storage_server.url, storage_server.service_key, bucket="avatars")
+    with closing(elsewhere), pytest.raises(StorageRefused):
+        save(elsewhere)
+    assert storage_server.object_keys() == []
+
+
+def test_a_storage_that_is_down_is_unavailable_at_once() -> None:
+    with closing(storage_at(f"http://127.0.0.1:{free_port()}", "key")) as down, pytest.raises(StorageUnavailable):
+        save(down)
+
+
+def test_a_peer_that_accepts_and_says_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with closing(storage_at(url, "key")) as storage, pytest.raises(StorageUnavailable):
+            storage.size(KEY)
+
+
+def test_keys_never_leave_their_folder(storage: SupabaseStorage, storage_server: StorageServer) -> None:
+    with pytest.raises(StorageError):
+        storage.size("../../etc/passwd")
+    assert storage_server.requests == []
+
+
+def test_a_new_kind_of_key_is_sent_as_a_key_alone(tmp_path: Path) -> None:
+    with (
+        StorageServer(tmp_path / "storage", service_key="sb_secret_N7UND0UgjKTVK-Uodkm0Hg_xSvEMPvz") as server,
+        closing(storage_at(server.url, server.service_key)) as storage,
+    ):
+        save(storage)
+        assert storage.size(KEY) == len(CONTENT)
+
+
+def test_the_service_key_stands_in_no_log_line(
+    storage: SupabaseStorage, storage_server: StorageServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    save(storage)
+    storage_server.faults.add(Fault(FaultKind.STATUS, status=500))
+    with pytest.raises(StorageUnavailable):
+        save(storage)
+    assert caplog.records
+    assert storage_server.service_key not in caplog.text
+
+
+def test_reports_have_no_public_address(storage: SupabaseStorage, tmp_path: Path) -> None:
+    with pytest.raises(NotImplementedError):
+        storage.url(KEY)
+    with pytest.raises(NotImplementedError):
+        LocalStorage(str(tmp_path)).url(KEY)
+
+
+def test_a_local_folder_is_open_to_its_owner_alone(tmp_path: Path) -> None:
+    storage = LocalStorage(str(tmp_path / "reports"))
+    storage.save(KEY, ContentFile(CONTENT))
+    path = tmp_path / "reports" / KEY
+    assert path.read_bytes() == CONTENT
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in path.parents[:3]} == {0o700}
+
+
+@pytest.mark.usefixtures("seeded_database")
+def test_an_upload_that_the_storage_cut_short_does_not_become_the_report(storage_server: StorageServer) -> None:
+    storage_server.faults.add(Fault(FaultKind.TRUNCATE, method="POST"))
+    report = make(kind="json")
+    assert (report.status, report.error_type, report.has_document) == ("retrying", "StorageUnavailable", False)
+    assert re.search(r"kept \d+ of \d+ bytes", report.error)
+
+
+@pytest.mark.usefixtures("seeded_database")
+def test_a_document_that_was_changed_in_the_storage_is_not_given_out(storage_server: StorageServer) -> None:
+    report = make(kind="json")
+    assert read_document(report).startswith(b"{")
+    storage_server.store.put(
+        "reports", report.storage_key, b"{}", content_type="application/json", cache_control="", upsert=True
+    )
+    with pytest.raises(StorageUnavailable):
+        read_document(report)
+    storage_server.store.remove("reports", [report.storage_key])
+    with pytest.raises(ObjectMissing):
+        read_document(report)
+
+
+@pytest.mark.usefixtures("seeded_database", "storage_server")
+def test_a_document_that_is_not_in_the_folder_is_missing_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = make(kind="json")
+    monkeypatch.setattr("reports.storage.storage.report_storage", lambda: LocalStorage(str(tmp_path / "empty")))
+    with pytest.raises(ObjectMissing, match=f"the document of report {report.pk}"):
+        read_document(report)
+
+
+@pytest.mark.usefixtures("seeded_database")
+def test_leftovers_wait_while_the_storage_is_away_and_go_when_it_is_back(storage_server: StorageServer) -> None:
+    make(kind="json")
+    report = make(kind="json")
+    Leftover.objects.update(due_at=timezone.now())
+    storage_server.faults.add(Fault(FaultKind.STATUS, status=503, method="DELETE"))
+    assert remove_leftovers() == 0
+    assert Leftover.objects.count() == 1
+    assert remove_leftovers() == 1
+    assert remove_leftovers() == 0
+    assert not Leftover.objects.exists()
+    assert storage_server.object_keys() == [report.storage_key]
+
+
+@pytest.mark.usefixtures("seeded_database", "storage_server")
+def test_nothing_is_removed_before_it_is_due() -> None:
+    make(kind="json")
+    make(kind="json")
+    assert remove_leftovers() == 0
+    assert Leftover.objects.count() == 1
+    assert storages["reports"].exists(Report.objects.get().storage_key)
