@@ -1,0 +1,1 @@
+"""Reports over HTTP: whose they are decides what is there, and what each error is to the caller."""
