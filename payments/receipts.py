@@ -18,9 +18,9 @@ from django.core.validators import validate_email
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from payments.ledger.attention import flag, settle
+from payments.ledger.book import Book
 from payments.models import Checkout, PaymentAttention, Refund, User
-from payments.states import Attention, Door, OrderKind, ProviderStatus, RefundStatus
+from payments.states import Attention, OrderKind, ProviderStatus, RefundStatus
 
 # What stands on the fiscal receipt. A name from the catalogue would tell a bank more than it needs to know.
 _ITEMS: dict[str, str] = {OrderKind.APPOINTMENT: "Консультация", OrderKind.PACKAGE: "Пакет консультаций"}
@@ -119,14 +119,15 @@ def can_send_receipt(checkout: Checkout) -> bool:
     return refund_receipt(checkout, Refund(amount=checkout.amount, currency=checkout.currency)) is not None
 
 
-def judge_receipts(checkout: Checkout, *, now: datetime, door: Door) -> None:
-    """Mark or settle a locked, paid payment by how its receipt and those of its refunds stand."""
+def judge_receipts(book: Book, *, now: datetime) -> None:
+    """Mark or settle a paid payment by how its receipt and those of its refunds stand."""
+    checkout = book.checkout
     own = _trouble(checkout.receipt_registration, checkout.captured_at, now)
     refunds = _registered_refunds(checkout).order_by("created_at")
     troubles = [(one, _trouble(one.receipt_registration, one.created_at, now)) for one in refunds]
     notes = [f"the receipt of the refund {one.pk} {trouble}" for one, trouble in troubles if trouble]
-    _keep(checkout, Attention.RECEIPT_FAILED, f"the receipt {own}" if own else "", door=door)
-    _keep(checkout, Attention.REFUND_RECEIPT_FAILED, "; ".join(notes), door=door)
+    _keep(book, Attention.RECEIPT_FAILED, f"the receipt {own}" if own else "")
+    _keep(book, Attention.REFUND_RECEIPT_FAILED, "; ".join(notes))
 
 
 def has_unsettled_receipt(checkout: Checkout) -> bool:
@@ -171,11 +172,11 @@ def _trouble(registration: str, since: datetime | None, now: datetime) -> str:
     return f"waits for its registration for more than {PATIENCE.days} days" if late else ""
 
 
-def _keep(checkout: Checkout, reason: Attention, note: str, *, door: Door) -> None:
+def _keep(book: Book, reason: Attention, note: str) -> None:
     if note:
-        flag(checkout, reason, note, door=door)
+        book.flag(reason, note)
     else:
-        settle(checkout, reason, door=door)
+        book.settle(reason)
 
 
 def _is_email(text: str) -> bool:

@@ -16,7 +16,7 @@ from payments.checking import due, held, reconcile
 from payments.checking.apply import apply_observation
 from payments.checking.ask import observe_payment, was_checked_since
 from payments.errors import ProviderNotConfigured
-from payments.ledger import attention
+from payments.ledger.marks import take_over_marks
 from payments.queue import QUEUE, ProcessingRequest
 from payments.states import Door
 from payments.webhook.journal import has_news, settle_notification
@@ -48,7 +48,7 @@ def process(message: Message) -> Callable[[], None]:
 @shared_task(name="payments.queue_due_checks")
 def queue_due_checks() -> None:
     """Queue a check of each open payment whose time has come."""
-    attention.take_over_marks()
+    take_over_marks()
     queued = due.queue_due_checks()
     if queued:
         logger.info("%s payments are due for a check", queued)

@@ -24,9 +24,8 @@ from payments.admin.revenue_page import revenue_page
 from payments.admin.shown_status import checkout_of, is_at_provider, with_marks
 from payments.admin.timeline import timeline_of
 from payments.admin.troubles import troubles_of
-from payments.checking.by_staff import check_now, queue_checks
+from payments.checking.by_staff import check_now, clear_attention, queue_checks
 from payments.errors import PaymentError
-from payments.ledger.attention import clear_attention
 from payments.models import Payment
 from payments.refunds.refunds import remaining_amount
 from staff.pages import actor_id, staff_page

@@ -28,8 +28,8 @@ from payments.errors import (
     UnknownCustomer,
 )
 from payments.foreign import ForeignRefusal, foreign_write
+from payments.ledger.book import record_event
 from payments.ledger.locks import lock_customer
-from payments.ledger.timeline import record_event
 from payments.models import Checkout, Payment, User
 from payments.orders import parse_order, storable_metadata
 from payments.provider import provider

@@ -11,19 +11,16 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from bridge.batches import one_by_one
 from payments.checking.ask import GIVE_UP_AFTER, Observation, observe_payment
-from payments.checking.fulfil import fulfil
+from payments.checking.fulfil import flag_deleted, fulfil
 from payments.checking.schedule import next_check_after, repeat_check_after
 from payments.consultations.booking import release
 from payments.foreign import ForeignRefusal, foreign_write
-from payments.ledger.attention import flag, settle
-from payments.ledger.locks import lock_payment
-from payments.ledger.timeline import record_event
-from payments.models import Checkout, Fulfilment, Payment, Refund
+from payments.ledger.book import Book, open_book
+from payments.models import Checkout, Payment, Refund
 from payments.queue import queue_check
 from payments.receipts import has_unsettled_receipt, judge_receipts
 from payments.refunds.refunds import are_made_good, goes_back, note_refund, note_refused
@@ -64,48 +61,44 @@ def record_created(payment_id: uuid.UUID, created: ProviderPayment, *, door: Doo
 
 def record_refused(payment_id: uuid.UUID, error: Rejected, *, door: Door) -> Payment:
     """Note that the provider refused to create a payment: nobody can pay it, and a person must know why."""
-    with transaction.atomic():
-        payment, checkout = lock_payment(payment_id)
-        if checkout.provider_status == ProviderStatus.UNKNOWN:
-            record_event(payment_id, EventKind.PROVIDER_REFUSED, door=door, code=error.code, error=str(error))
-            flag(checkout, Attention.NOT_CREATED, str(error), door=door)
-            _move(payment, checkout, ProviderStatus.REJECTED, door=door)
-            _keep(payment, checkout, door=door)
-        return payment
+    with open_book(payment_id, door=door) as book:
+        if book.checkout.provider_status == ProviderStatus.UNKNOWN:
+            book.note(EventKind.PROVIDER_REFUSED, code=error.code, error=str(error))
+            book.flag(Attention.NOT_CREATED, str(error))
+            _move(book, ProviderStatus.REJECTED)
+            _keep(book)
+        return book.payment
 
 
 def record_unanswered(payment_id: uuid.UUID, why: str, *, door: Door) -> None:
     """Note that the provider did not answer the creation: the payment may exist there, so it is looked for soon."""
-    with transaction.atomic():
-        _, checkout = lock_payment(payment_id)
-        record_event(payment_id, EventKind.PROVIDER_AWAY, door=door, error=why)
-        checkout.next_check_at = timezone.now() + timedelta(minutes=1)
-        checkout.save(update_fields=["next_check_at", "updated_at"])
+    with open_book(payment_id, door=door) as book:
+        book.note(EventKind.PROVIDER_AWAY, error=why)
+        book.checkout.next_check_at = timezone.now() + timedelta(minutes=1)
 
 
 def apply_observation(observation: Observation, *, door: Door) -> Payment:
     """Write what the provider said, in one transaction with everything that follows from it. Safe to repeat."""
-    with transaction.atomic():
-        payment, checkout = lock_payment(observation.payment_id)
-        seen = observation.payment
-        problem = _mismatch(payment, checkout, seen) if seen is not None else None
+    with open_book(observation.payment_id, door=door) as book:
+        checkout, seen = book.checkout, observation.payment
+        problem = _mismatch(book, seen) if seen is not None else None
         if seen is not None and problem is not None:
-            if flag(checkout, Attention.MISMATCH, problem, door=door):
-                logger.error("payment %s is not what YooKassa has: %s", payment.pk, problem)
+            if book.flag(Attention.MISMATCH, problem):
+                logger.error("payment %s is not what YooKassa has: %s", book.payment_id, problem)
             if seen.status != ProviderStatus.WAITING_FOR_CAPTURE:
                 # Captured in part, for instance: to capture or cancel it is not the thing to do any more.
-                settle(checkout, Attention.WAITS_FOR_CAPTURE, door=door)
+                book.settle(Attention.WAITS_FOR_CAPTURE)
         elif seen is not None:
-            unnoted = _apply(payment, checkout, seen, observation, door=door)
-            settle(checkout, *(_settled(payment, checkout) - ({Attention.MISMATCH} if unnoted else set())), door=door)
+            unnoted = _apply(book, seen, observation)
+            book.settle(*(_settled(book) - ({Attention.MISMATCH} if unnoted else set())))
             if unnoted:
-                flag(checkout, Attention.MISMATCH, f"refunds that cannot be noted: {', '.join(unnoted)}", door=door)
+                book.flag(Attention.MISMATCH, f"refunds that cannot be noted: {', '.join(unnoted)}")
         elif _is_given_up(checkout, observation):
-            _move(payment, checkout, ProviderStatus.REJECTED, door=door)
-        settle(checkout, Attention.CHECK_FAILED, door=door)
+            _move(book, ProviderStatus.REJECTED)
+        book.settle(Attention.CHECK_FAILED)
         checkout.checked_at, checkout.checks = observation.seen_at, checkout.checks + 1
-        _keep(payment, checkout, door=door)
-        return payment
+        _keep(book)
+        return book.payment
 
 
 def _is_given_up(checkout: Checkout, observation: Observation) -> bool:
@@ -114,8 +107,9 @@ def _is_given_up(checkout: Checkout, observation: Observation) -> bool:
     )
 
 
-def _mismatch(payment: Payment, checkout: Checkout, seen: ProviderPayment) -> str | None:
+def _mismatch(book: Book, seen: ProviderPayment) -> str | None:
     """What proves that this is not the payment that we asked for, or `None`. The payer's money stands on this."""
+    payment, checkout = book.payment, book.checkout
     if payment.user_id != checkout.user_id:
         # Ids are chosen by whoever inserts a row: one that was deleted can come back as somebody else's.
         return f"the row belongs to the customer {payment.user_id}, not to {checkout.user_id} who started it"
@@ -133,55 +127,39 @@ def _mismatch(payment: Payment, checkout: Checkout, seen: ProviderPayment) -> st
     return f"it is {seen.status} after it was {checkout.provider_status}" if contradiction else None
 
 
-def _apply(
-    payment: Payment, checkout: Checkout, seen: ProviderPayment, observation: Observation, *, door: Door
-) -> list[str]:
+def _apply(book: Book, seen: ProviderPayment, observation: Observation) -> list[str]:
     """Take over what the provider says; returns the ids of refunds that could not be noted."""
+    checkout = book.checkout
     unnoted: list[str] = []
     if checkout.external_id is None:
         checkout.external_id = seen.id
-        record_event(payment.pk, EventKind.PROVIDER_CREATED, door=door, external_id=seen.id)
+        book.note(EventKind.PROVIDER_CREATED, external_id=seen.id)
     if seen.confirmation_token:
         checkout.confirmation_token = seen.confirmation_token
     known = seen.status in ProviderStatus.values and bool(seen.status)
     # A state that we have no word for is still on its way to one that we know.
     status = ProviderStatus(seen.status) if known else ProviderStatus.PENDING
     if status != checkout.provider_status and may_follow(status, ProviderStatus(checkout.provider_status)):
-        _move(payment, checkout, status, door=door, why=seen.cancellation_reason)
+        _move(book, status, why=seen.cancellation_reason)
     if status == checkout.provider_status:
-        _copy(checkout, seen, door=door)
+        _copy(book, seen)
     if checkout.provider_status == ProviderStatus.WAITING_FOR_CAPTURE:
-        flag(checkout, Attention.WAITS_FOR_CAPTURE, "capture or cancel it in YooKassa's office", door=door)
+        book.flag(Attention.WAITS_FOR_CAPTURE, "capture or cancel it in YooKassa's office")
     if checkout.provider_status == ProviderStatus.SUCCEEDED:
-        unnoted = _refund(payment, checkout, seen, observation, door=door)
-        judge_receipts(checkout, now=observation.seen_at, door=door)
+        unnoted = _refund(book, seen, observation)
+        judge_receipts(book, now=observation.seen_at)
         if checkout.refunded_amount >= checkout.amount:
             release(checkout)
-        elif payment.was_deleted or not goes_back(checkout):
-            _give(payment, checkout, seen, door=door)
+        elif book.payment.was_deleted:
+            flag_deleted(book)
+        elif not goes_back(checkout):
+            fulfil(book, vouched=seen.metadata.get("payment_id") == str(checkout.pk))
     return unnoted
 
 
-def _give(payment: Payment, checkout: Checkout, seen: ProviderPayment, *, door: Door) -> None:
-    if payment.was_deleted:
-        flag_deleted(checkout, door=door)
-        return
-    named = seen.metadata.get("payment_id") == str(payment.pk)
-    fulfil(payment, checkout, vouched=named, door=door)
-
-
-def flag_deleted(checkout: Checkout, *, door: Door) -> bool:
-    """Mark a paid, locked payment whose row is gone; returns whether that is news."""
-    given = Fulfilment.objects.filter(pk=checkout.pk).first()
-    what = "nothing was given for it" if given is None else f"its {given.kind} had been given"
-    news = flag(checkout, Attention.ROW_DELETED, f"the row in public.payments is gone; {what}", door=door)
-    if news:
-        logger.error("payment %s (%s %s) is paid and its row is gone", checkout.pk, checkout.amount, checkout.currency)
-    return news
-
-
-def _settled(payment: Payment, checkout: Checkout) -> set[Attention]:
+def _settled(book: Book) -> set[Attention]:
     """What is not true any more, now that YooKassa's word was taken over."""
+    checkout = book.checkout
     # It is neither another payment nor unknown there.
     over = {Attention.MISMATCH}
     status = checkout.provider_status
@@ -192,18 +170,19 @@ def _settled(payment: Payment, checkout: Checkout) -> set[Attention]:
     fully_refunded = checkout.refunded_amount >= checkout.amount
     if fully_refunded:
         over |= NOTHING_GIVEN
-    if fully_refunded or not payment.was_deleted or status == ProviderStatus.CANCELED:
+    if fully_refunded or not book.payment.was_deleted or status == ProviderStatus.CANCELED:
         over.add(Attention.ROW_DELETED)
     if fully_refunded or are_made_good(checkout):
         over.add(Attention.REFUND_FAILED)
     return over
 
 
-def _copy(checkout: Checkout, seen: ProviderPayment, *, door: Door) -> None:
+def _copy(book: Book, seen: ProviderPayment) -> None:
     """What describes the payment in the state that it is in."""
+    checkout = book.checkout
     if seen.receipt_registration and seen.receipt_registration != checkout.receipt_registration:
         state = seen.receipt_registration
-        record_event(checkout.payment_id, EventKind.RECEIPT_CHANGED, door=door, state=state)
+        book.note(EventKind.RECEIPT_CHANGED, state=state)
         checkout.receipt_registration = state[:20]
     checkout.test = seen.test
     checkout.method_type, checkout.method_title = seen.method_type[:50], seen.method_title[:255]
@@ -218,42 +197,42 @@ def _copy(checkout: Checkout, seen: ProviderPayment, *, door: Door) -> None:
         checkout.captured_at = None if checkout.request_body is None else timezone.now()
 
 
-def _refund(
-    payment: Payment, checkout: Checkout, seen: ProviderPayment, observation: Observation, *, door: Door
-) -> list[str]:
+def _refund(book: Book, seen: ProviderPayment, observation: Observation) -> list[str]:
+    checkout = book.checkout
     for refund_id, error in observation.refused.items():
-        refund = Refund.objects.select_for_update().filter(pk=refund_id, payment_id=payment.pk).first()
+        refund = Refund.objects.select_for_update().filter(pk=refund_id, payment_id=checkout.pk).first()
         if refund is not None:
-            note_refused(refund, checkout, error, door=door)
+            note_refused(book, refund, error)
     unnoted = []
     for refund_seen in observation.refunds or ():
-        note = partial(_note_refund, payment, checkout, door=door)
+        note = partial(_note_refund, book)
         if not one_by_one([refund_seen], note, what="refund of YooKassa"):
             unnoted.append(refund_seen.id)
     counted = max(checkout.refunded_amount, seen.refunded_amount)
     checkout.refunded_amount = min(counted, checkout.amount)
     if observation.unsent:
         # By a message of its own: what was answered is noted now.
-        queue_check(payment.pk, "refund")
+        queue_check(checkout.pk, "refund")
     return unnoted
 
 
-def _note_refund(payment: Payment, checkout: Checkout, seen: ProviderRefund, *, door: Door) -> bool:
-    note_refund(payment, checkout, seen, door=door)
+def _note_refund(book: Book, seen: ProviderRefund) -> bool:
+    note_refund(book, seen)
     return True
 
 
-def _move(payment: Payment, checkout: Checkout, status: ProviderStatus, *, door: Door, why: str = "") -> None:
-    change = {"old": checkout.provider_status, "new": status.value}
+def _move(book: Book, status: ProviderStatus, *, why: str = "") -> None:
+    change = {"old": book.checkout.provider_status, "new": status.value}
     data: dict[str, Any] = change | ({"reason": why} if why else {})
-    record_event(payment.pk, EventKind.STATUS_CHANGED, door=door, **data)
-    checkout.provider_status = status
+    book.note(EventKind.STATUS_CHANGED, **data)
+    book.checkout.provider_status = status
 
 
-def _keep(payment: Payment, checkout: Checkout, *, door: Door) -> None:
-    """Save both rows, with Supabase's saying what ours proves, and decide when to look again."""
+def _keep(book: Book) -> None:
+    """Decide when to look again, and let Supabase's row say what ours proves."""
+    checkout = book.checkout
     pending_refund = Refund.objects.filter(
-        payment_id=payment.pk, status__in=(RefundStatus.REQUESTED, RefundStatus.PENDING)
+        payment_id=checkout.pk, status__in=(RefundStatus.REQUESTED, RefundStatus.PENDING)
     ).exists()
     wait = next_check_after(
         checkout.checks,
@@ -262,12 +241,12 @@ def _keep(payment: Payment, checkout: Checkout, *, door: Door) -> None:
         age=timezone.now() - checkout.created_at,
     )
     checkout.next_check_at = None if wait is None else timezone.now() + wait
-    _write_row(payment, checkout, door=door)
-    checkout.save()
+    _write_row(book)
 
 
-def _write_row(payment: Payment, checkout: Checkout, *, door: Door) -> None:
+def _write_row(book: Book) -> None:
     """Let Supabase's row say what ours proves. When its triggers refuse that, ours still proves it."""
+    payment, checkout = book.payment, book.checkout
     differs = {name: value for name, value in _truth(checkout).items() if getattr(payment, name) != value}
     if payment.was_deleted:
         for name, value in differs.items():
@@ -277,7 +256,7 @@ def _write_row(payment: Payment, checkout: Checkout, *, door: Door) -> None:
     try:
         if differs:
             with foreign_write():
-                _note_corrections(payment, differs, door=door)
+                _note_corrections(book, differs)
                 for name, value in differs.items():
                     setattr(payment, name, value)
                 payment.save(update_fields=[*differs, "updated_at"])
@@ -286,11 +265,11 @@ def _write_row(payment: Payment, checkout: Checkout, *, door: Door) -> None:
     except ForeignRefusal as refusal:
         for name, value in before.items():
             setattr(payment, name, value)
-        flag(checkout, Attention.ROW_REFUSED, f"the database refused {', '.join(differs)}: {refusal}", door=door)
+        book.flag(Attention.ROW_REFUSED, f"the database refused {', '.join(differs)}: {refusal}")
         again = timezone.now() + repeat_check_after(timezone.now() - checkout.created_at)
         checkout.next_check_at = min(again, checkout.next_check_at or again)
     else:
-        settle(checkout, Attention.ROW_REFUSED, door=door)
+        book.settle(Attention.ROW_REFUSED)
 
 
 def _truth(checkout: Checkout) -> dict[str, Any]:
@@ -303,8 +282,9 @@ def _truth(checkout: Checkout) -> dict[str, Any]:
     return truth
 
 
-def _note_corrections(payment: Payment, differs: dict[str, Any], *, door: Door) -> None:
+def _note_corrections(book: Book, differs: dict[str, Any]) -> None:
     """Tell of what only somebody else can have written: a status, an amount or an id that we never put there."""
+    payment = book.payment
     ours = _LEADS_TO.get(PaymentStatus(payment.status), frozenset())
     wrong: dict[str, Any] = {
         name: {"found": str(getattr(payment, name)), "right": str(value)}
@@ -314,4 +294,4 @@ def _note_corrections(payment: Payment, differs: dict[str, Any], *, door: Door) 
     }
     if wrong:
         logger.warning("payment %s was changed by somebody else, corrected: %s", payment.pk, ", ".join(wrong))
-        record_event(payment.pk, EventKind.STATUS_CORRECTED, door=door, **wrong)
+        book.note(EventKind.STATUS_CORRECTED, **wrong)

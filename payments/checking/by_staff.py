@@ -1,4 +1,4 @@
-"""Checks that a person asks for: at once from a payment's page, or through the queue for several payments."""
+"""What a person does on a payment's page: has it checked, or a few of them, and takes marks away."""
 
 import uuid
 from collections.abc import Iterable
@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from payments.checking.apply import sync_payment
-from payments.ledger.timeline import record_event
+from payments.consultations.booking import release
+from payments.errors import PaymentMissing
+from payments.ledger.book import open_book, open_loose_leaf, record_event
+from payments.ledger.marks import was_ever_marked
 from payments.models import Checkout, Payment
 from payments.queue import queue_check
-from payments.states import Door, EventKind
+from payments.states import NOTHING_GIVEN, Door, EventKind
 from payments.yookassa.errors import Unavailable
 
 
@@ -34,3 +37,17 @@ def queue_checks(*, payment_ids: Iterable[uuid.UUID], actor_id: int) -> list[uui
             message = queue_check(payment_id, "update_status")
             record_event(payment_id, EventKind.CHECKED, door=Door.STAFF, actor_id=actor_id, queued=message)
         return queued
+
+
+def clear_attention(*, payment_id: uuid.UUID, actor_id: int, note: str, mark_id: int | None = None) -> None:
+    """Take a mark away by hand, or without `mark_id` all that are open. Raises `PaymentMissing`."""
+    try:
+        with open_book(payment_id, door=Door.STAFF, actor=actor_id) as book:
+            if any(mark.reason in NOTHING_GIVEN for mark in book.clear(note, mark_id=mark_id)):
+                # A person has given it, or something else for it: a machine is not to try it again.
+                release(book.checkout)
+    except PaymentMissing:
+        if not was_ever_marked(payment_id):
+            raise
+        with open_loose_leaf(payment_id, door=Door.STAFF, actor=actor_id) as leaf:
+            leaf.clear(note, mark_id=mark_id)

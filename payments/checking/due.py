@@ -12,11 +12,10 @@ from django.utils import timezone
 from bridge.batches import one_by_one, without_message
 from bridge.pgmq import pgmq_queue
 from bridge.rights import may_conclude, queue_tables
-from payments.checking.apply import flag_deleted
+from payments.checking.fulfil import flag_deleted
 from payments.checking.schedule import repeat_check_after
-from payments.ledger.attention import flag
+from payments.ledger.book import open_book
 from payments.ledger.deleted_rows import without_row
-from payments.ledger.locks import lock_payment
 from payments.models import Checkout, Fulfilment, Payment, PaymentAttention, ProviderNotification
 from payments.queue import QUEUE, queue_check
 from payments.refunds.refunds import goes_back
@@ -122,19 +121,19 @@ def _keys(suspects: QuerySet[Checkout]) -> list[uuid.UUID]:
 
 
 def _flag_unfulfilled(payment_id: uuid.UUID) -> bool:
-    payment, checkout = lock_payment(payment_id)
-    if payment.was_deleted or not _is_unfulfilled(checkout):
-        return False
-    if not flag(checkout, Attention.NOT_FULFILLED, NOT_GIVEN, door=Door.RECONCILIATION):
-        return False
-    queue_check(payment_id, "update_status")
+    with open_book(payment_id, door=Door.RECONCILIATION) as book:
+        if book.payment.was_deleted or not _is_unfulfilled(book.checkout):
+            return False
+        if not book.flag(Attention.NOT_FULFILLED, NOT_GIVEN):
+            return False
+        queue_check(payment_id, "update_status")
     logger.error("payment %s: %s", payment_id, NOT_GIVEN)
     return True
 
 
 def _flag_deleted(payment_id: uuid.UUID) -> bool:
-    payment, checkout = lock_payment(payment_id)
-    return payment.was_deleted and flag_deleted(checkout, door=Door.RECONCILIATION)
+    with open_book(payment_id, door=Door.RECONCILIATION) as book:
+        return book.payment.was_deleted and flag_deleted(book)
 
 
 def _is_unfulfilled(checkout: Checkout) -> bool:

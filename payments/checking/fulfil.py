@@ -1,5 +1,6 @@
 """Gives the customer what was paid for, once. Runs inside the transaction that notes the payment as paid."""
 
+import logging
 import uuid
 from datetime import timedelta
 
@@ -8,8 +9,8 @@ from django.utils import timezone
 
 from payments.consultations.booking import (
     NotFulfillable,
-    book,
     check_place,
+    give_consultation,
     link,
     of_appointment,
     release,
@@ -17,59 +18,71 @@ from payments.consultations.booking import (
 )
 from payments.consultations.twins import merge_twins
 from payments.foreign import ForeignRefusal, foreign_write
-from payments.ledger.attention import flag, settle, was_dealt_with
-from payments.ledger.timeline import record_event
+from payments.ledger.book import Book
+from payments.ledger.marks import was_dealt_with
 from payments.minutes import same_minute
 from payments.models import Appointment, AppointmentType, Checkout, Fulfilment, Package, PackagePurchase, Payment
-from payments.states import Attention, Door, EventKind, OrderKind
+from payments.states import NOTHING_GIVEN, Attention, EventKind, OrderKind
+
+logger = logging.getLogger(__name__)
 
 HELD = "completed"
 # How old a payment of the system before us may be for a machine to give something for it: that one gave it long ago.
 OLD_PAYMENTS_WITHIN = timedelta(days=1)
 
 
-def fulfil(payment: Payment, checkout: Checkout, *, vouched: bool, door: Door) -> None:
-    """Link or make the consultation or package of a paid, locked payment; marks it for staff where that cannot be.
+def fulfil(book: Book, *, vouched: bool) -> None:
+    """Link or make the consultation or package of a paid payment; marks it for staff where that cannot be.
 
     A new consultation may keep its place first and wait for the payer's own row. `vouched` says that the provider
     itself names this payment as its own. Without that, only what is linked already counts: rows from before our time
-    were written by the payer's browser. The caller saves the checkout.
+    were written by the payer's browser.
     """
-    given = Fulfilment.objects.filter(pk=payment.pk).first()
+    checkout = book.checkout
+    given = Fulfilment.objects.filter(pk=checkout.pk).first()
     if given is not None:
-        merge_twins(payment, checkout, given, door=door)
+        merge_twins(book, given)
         return
     try:
-        fulfilment = _found(payment, checkout)
-        if fulfilment is None and was_dealt_with(payment.pk):
+        fulfilment = _found(book.payment, checkout)
+        if fulfilment is None and was_dealt_with(checkout.pk, *NOTHING_GIVEN):
             # A person has given it in another way: a machine would give it a second time.
             release(checkout)
             return
-        fulfilment = fulfilment or _give_whole(payment, checkout, vouched=vouched, door=door)
+        fulfilment = fulfilment or _give_whole(book, vouched=vouched)
         if fulfilment is not None:
             _note(fulfilment)
     except NotFulfillable as why:
-        flag(checkout, why.attention, str(why), door=door)
+        book.flag(why.attention, str(why))
         if why.again:
             try_again_later(checkout)
         else:
             release(checkout)
         return
     if fulfilment is None:
-        settle(checkout, Attention.SLOT_TAKEN, Attention.SLOT_PASSED, door=door)
+        book.settle(Attention.SLOT_TAKEN, Attention.SLOT_PASSED)
         return
-    record_event(
-        payment.pk,
+    book.note(
         EventKind.FULFILLED,
-        door=door,
         what=fulfilment.kind,
         how=fulfilment.how,
         id=str(fulfilment.appointment_id or fulfilment.purchase_id),
     )
     release(checkout)
-    settle(checkout, Attention.NOT_FULFILLED, Attention.SLOT_TAKEN, Attention.SLOT_PASSED, door=door)
+    book.settle(Attention.NOT_FULFILLED, Attention.SLOT_TAKEN, Attention.SLOT_PASSED)
     # A page that inserted its row twice did so before the payment, or while it waited.
-    merge_twins(payment, checkout, fulfilment, door=door)
+    merge_twins(book, fulfilment)
+
+
+def flag_deleted(book: Book) -> bool:
+    """Mark a paid payment whose row is gone; returns whether that is news."""
+    checkout = book.checkout
+    given = Fulfilment.objects.filter(pk=checkout.pk).first()
+    what = "nothing was given for it" if given is None else f"its {given.kind} had been given"
+    news = book.flag(Attention.ROW_DELETED, f"the row in public.payments is gone; {what}")
+    if news:
+        logger.error("payment %s (%s %s) is paid and its row is gone", checkout.pk, checkout.amount, checkout.currency)
+    return news
 
 
 def _note(fulfilment: Fulfilment) -> None:
@@ -130,17 +143,18 @@ def _is_whole(purchase: PackagePurchase, checkout: Checkout) -> bool:
     return purchase.package_id == checkout.package_id and purchase.sessions_remaining <= (sessions or 0)
 
 
-def _give_whole(payment: Payment, checkout: Checkout, *, vouched: bool, door: Door) -> Fulfilment | None:
+def _give_whole(book: Book, *, vouched: bool) -> Fulfilment | None:
     """Give it, or nothing of it. What Supabase's tables refuse must not undo the news that the money is there."""
     try:
         with foreign_write():
-            return _give(payment, checkout, vouched=vouched, door=door)
+            return _give(book, vouched=vouched)
     except ForeignRefusal as refusal:
-        why = f"the database refused the {checkout.kind}: {refusal}"
+        why = f"the database refused the {book.checkout.kind}: {refusal}"
         raise NotFulfillable(Attention.NOT_FULFILLED, why, again=True) from refusal
 
 
-def _give(payment: Payment, checkout: Checkout, *, vouched: bool, door: Door) -> Fulfilment | None:
+def _give(book: Book, *, vouched: bool) -> Fulfilment | None:
+    checkout = book.checkout
     if not checkout.kind:
         raise NotFulfillable(Attention.NOT_FULFILLED, "the payment does not say what it is for")
     if checkout.request_body is None:
@@ -149,10 +163,10 @@ def _give(payment: Payment, checkout: Checkout, *, vouched: bool, door: Door) ->
         _check_age(checkout)
         _check_price(checkout)
     if checkout.kind == OrderKind.PACKAGE:
-        return _sell_package(payment, checkout)
+        return _sell_package(book)
     if checkout.appointment_id is not None:
-        return _pay_booked(payment, checkout, checkout.appointment_id)
-    return book(payment, checkout, door=door)
+        return _pay_booked(book, checkout.appointment_id)
+    return give_consultation(book)
 
 
 def _check_age(checkout: Checkout) -> None:
@@ -171,7 +185,8 @@ def _check_price(checkout: Checkout) -> None:
         raise NotFulfillable(Attention.NOT_FULFILLED, f"{checkout.amount} was paid for something that costs {price}")
 
 
-def _sell_package(payment: Payment, checkout: Checkout) -> Fulfilment:
+def _sell_package(book: Book) -> Fulfilment:
+    payment, checkout = book.payment, book.checkout
     package = Package.objects.filter(pk__in=[checkout.package_id]).first()
     if package is None:
         raise NotFulfillable(Attention.NOT_FULFILLED, f"the package {checkout.package_id} does not exist any more")
@@ -189,8 +204,9 @@ def _sell_package(payment: Payment, checkout: Checkout) -> Fulfilment:
     return _purchase(payment, purchase.pk, Fulfilment.How.MADE)
 
 
-def _pay_booked(payment: Payment, checkout: Checkout, appointment_id: uuid.UUID) -> Fulfilment:
-    booked = Appointment.objects.select_for_update().filter(pk=appointment_id, user_id=payment.user_id).first()
+def _pay_booked(book: Book, appointment_id: uuid.UUID) -> Fulfilment:
+    mine = Appointment.objects.filter(user_id=book.payment.user_id)
+    booked = mine.select_for_update().filter(pk=appointment_id).first()
     if booked is None:
         raise NotFulfillable(Attention.NOT_FULFILLED, f"the consultation {appointment_id} does not exist any more")
     if booked.payment_id is not None:
@@ -199,10 +215,10 @@ def _pay_booked(payment: Payment, checkout: Checkout, appointment_id: uuid.UUID)
     if _given([booked.pk]):
         why = f"the consultation {appointment_id} was given for another payment already"
         raise NotFulfillable(Attention.NOT_FULFILLED, why)
-    if booked.appointment_type_id != checkout.appointment_type_id:
+    if booked.appointment_type_id != book.checkout.appointment_type_id:
         why = f"the consultation {appointment_id} is of another kind by now than the one that was paid"
         raise NotFulfillable(Attention.NOT_FULFILLED, why)
-    return link(booked, payment, checkout)
+    return link(book, booked)
 
 
 def _purchase(payment: Payment, purchase_id: uuid.UUID, how: Fulfilment.How) -> Fulfilment:

@@ -6,18 +6,16 @@ Asks nobody but the database, as the payment is proven already: a provider that 
 import uuid
 from datetime import timedelta
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from bridge.batches import one_by_one
-from payments.checking.apply import flag_deleted
-from payments.checking.fulfil import fulfil
+from payments.checking.fulfil import flag_deleted, fulfil
 from payments.consultations.booking import own_rows, release, try_again_later
 from payments.consultations.places import SCHEDULED
 from payments.consultations.twins import with_twins
 from payments.errors import PaymentMissing
-from payments.ledger.locks import lock_payment
+from payments.ledger.book import open_book
 from payments.minutes import within_minute_of
 from payments.models import Appointment, Checkout, Fulfilment, Payment
 from payments.refunds.refunds import goes_back
@@ -34,14 +32,14 @@ def give_held(payment_id: uuid.UUID, *, door: Door) -> None:
     A payment that is gone, was given or refunded meanwhile is left alone.
     """
     try:
-        with transaction.atomic():
-            payment, checkout = lock_payment(payment_id)
+        with open_book(payment_id, door=door) as book:
+            checkout = book.checkout
             is_given = Fulfilment.objects.filter(pk=payment_id).exists()
             if not is_given and not _is_due(checkout):
                 return
-            if payment.was_deleted:
+            if book.payment.was_deleted:
                 # Its place is free for others, and its row may come back.
-                flag_deleted(checkout, door=door)
+                flag_deleted(book)
             elif checkout.refunded_amount >= checkout.amount:
                 release(checkout)
             elif not is_given and goes_back(checkout):
@@ -49,8 +47,7 @@ def give_held(payment_id: uuid.UUID, *, door: Door) -> None:
                 try_again_later(checkout)
             else:
                 # The place was kept for a payment that the provider had vouched for.
-                fulfil(payment, checkout, vouched=True, door=door)
-            checkout.save()
+                fulfil(book, vouched=True)
     except PaymentMissing:
         return
 

@@ -2,12 +2,9 @@
 
 import uuid
 
-from django.db.models import QuerySet
-
-from payments.ledger.attention import flag, settle
-from payments.ledger.locks import lock_payment
-from payments.ledger.timeline import record_event
-from payments.models import Checkout, Payment, PaymentAttention
+from payments.ledger.book import open_book, record_event
+from payments.ledger.marks import open_marks
+from payments.models import Checkout, Payment
 from payments.states import Attention, Door, EventKind, ProviderStatus
 from payments.yookassa.objects import ProviderPayment
 
@@ -39,26 +36,15 @@ def take_in(theirs: ProviderPayment, payment_id: uuid.UUID) -> bool:
 
 def note_second(theirs: ProviderPayment, payment_id: uuid.UUID, *, holds_money: bool) -> bool:
     """Mark a payment whose order was paid once more, or settle that once the second money went back."""
-    _, checkout = lock_payment(payment_id)
-    if not holds_money:
-        if _marks(payment_id).filter(settled_at__isnull=True, note__contains=theirs.id).exists():
-            settle(checkout, Attention.PAID_TWICE, door=Door.RECONCILIATION)
-        return False
-    note = f"YooKassa has {theirs.id} ({theirs.amount} {theirs.currency}) beside {checkout.external_id}"
-    return flag(checkout, Attention.PAID_TWICE, note, door=Door.RECONCILIATION)
-
-
-def was_dealt_with(payment_id: uuid.UUID, reason: Attention) -> bool:
-    """Whether a person has settled this."""
-    return _marks(payment_id, reason).filter(settled_by__isnull=False).exists()
-
-
-def is_marked(payment_id: uuid.UUID, reason: Attention) -> bool:
-    return _marks(payment_id, reason).filter(settled_at__isnull=True).exists()
-
-
-def _marks(payment_id: uuid.UUID, reason: Attention = Attention.PAID_TWICE) -> QuerySet[PaymentAttention]:
-    return PaymentAttention.objects.filter(payment_id=payment_id, reason=reason)
+    with open_book(payment_id, door=Door.RECONCILIATION) as book:
+        if not holds_money:
+            marks = [mark for mark in open_marks(payment_id) if mark.reason == Attention.PAID_TWICE]
+            if any(theirs.id in mark.note for mark in marks):
+                book.settle(Attention.PAID_TWICE)
+            return False
+        beside = book.checkout.external_id
+        note = f"YooKassa has {theirs.id} ({theirs.amount} {theirs.currency}) beside {beside}"
+        return book.flag(Attention.PAID_TWICE, note)
 
 
 def _payer(theirs: ProviderPayment) -> uuid.UUID:

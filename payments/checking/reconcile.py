@@ -17,8 +17,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from bridge.batches import one_by_one
-from payments.checking.lost_money import is_marked, note_second, take_in, was_dealt_with
+from payments.checking.lost_money import note_second, take_in
 from payments.ledger.deleted_rows import without_row
+from payments.ledger.marks import is_marked, was_dealt_with
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
 from payments.queue import queue_check

@@ -7,11 +7,9 @@ from django.utils import timezone
 
 from bridge.errors import InvalidMessage
 from bridge.message import LastError, Message, Reason
-from bridge.rights import RowsHidden
 from payments.errors import PaymentMissing, ProviderMismatch, UnclearClaim
-from payments.ledger.attention import flag, flag_uncharted
-from payments.ledger.locks import lock_payment
-from payments.models import Checkout, Payment
+from payments.ledger.book import open_book, open_loose_leaf
+from payments.models import Payment
 from payments.queue import ProcessingRequest
 from payments.states import Attention, Door
 from payments.webhook.journal import fail_notification
@@ -35,17 +33,13 @@ class PaymentJournal:
         if request.notification_id is not None:
             fail_notification(notification_id=request.notification_id, payment_id=request.payment_id, error=said)
         try:
-            _, checkout = lock_payment(request.payment_id)
+            with open_book(request.payment_id, door=Door.QUEUE, even_if_hidden=True) as book:
+                book.flag(Attention.MISMATCH if error.type in _ANOTHER else Attention.CHECK_FAILED, said)
+                planned = book.checkout.next_check_at
+                book.checkout.next_check_at = min(filter(None, (planned, timezone.now() + LOOK_AGAIN)))
         except PaymentMissing:
             if error.type == UnclearClaim.__name__:
                 _mark_claim(request.payment_id, said)
-            return
-        except RowsHidden:
-            checkout = Checkout.objects.select_for_update().get(pk=request.payment_id)
-        why = Attention.MISMATCH if error.type in _ANOTHER else Attention.CHECK_FAILED
-        flag(checkout, why, said, door=Door.QUEUE)
-        checkout.next_check_at = min(filter(None, (checkout.next_check_at, timezone.now() + LOOK_AGAIN)))
-        checkout.save(update_fields=["next_check_at", "updated_at"])
 
 
 def _mark_claim(payment_id: uuid.UUID, said: str) -> None:
@@ -54,4 +48,5 @@ def _mark_claim(payment_id: uuid.UUID, said: str) -> None:
     claims = Payment.objects.filter(external_payment_id__in=claimed, checkout__isnull=True)
     oldest = claims.order_by("created_at", "pk").values_list("pk", flat=True).first()
     if oldest is not None:
-        flag_uncharted(oldest, Attention.MISMATCH, said, door=Door.QUEUE)
+        with open_loose_leaf(oldest, door=Door.QUEUE) as leaf:
+            leaf.flag(Attention.MISMATCH, said)

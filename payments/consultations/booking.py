@@ -28,7 +28,7 @@ from payments.consultations.places import (
 )
 from payments.errors import PaymentError
 from payments.foreign import ForeignRefusal, foreign_write
-from payments.ledger.timeline import record_event
+from payments.ledger.book import Book
 from payments.minutes import minute_of
 from payments.models import Appointment, Checkout, Fulfilment, Payment, Profile
 from payments.queue import queue_check
@@ -54,11 +54,12 @@ class NotFulfillable(PaymentError):
         super().__init__(note)
 
 
-def book(payment: Payment, checkout: Checkout, *, door: Door) -> Fulfilment | None:
+def give_consultation(book: Book) -> Fulfilment | None:
     """Link or make the consultation of a paid order for a new one; `None` while it waits for the payer's own row.
 
     Raises `NotFulfillable`. An order whose place is kept already has it, whatever others did since.
     """
+    checkout = book.checkout
     kind, start = checkout.appointment_type_id, checkout.scheduled_at
     if kind is None or start is None:
         raise NotFulfillable(Attention.NOT_FULFILLED, "the payment names neither a consultation nor a time for one")
@@ -68,16 +69,16 @@ def book(payment: Payment, checkout: Checkout, *, door: Door) -> Fulfilment | No
         raise NotFulfillable(Attention.NOT_FULFILLED, why)
     own = own_rows(checkout).select_for_update().first()
     if own is not None:
-        return link(own, payment, checkout)
+        return link(book, own)
     if minute_of(start) <= timezone.now():
         raise NotFulfillable(Attention.SLOT_PASSED, f"the consultation was to start at {start.isoformat()}")
     if checkout.held_at is None:
         if is_full(kind, start):
             raise NotFulfillable(Attention.SLOT_TAKEN, f"somebody else has the time {start.isoformat()}")
-        _keep_place(checkout, start, door=door)
+        _keep_place(book, start)
     if checkout.give_at is not None and checkout.give_at > timezone.now():
         return None
-    return _make(payment, checkout, kind, start)
+    return _make(book, kind, start)
 
 
 def _paid_already(checkout: Checkout, kind: uuid.UUID, start: datetime) -> uuid.UUID | None:
@@ -117,22 +118,22 @@ def own_rows(checkout: Checkout) -> QuerySet[Appointment]:
     return rows.order_by(likelier, F("created_at").asc(nulls_last=True), "pk")
 
 
-def link(own: Appointment, payment: Payment, checkout: Checkout) -> Fulfilment:
+def link(book: Book, own: Appointment) -> Fulfilment:
     """Note on a locked row that this payment is for it. Raises `NotFulfillable` when its time belongs to others."""
-    check_place(own, checkout)
-    attach(own, payment, checkout)
-    return of_appointment(payment, own.pk, Fulfilment.How.LINKED)
+    check_place(own, book.checkout)
+    attach(book, own)
+    return of_appointment(book.payment, own.pk, Fulfilment.How.LINKED)
 
 
-def attach(own: Appointment, payment: Payment, checkout: Checkout) -> None:
+def attach(book: Book, own: Appointment) -> None:
     """Write the payment, and the family member that the front end left out, into a row. Raises `ForeignRefusal`."""
-    own.payment = payment
+    own.payment = book.payment
     if own.profile_id is None:
-        own.profile = _member(checkout)
+        own.profile = _member(book.checkout)
     # A status that was NULL reads as the column's default. Supabase's reminders look for the word itself.
     own.save(update_fields=["payment", "profile", "status"])
     # A trigger may put the old value back without an error.
-    if not Appointment.objects.filter(pk=own.pk, payment=payment).exists():
+    if not Appointment.objects.filter(pk=own.pk, payment=book.payment).exists():
         raise ForeignRefusal(f"a trigger of Supabase's keeps the payment out of the consultation {own.pk}")
 
 
@@ -190,33 +191,34 @@ def queue_giving(payment_id: uuid.UUID, wait: timedelta) -> None:
         logger.warning("payment %s: what waits is given by beat alone: %s", payment_id, why)
 
 
-def _keep_place(checkout: Checkout, start: datetime, *, door: Door) -> None:
-    """Take a place for a locked order, and wait for the payer's own row where one may still come."""
+def _keep_place(book: Book, start: datetime) -> None:
+    """Take a place for a paid order, and wait for the payer's own row where one may still come."""
+    checkout = book.checkout
     now, wait = timezone.now(), timedelta(seconds=settings.APPOINTMENT_WAIT_SECONDS)
-    left_the_page = door != Door.API and checkout.captured_at is not None and now - checkout.captured_at > FRESH
+    left_the_page = book.door != Door.API and checkout.captured_at is not None and now - checkout.captured_at > FRESH
     # However often the wait begins anew, it ends before the consultation begins.
     begins_soon = minute_of(start) <= now + (MOST_WAITS + 1) * wait
     if not wait or left_the_page or begins_soon:
         return
     checkout.held_at, checkout.give_at = now, now + wait
-    record_event(checkout.pk, EventKind.HELD, door=door, until=checkout.give_at.isoformat())
+    book.note(EventKind.HELD, until=checkout.give_at.isoformat())
     queue_giving(checkout.pk, wait)
 
 
-def _make(payment: Payment, checkout: Checkout, kind: uuid.UUID, start: datetime) -> Fulfilment:
+def _make(book: Book, kind: uuid.UUID, start: datetime) -> Fulfilment:
     made = Appointment.objects.create(
-        user_id=payment.user_id,
-        profile=_member(checkout),
+        user_id=book.payment.user_id,
+        profile=_member(book.checkout),
         appointment_type_id=kind,
         scheduled_at=minute_of(start),
         status=SCHEDULED,
-        payment=payment,
+        payment=book.payment,
     )
     # A trigger may swallow a row without an error.
-    if not Appointment.objects.filter(pk=made.pk, payment=payment).exists():
+    if not Appointment.objects.filter(pk=made.pk, payment=book.payment).exists():
         why = "the database kept no row of the consultation: a trigger of Supabase's swallowed it"
         raise NotFulfillable(Attention.NOT_FULFILLED, why, again=True)
-    return of_appointment(payment, made.pk, Fulfilment.How.MADE)
+    return of_appointment(book.payment, made.pk, Fulfilment.How.MADE)
 
 
 def _member(checkout: Checkout) -> Profile | None:

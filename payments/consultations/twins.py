@@ -14,10 +14,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from payments.consultations.booking import attach
 from payments.consultations.places import SCHEDULED, is_given, lock_place, may_be_of
 from payments.foreign import ForeignRefusal, foreign_write
-from payments.ledger.timeline import record_event
+from payments.ledger.book import Book
 from payments.minutes import same_minute, within_minute, within_minute_of
-from payments.models import Appointment, Checkout, Fulfilment, Payment
-from payments.states import OPEN, Door, EventKind, OrderKind
+from payments.models import Appointment, Checkout, Fulfilment
+from payments.states import OPEN, EventKind, OrderKind
 
 logger = logging.getLogger(__name__)
 _told: set[uuid.UUID] = set()
@@ -39,8 +39,9 @@ WHERE a.id = ANY(%s)
 """
 
 
-def merge_twins(payment: Payment, checkout: Checkout, given: Fulfilment, *, door: Door) -> None:
-    """Leave one booking of those that a locked, fulfilled payment has got. Safe to repeat."""
+def merge_twins(book: Book, given: Fulfilment) -> None:
+    """Leave one booking of those that a fulfilled payment has got. Safe to repeat."""
+    checkout = book.checkout
     if given.appointment_id is None or checkout.appointment_id is not None or checkout.scheduled_at is None:
         return
     if checkout.appointment_type_id is None or not _twins(checkout, given).exists():
@@ -48,18 +49,18 @@ def merge_twins(payment: Payment, checkout: Checkout, given: Fulfilment, *, door
     try:
         with foreign_write():
             lock_place(checkout.appointment_type_id, checkout.scheduled_at)
-            kept, removed = _merge(payment, checkout, given)
+            kept, removed = _merge(book, given)
     except ForeignRefusal as refusal:
         # Tried again every few seconds; told once.
-        level = logging.DEBUG if payment.pk in _told else logging.WARNING
-        logger.log(level, "payment %s: a second booking of the same consultation stays: %s", payment.pk, refusal)
-        _told.add(payment.pk)
+        level = logging.DEBUG if book.payment_id in _told else logging.WARNING
+        logger.log(level, "payment %s: a second booking of the same consultation stays: %s", book.payment_id, refusal)
+        _told.add(book.payment_id)
         return
     if kept is not None:
         given.merged = [*(given.merged or ()), *removed]
         given.save(update_fields=["appointment_id", "how", "merged"])
         gone = [str(pk) for pk in removed]
-        record_event(payment.pk, EventKind.MERGED, door=door, kept=str(kept), removed=gone)
+        book.note(EventKind.MERGED, kept=str(kept), removed=gone)
 
 
 def with_twins(since: datetime) -> QuerySet[Fulfilment]:
@@ -102,21 +103,21 @@ def _twins(checkout: Checkout, given: Fulfilment) -> QuerySet[Appointment]:
     )
 
 
-def _merge(payment: Payment, checkout: Checkout, given: Fulfilment) -> tuple[uuid.UUID | None, list[uuid.UUID]]:
+def _merge(book: Book, given: Fulfilment) -> tuple[uuid.UUID | None, list[uuid.UUID]]:
     """Return the booking that stays and those that went, or none of them when nothing is to be done."""
-    if _orders_another(checkout):
+    if _orders_another(book.checkout):
         return None, []
-    found = list(_twins(checkout, given).select_for_update())
+    found = list(_twins(book.checkout, given).select_for_update())
     ours = Appointment.objects.select_for_update().filter(pk__in=[given.appointment_id]).first()
     untouched = _untouched([row.pk for row in (*found, *([ours] if ours is not None else []))])
     twins = [row for row in found if row.pk in untouched]
-    if not twins or (ours is not None and not _stands(ours, payment, checkout)):
+    if not twins or (ours is not None and not _stands(book, ours)):
         return None, []
     keeper = None
     if ours is None or (given.how == Fulfilment.How.MADE and ours.pk in untouched):
         # First away with ours: two rows must not carry one payment.
         keeper, twins = twins[0], twins[1:]
-        if Appointment.objects.filter(payment=payment).exclude(pk__in=[keeper.pk, given.appointment_id]).exists():
+        if Appointment.objects.filter(payment=book.payment).exclude(pk__in=[keeper.pk, given.appointment_id]).exists():
             # It stands in a row that is more than a twin, and two must not carry one payment.
             return None, []
     removed = [row.pk for row in (*twins, *([ours] if keeper is not None and ours is not None else []))]
@@ -124,16 +125,16 @@ def _merge(payment: Payment, checkout: Checkout, given: Fulfilment) -> tuple[uui
     if Appointment.objects.filter(pk__in=removed).exists():
         raise ForeignRefusal("a trigger of Supabase's keeps what we delete")
     if keeper is not None:
-        attach(keeper, payment, checkout)
+        attach(book, keeper)
         given.appointment_id, given.how = keeper.pk, Fulfilment.How.LINKED
     return given.appointment_id, removed
 
 
-def _stands(ours: Appointment, payment: Payment, checkout: Checkout) -> bool:
+def _stands(book: Book, ours: Appointment) -> bool:
     """Whether what was given is still the booking that was ordered: else its twin may be wanted."""
-    assert checkout.scheduled_at is not None  # noqa: S101 # Asked for new consultations only.
-    here = ours.status == SCHEDULED and same_minute(ours.scheduled_at, checkout.scheduled_at)
-    return here and ours.payment_id == payment.pk
+    assert book.checkout.scheduled_at is not None  # noqa: S101 # Asked for new consultations only.
+    here = ours.status == SCHEDULED and same_minute(ours.scheduled_at, book.checkout.scheduled_at)
+    return here and ours.payment_id == book.payment_id
 
 
 def _orders_another(checkout: Checkout) -> bool:

@@ -3,23 +3,20 @@
 Somebody with rights on the table may delete the row, alone or with the whole account, at any moment.
 """
 
-from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
+from bridge.rights import RowsHidden, require_sight
 from payments.models import Checkout, Payment
 from payments.states import ProviderStatus, payment_status
 
-
-def rows_are_hidden() -> bool:
-    """Whether row security keeps rows from us: then one that we do not see may well be there."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT row_security_active('public.payments')")
-        return bool(cursor.fetchone()[0])
+ROWS = "public.payments"
 
 
 def without_row() -> QuerySet[Checkout]:
     """The checkouts whose row is gone; none where that cannot be known."""
-    if rows_are_hidden():
+    try:
+        require_sight(ROWS)
+    except RowsHidden:
         return Checkout.objects.none()
     return Checkout.objects.filter(~Exists(Payment.objects.filter(pk=OuterRef("pk"))))
 

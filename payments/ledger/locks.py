@@ -1,31 +1,11 @@
-"""The order in which rows of a payment are locked, so that two doors never wait for each other in a circle."""
+"""Locks on what has no row to lock: a customer who starts payments, a time that is given away."""
 
 import uuid
 
 from django.db import connection
 
-from bridge.rights import RowsHidden
-from payments.errors import PaymentMissing
-from payments.ledger.deleted_rows import rows_are_hidden, stand_in
-from payments.models import Checkout, Payment
-
 # The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
 _CUSTOMER, _SLOT = 7_262_021, 7_262_022
-
-
-def lock_payment(payment_id: uuid.UUID) -> tuple[Payment, Checkout]:
-    """Lock a payment, first Supabase's row, then ours, until the transaction ends.
-
-    The row may have been deleted, the money may not: then the payment is a stand-in that `was_deleted`. Raises
-    `PaymentMissing` for what was never started here, and `RowsHidden` where nobody can tell a deleted row.
-    """
-    payment = Payment.objects.select_for_update().filter(pk=payment_id).first()
-    checkout = Checkout.objects.select_for_update().filter(pk=payment_id).first()
-    if checkout is None:
-        raise PaymentMissing(f"nothing was ever started at YooKassa for the payment {payment_id}")
-    if payment is None and rows_are_hidden():
-        raise RowsHidden("row security hides public.payments: give the role of DATABASE_URL the attribute BYPASSRLS")
-    return payment or stand_in(checkout), checkout
 
 
 def lock_customer(user_id: uuid.UUID) -> None:

@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -21,9 +20,7 @@ from payments.errors import (
     RefundOfAnother,
 )
 from payments.foreign import ForeignRefusal, foreign_write
-from payments.ledger.attention import flag
-from payments.ledger.locks import lock_payment
-from payments.ledger.timeline import record_event
+from payments.ledger.book import Book, open_book
 from payments.models import Checkout, Payment, Refund, User
 from payments.queue import queue_check
 from payments.receipts import needs_receipt, refund_receipt
@@ -76,8 +73,8 @@ def request_refund(
     `without_receipt` says that a person is going to make the receipt, where we cannot. Raises `RefundRefused` for what
     cannot be refunded, its `ReceiptImpossible` for what would go without a receipt, and `PaymentMissing`.
     """
-    with transaction.atomic():
-        _, checkout = lock_payment(payment_id)
+    with open_book(payment_id, door=door, actor=actor_id) as book:
+        checkout = book.checkout
         made = None if refund_id is None else Refund.objects.filter(pk=refund_id).first()
         if made is not None:
             if made.payment_id != payment_id or amount not in (None, made.amount):
@@ -108,37 +105,30 @@ def request_refund(
         if by_hand and not without_receipt:
             raise ReceiptImpossible
         refund.save(force_insert=True)
-        record_event(
-            payment_id,
-            EventKind.REFUND_REQUESTED,
-            door=door,
-            actor_id=actor_id,
-            refund=str(refund.pk),
-            amount=str(wanted),
-        )
+        book.note(EventKind.REFUND_REQUESTED, refund=str(refund.pk), amount=str(wanted))
         if by_hand:
             note = f"the refund {refund.pk} of {wanted} goes out without a receipt"
-            flag(checkout, Attention.REFUND_RECEIPT_MISSING, note, door=door)
+            book.flag(Attention.REFUND_RECEIPT_MISSING, note)
         queue_check(payment_id, "refund")
         return refund
 
 
-def note_refused(refund: Refund, checkout: Checkout, error: Rejected, *, door: Door) -> None:
+def note_refused(book: Book, refund: Refund, error: Rejected) -> None:
     """The provider refused to make a refund: its amount is free again, and a person must know."""
     if RefundStatus.REJECTED not in REFUND_TRANSITIONS[RefundStatus(refund.status)]:
         return
     refund.status, refund.finished_at = RefundStatus.REJECTED, timezone.now()
     refund.error = f"{error}. {error.description}".strip()
     refund.save(update_fields=["status", "error", "finished_at", "updated_at"])
-    _tell(refund, checkout, door=door)
+    _tell(book, refund)
 
 
-def note_refund(payment: Payment, checkout: Checkout, seen: ProviderRefund, *, door: Door) -> Refund:
+def note_refund(book: Book, seen: ProviderRefund) -> Refund:
     """Bring our row of a refund to what the provider says; a refund that was made elsewhere gets one."""
-    refund = _match(checkout, seen)
+    refund = _match(book.checkout, seen)
     if refund is None:
         refund = Refund(
-            payment=payment,
+            payment=book.payment,
             external_id=seen.id,
             amount=seen.amount,
             currency=seen.currency,
@@ -160,13 +150,12 @@ def note_refund(payment: Payment, checkout: Checkout, seen: ProviderRefund, *, d
         refund.finished_at = _finished_at(status, seen)
     refund.save()
     if registered and refund.status == RefundStatus.SUCCEEDED:
-        kind = EventKind.RECEIPT_CHANGED
-        record_event(checkout.payment_id, kind, door=door, refund=str(refund.pk), state=registration)
+        book.note(EventKind.RECEIPT_CHANGED, refund=str(refund.pk), state=registration)
     if changed:
-        _tell(refund, checkout, door=door)
+        _tell(book, refund)
         made_at = seen.created_at or timezone.now()
-        if status == RefundStatus.SUCCEEDED and made_at >= checkout.created_at:
-            _mail(payment, refund)
+        if status == RefundStatus.SUCCEEDED and made_at >= book.checkout.created_at:
+            _mail(book.payment, refund)
     return refund
 
 
@@ -190,11 +179,9 @@ def _match(checkout: Checkout, seen: ProviderRefund) -> Refund | None:
     return rows.filter(pk=ours, external_id__isnull=True, amount=seen.amount).first()
 
 
-def _tell(refund: Refund, checkout: Checkout, *, door: Door) -> None:
-    record_event(
-        checkout.payment_id,
+def _tell(book: Book, refund: Refund) -> None:
+    book.note(
         EventKind.REFUND_CHANGED,
-        door=door,
         refund=str(refund.pk),
         amount=str(refund.amount),
         status=str(refund.status),
@@ -202,12 +189,7 @@ def _tell(refund: Refund, checkout: Checkout, *, door: Door) -> None:
     )
     if refund.status in (RefundStatus.CANCELED, RefundStatus.REJECTED):
         why = refund.cancellation_reason or refund.error
-        flag(
-            checkout,
-            Attention.REFUND_FAILED,
-            f"the refund {refund.pk} of {refund.amount} did not go through: {why}",
-            door=door,
-        )
+        book.flag(Attention.REFUND_FAILED, f"the refund {refund.pk} of {refund.amount} did not go through: {why}")
 
 
 def _mail(payment: Payment, refund: Refund) -> None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from bridge.pgmq import pgmq_queue
 from payments.errors import PaymentError
-from payments.ledger.timeline import record_event
+from payments.ledger.book import record_event
 from payments.models import Payment, ProviderNotification, Refund
 from payments.queue import QUEUE, queue_check
 from payments.states import Door, EventKind, NotificationStatus, ProviderStatus, RefundStatus

@@ -8,9 +8,10 @@ from django.db import connection
 from django.utils import timezone
 
 from bridge.pgmq import pgmq_queue
+from payments.ledger.book import open_book
 from payments.models import Checkout, Payment, PaymentAttention, User
 from payments.queue import QUEUE
-from payments.states import PaymentStatus, ProviderStatus, payment_status
+from payments.states import Attention, Door, PaymentStatus, ProviderStatus, payment_status
 
 
 def make_customer(email: str = "parent@example.org") -> User:
@@ -57,6 +58,18 @@ def make_checkout(
             since=checkout.attention_since or timezone.now(),
         )
     return checkout
+
+
+def flag(checkout: Checkout, reason: Attention, note: str = "", *, door: Door = Door.QUEUE) -> bool:
+    """Mark a payment for staff; returns whether that is news."""
+    with open_book(checkout.pk, door=door) as book:
+        return book.flag(reason, note)
+
+
+def settle(checkout: Checkout, reason: Attention, *, door: Door = Door.QUEUE) -> None:
+    """Take a mark away, as what turned out well by itself."""
+    with open_book(checkout.pk, door=door) as book:
+        book.settle(reason)
 
 
 def delete_row(checkout: Checkout) -> None:

@@ -28,7 +28,7 @@ from notifications.models import EmailMessage
 from notifications.models import Status as EmailStatus
 from notifications.queue import QUEUE as EMAIL_QUEUE
 from payments.checking.apply import sync_payment
-from payments.ledger.attention import open_marks
+from payments.ledger.marks import open_marks
 from payments.models import Appointment, Checkout, Fulfilment, IdempotencyKey, ProviderNotification
 from payments.states import Attention, Door, OrderKind, ProviderStatus
 from payments.webhook.notice import Notice

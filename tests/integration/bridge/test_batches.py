@@ -17,7 +17,7 @@ from notifications.models import EmailMessage
 from notifications.upkeep import settle_stuck_emails
 from payments.checking import due as due_checks
 from payments.checking.apply import sync_payment
-from payments.ledger.attention import open_marks
+from payments.ledger.marks import open_marks
 from payments.models import Checkout, ProviderNotification, Refund
 from payments.refunds.refunds import request_refund
 from payments.states import Attention, Door, NotificationStatus, ProviderStatus, RefundStatus

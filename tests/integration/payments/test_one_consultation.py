@@ -16,8 +16,8 @@ from pytest_django import Settings
 from bridge.pgmq import pgmq_queue
 from payments import tasks
 from payments.checking.apply import sync_payment
+from payments.checking.by_staff import clear_attention
 from payments.checking.held import give_held
-from payments.ledger.attention import clear_attention, flag
 from payments.models import Appointment, Checkout, PackagePurchase, Payment
 from payments.queue import QUEUE
 from payments.refunds.refunds import request_refund
@@ -26,6 +26,7 @@ from payments.tasks import process
 from sandbox.frontend import Step, every_order
 from sandbox.yookassa import YooKassaServer
 from tests.support.bookings import PAID, WAIT, Buyer, Clock, again, buyer, let_wait_pass, now_in_database
+from tests.support.checkouts import flag
 from tests.support.databases import ClonedDatabase
 from tests.support.payment_calls import PRICE, Catalogue, Customer, make_catalogue, tomorrow
 
@@ -382,7 +383,7 @@ class TestOtherOrders:
     def test_a_mark_that_staff_took_away_ends_the_trying(self, anna: Buyer, clock: Clock) -> None:
         anna.play(*PAID)
         checkout = anna.checkout
-        flag(checkout, Attention.NOT_FULFILLED, "a trigger refused it", door=Door.QUEUE)
+        flag(checkout, Attention.NOT_FULFILLED, "a trigger refused it")
         clear_attention(payment_id=checkout.pk, actor_id=1, note="записали сами")
         let_wait_pass(clock)
         assert anna.rows == []

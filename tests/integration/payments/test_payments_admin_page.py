@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from payments.ledger.timeline import record_event
+from payments.ledger.book import record_event
 from payments.models import (
     Appointment,
     AppointmentType,

@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django import Settings
 
-from payments.ledger.attention import open_marks
+from payments.ledger.marks import open_marks
 from payments.models import Checkout, Payment, PaymentEvent, Refund, User
 from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer

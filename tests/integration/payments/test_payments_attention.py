@@ -14,15 +14,16 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from payments.checking.apply import sync_payment
+from payments.checking.by_staff import clear_attention
 from payments.checking.due import flag_unfulfilled
-from payments.ledger.attention import clear_attention, flag, open_marks, settle
+from payments.ledger.marks import open_marks
 from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent, Refund
 from payments.queue import queue_check
 from payments.refunds.refunds import request_refund
 from payments.states import GRAVITY, Attention, Door, EventKind, OrderKind, ProviderStatus
 from payments.tasks import queue_due_checks
 from sandbox.yookassa import YooKassaServer
-from tests.support.checkouts import make_checkout, make_customer, make_payment
+from tests.support.checkouts import flag, make_checkout, make_customer, make_payment, settle
 from tests.support.databases import ClonedDatabase
 from tests.support.payment_calls import make_catalogue, tomorrow
 from tests.support.payment_deliveries import create_at_yookassa, shop_at_yookassa, start_payment, work_off
@@ -170,7 +171,7 @@ def test_a_second_refund_that_fails_is_news_although_the_first_was_dealt_with(sh
 def test_what_a_person_has_settled_does_not_come_back_with_the_next_check(shop: YooKassaServer) -> None:
     checkout = start_payment(**booking())
     rival = make_checkout(ProviderStatus.SUCCEEDED)
-    flag(checkout, Attention.SLOT_TAKEN, f"somebody else has the time {rival.pk}", door=Door.QUEUE)
+    flag(checkout, Attention.SLOT_TAKEN, f"somebody else has the time {rival.pk}")
     clear_attention(payment_id=checkout.pk, actor_id=7, note="перенесли на среду")
     Checkout.objects.filter(pk=checkout.pk).update(scheduled_at=timezone.now() - timedelta(hours=1))
     shop.succeed(str(checkout.external_id))
@@ -183,18 +184,18 @@ def test_what_a_person_has_settled_does_not_come_back_with_the_next_check(shop: 
 def test_of_three_answers_to_one_question_the_newest_stands() -> None:
     checkout = make_checkout(ProviderStatus.SUCCEEDED)
     for reason in (Attention.NOT_FULFILLED, Attention.SLOT_TAKEN, Attention.SLOT_PASSED):
-        flag(checkout, reason, "why", door=Door.QUEUE)
+        flag(checkout, reason, "why")
         assert reasons(checkout) == [reason]
 
 
 def test_the_checkout_repeats_the_gravest_of_its_marks() -> None:
     checkout = make_checkout(ProviderStatus.SUCCEEDED)
     for reason in reversed(Attention):
-        flag(checkout, reason, f"because of {reason}", door=Door.QUEUE)
+        flag(checkout, reason, f"because of {reason}")
         fresh = Checkout.objects.get(pk=checkout.pk)
         assert (fresh.attention, fresh.attention_note) == (reason, f"because of {reason}")
     for reason in Attention:
-        settle(checkout, reason, door=Door.QUEUE)
+        settle(checkout, reason)
         left = sorted((mark.reason for mark in open_marks(checkout.pk)), key=GRAVITY.__getitem__)
         fresh = Checkout.objects.get(pk=checkout.pk)
         assert fresh.attention == (left[0] if left else "")
@@ -203,9 +204,9 @@ def test_the_checkout_repeats_the_gravest_of_its_marks() -> None:
 
 def test_the_same_reason_is_open_once_and_its_note_is_the_latest() -> None:
     checkout = make_checkout(ProviderStatus.SUCCEEDED)
-    assert flag(checkout, Attention.MISMATCH, "the amount", door=Door.QUEUE)
-    assert not flag(checkout, Attention.MISMATCH, "the amount", door=Door.QUEUE)
-    assert flag(checkout, Attention.MISMATCH, "the currency", door=Door.QUEUE)
+    assert flag(checkout, Attention.MISMATCH, "the amount")
+    assert not flag(checkout, Attention.MISMATCH, "the amount")
+    assert flag(checkout, Attention.MISMATCH, "the currency")
     (mark,) = open_marks(checkout.pk)
     assert mark.note == "the currency"
     assert PaymentEvent.objects.filter(payment_id=checkout.pk, kind=EventKind.ATTENTION).count() == 2
@@ -215,8 +216,8 @@ def test_the_same_reason_is_open_once_and_its_note_is_the_latest() -> None:
 
 def test_one_mark_is_cleared_and_the_others_stay(support: Client) -> None:
     checkout = make_checkout(ProviderStatus.SUCCEEDED)
-    flag(checkout, Attention.SLOT_TAKEN, "", door=Door.QUEUE)
-    flag(checkout, Attention.RECEIPT_FAILED, "", door=Door.QUEUE)
+    flag(checkout, Attention.SLOT_TAKEN, "")
+    flag(checkout, Attention.RECEIPT_FAILED, "")
     page = support.get(page_of(checkout.pk)).content.decode()
     (first, second) = open_marks(checkout.pk)
     assert page.index(f'name="mark" value="{first.pk}"') < page.index(f'name="mark" value="{second.pk}"')
@@ -230,7 +231,7 @@ def test_one_mark_is_cleared_and_the_others_stay(support: Client) -> None:
 
 def test_another_mark_does_not_hide_that_nothing_was_given() -> None:
     checkout = make_checkout(ProviderStatus.SUCCEEDED, captured_at=timezone.now() - timedelta(hours=1))
-    flag(checkout, Attention.RECEIPT_FAILED, "the receipt was not registered", door=Door.QUEUE)
+    flag(checkout, Attention.RECEIPT_FAILED, "the receipt was not registered")
     assert flag_unfulfilled() == 1
     assert reasons(checkout) == [Attention.NOT_FULFILLED, Attention.RECEIPT_FAILED]
 
@@ -343,5 +344,5 @@ def test_the_marks_of_before_are_carried_over(database: ClonedDatabase) -> None:
     over.refresh_from_db()
     assert (over.attention, over.attention_since, open_marks(over.pk)) == ("", None, [])
     assert PaymentEvent.objects.filter(payment_id=over.pk, data__reason="refund_failed").exists()
-    assert not flag(by_hand, Attention.MISMATCH, "it differs", door=Door.QUEUE)
-    assert flag(by_hand, Attention.MISMATCH, "it differs in another way", door=Door.QUEUE)
+    assert not flag(by_hand, Attention.MISMATCH, "it differs")
+    assert flag(by_hand, Attention.MISMATCH, "it differs in another way")

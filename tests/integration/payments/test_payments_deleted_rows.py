@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -13,13 +15,14 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from bridge.rights import RowsHidden
+from bridge.rights import RowsHidden, require_sight
 from payments import tasks
 from payments.admin.revenue import revenue_by_day, total
 from payments.checking.apply import sync_payment
+from payments.checking.by_staff import clear_attention
 from payments.checking.reconcile import Lost, compare_recent
-from payments.ledger.attention import clear_attention, open_marks
-from payments.ledger.deleted_rows import rows_are_hidden
+from payments.ledger.deleted_rows import without_row
+from payments.ledger.marks import open_marks
 from payments.models import Appointment, Checkout, Fulfilment, Payment, PaymentEvent, Refund, User
 from payments.provider import provider
 from payments.queue import queue_check
@@ -279,19 +282,22 @@ def test_an_id_of_nothing_has_no_page(staff: Client) -> None:
     assert staff.get(f"{LIST}nonsense/change/").status_code == 302
 
 
-def test_row_security_is_seen_where_it_applies(database: ClonedDatabase) -> None:
-    assert not rows_are_hidden()
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL ROLE authenticated")
-        assert rows_are_hidden()
+def test_where_row_security_hides_rows_none_counts_as_deleted(database: ClonedDatabase) -> None:
+    checkout = make_checkout(ProviderStatus.SUCCEEDED)
+    delete_row(checkout)
+    assert list(without_row()) == [checkout]
+    with hidden_payments():
+        assert list(without_row()) == []
 
 
 def test_a_row_that_is_only_hidden_is_not_taken_for_deleted(
     shop: YooKassaServer, staff: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkout = make_hidden(shop)
-    for module in ("payments.ledger.deleted_rows", "payments.ledger.locks"):
-        monkeypatch.setattr(f"{module}.rows_are_hidden", lambda: True)
+    with hidden_payments(), pytest.raises(RowsHidden) as hidden:
+        require_sight("public.payments")
+    for module in ("deleted_rows", "book"):
+        monkeypatch.setattr(f"payments.ledger.{module}.require_sight", Mock(side_effect=hidden.value))
     tasks.flag_unfulfilled()
     assert compare_recent(hours=3).lost == []
     with pytest.raises(RowsHidden, match="BYPASSRLS"):
@@ -303,6 +309,14 @@ def test_a_row_that_is_only_hidden_is_not_taken_for_deleted(
         work_off_to_the_end()
     (mark,) = open_marks(checkout.pk)
     assert (mark.reason, "BYPASSRLS" in mark.note) == (Attention.CHECK_FAILED, True)
+
+
+@contextmanager
+def hidden_payments() -> Iterator[None]:
+    """As a role whom row security of Supabase's table concerns."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL ROLE authenticated")
+        yield
 
 
 def work_off_to_the_end() -> None:

@@ -10,8 +10,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from payments.checking.apply import sync_payment
+from payments.checking.by_staff import clear_attention
 from payments.errors import ReceiptImpossible
-from payments.ledger.attention import clear_attention, open_marks
+from payments.ledger.marks import open_marks
 from payments.models import Checkout, PaymentEvent, Refund, User
 from payments.provider import provider
 from payments.refunds.refunds import request_refund

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from bridge.batches import one_by_one
 from payments import tasks
 from payments.checking import due as due_checks
-from payments.ledger.attention import clear_attention
+from payments.checking.by_staff import clear_attention
 from payments.models import Checkout, Fulfilment, PaymentAttention, PaymentEvent
 from payments.refunds.refunds import request_refund
 from payments.states import Attention, Door, EventKind, ProviderStatus

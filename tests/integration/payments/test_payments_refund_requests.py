@@ -12,7 +12,7 @@ from pytest_django import Settings
 from payments.checking.apply import apply_observation, sync_payment
 from payments.checking.ask import Observation, observe_payment
 from payments.errors import RefundOfAnother
-from payments.ledger.attention import open_marks
+from payments.ledger.marks import open_marks
 from payments.models import Checkout, PaymentEvent, Refund
 from payments.provider import provider
 from payments.refunds.refunds import request_refund

@@ -17,7 +17,7 @@ from bridge.outcome import describe_error
 from bridge.reasons import FailureReason
 from notifications.models import EmailMessage
 from notifications.models import Status as MailStatus
-from payments.ledger.timeline import record_event
+from payments.ledger.book import record_event
 from payments.models import PaymentAttention, ProviderNotification, Refund
 from payments.states import Attention, Door, EventKind, NotificationStatus, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Rejected, Unavailable
