@@ -11,6 +11,9 @@ from payments.errors import ProviderNotConfigured
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Unavailable
 
+# How far a list is searched for one of ours.
+MOST_PAGES = 20
+
 
 def provider() -> YooKassaClient:
     """The client of our shop; raises `ProviderNotConfigured`."""

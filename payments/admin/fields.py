@@ -10,7 +10,7 @@ from payments.admin.orders import given_text, method_name, order_kind, order_tex
 from payments.admin.shown_status import attention_badge, checkout_of, is_unproven, payment_badge, shown_status
 from payments.advice import receipt_state
 from payments.models import Payment
-from payments.refunds.refunds import remaining_amount
+from payments.refunds.request import remaining_amount
 from payments.states import OrderKind, ProviderStatus
 from staff.badges import Tone, badge
 from staff.formats import moment, money, pretty_json, two_lines

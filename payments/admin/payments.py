@@ -27,7 +27,7 @@ from payments.admin.troubles import troubles_of
 from payments.checking.by_staff import check_now, clear_attention, queue_checks
 from payments.errors import PaymentError
 from payments.models import Payment
-from payments.refunds.refunds import remaining_amount
+from payments.refunds.request import remaining_amount
 from staff.pages import actor_id, staff_page
 from staff.read_only import ReadOnlyAdmin
 

@@ -17,7 +17,7 @@ from payments.admin.orders import given_text, order_text
 from payments.errors import PaymentError, ReceiptImpossible, RefundRefused
 from payments.models import Checkout, Payment, Refund
 from payments.receipts import can_send_receipt
-from payments.refunds.refunds import CENT, remaining_amount, request_refund
+from payments.refunds.request import CENT, remaining_amount, request_refund
 from payments.states import Door
 from staff.formats import money
 from staff.pages import actor_id

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from payments.api.documentation import CSRF, IDEMPOTENCY, KEY_PROBLEMS, REUSED, problems
 from payments.api.idempotent import HEADER, IdempotentView
 from payments.api.serializers import AcceptedRefundSerializer, NewRefundSerializer, RefundSerializer
-from payments.refunds.refunds import request_refund
+from payments.refunds.request import request_refund
 from payments.states import Door
 
 # Keys are kept by customers' ids. Staff have numbers, so each gets an id that no customer has.

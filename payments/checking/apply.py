@@ -23,7 +23,8 @@ from payments.ledger.book import Book, open_book
 from payments.models import Checkout, Payment, Refund
 from payments.queue import queue_check
 from payments.receipts import has_unsettled_receipt, judge_receipts
-from payments.refunds.refunds import are_made_good, goes_back, note_refund, note_refused
+from payments.refunds.outcomes import are_made_good, note_refund, note_refused
+from payments.refunds.request import goes_back
 from payments.states import (
     NOTHING_GIVEN,
     Attention,

@@ -11,15 +11,14 @@ from django.utils import timezone
 from payments.errors import InvalidOrder, PaymentMissing, ProviderMismatch, UnclearClaim
 from payments.models import Checkout, Payment, Refund
 from payments.orders import Order, parse_order
-from payments.provider import provider
+from payments.provider import MOST_PAGES, provider
 from payments.receipts import wants_refund_receipts
+from payments.refunds.send import send_refunds
 from payments.states import HOLDING_MONEY, ProviderStatus, RefundStatus
-from payments.yookassa.client import YooKassaClient
+from payments.yookassa.client import YooKassaClient, every_page
 from payments.yookassa.errors import Rejected, Unavailable
-from payments.yookassa.objects import ProviderPayment, ProviderRefund
+from payments.yookassa.objects import Page, ProviderPayment, ProviderRefund
 
-# The provider remembers idempotence keys for 24 hours. Past that the same key would make a second refund.
-KEY_LIFETIME = timedelta(hours=23)
 # A payment whose creation got no answer is looked for around its time; after this it counts as never made.
 GIVE_UP_AFTER = timedelta(hours=1)
 _CLOCKS_DIFFER = timedelta(minutes=5)
@@ -27,11 +26,8 @@ _CLOCKS_DIFFER = timedelta(minutes=5)
 STARTED_WITHIN = timedelta(hours=1)
 # The last client to send a stored request again may come this long after the first.
 _SENT_AGAIN_WITHIN = timedelta(hours=1)
-MOST_PAGES = 20
 # In place of NaN. Nobody pays a kopeck, so it differs from whatever was paid.
 _NO_AMOUNT = Decimal("0.01")
-# A provider that is silent costs the length of its timeout each time.
-_MOST_UNANSWERED = 2
 _TAKEN = (ProviderStatus.WAITING_FOR_CAPTURE, ProviderStatus.SUCCEEDED)
 
 
@@ -69,7 +65,7 @@ def observe_payment(payment_id: uuid.UUID) -> Observation:
     """
     client, seen_at = provider(), timezone.now()
     checkout = Checkout.objects.filter(pk=payment_id).first() or _take_over(client, payment_id)
-    sent = _send_refunds(client, checkout)
+    sent = send_refunds(client, checkout)
     if checkout.external_id is None:
         return Observation(payment_id, _find(client, checkout), seen_at=seen_at)
     payment = _get(client, checkout.external_id)
@@ -150,13 +146,15 @@ def _adopt_foreign(row: Payment, external_id: str) -> Checkout:
 
 def _find(client: YooKassaClient, checkout: Checkout) -> ProviderPayment | None:
     """Look for a payment whose creation got no answer: the provider lists it with our id in its metadata."""
-    cursor: str | None = None
-    for _ in range(MOST_PAGES):
-        page = client.list_payments(
+
+    def ask(cursor: str | None) -> Page[ProviderPayment]:
+        return client.list_payments(
             created_from=checkout.created_at - _CLOCKS_DIFFER,
             created_to=checkout.created_at + _SENT_AGAIN_WITHIN,
             cursor=cursor,
         )
+
+    for page in every_page(ask, most=MOST_PAGES, all_of="payments"):
         for payment in page.items:
             if payment.metadata.get("payment_id") == str(checkout.pk):
                 return payment
@@ -164,10 +162,7 @@ def _find(client: YooKassaClient, checkout: Checkout) -> ProviderPayment | None:
         if ours is not None:
             # It was made: to give it up as unmade would be wrong.
             raise Unavailable(f"it lists our payment as {ours}", False)
-        cursor = page.next_cursor
-        if cursor is None:
-            return None
-    raise _unfinished("payments")
+    return None
 
 
 def _wants_refunds(checkout: Checkout, payment: ProviderPayment) -> bool:
@@ -179,87 +174,11 @@ def _wants_refunds(checkout: Checkout, payment: ProviderPayment) -> bool:
 
 
 def _refunds(client: YooKassaClient, checkout: Checkout, payment: ProviderPayment) -> tuple[ProviderRefund, ...]:
+    def ask(cursor: str | None) -> Page[ProviderRefund]:
+        return client.list_refunds(payment_id=payment.id, cursor=cursor)
+
     found: list[ProviderRefund] = []
-    cursor: str | None = None
-    for _ in range(MOST_PAGES):
-        page = client.list_refunds(payment_id=payment.id, cursor=cursor)
+    for page in every_page(ask, most=MOST_PAGES):
         # Asked for by the payment; checked all the same, as money is booked by it.
         found.extend(refund for refund in page.items if refund.payment_id == checkout.external_id)
-        cursor = page.next_cursor
-        if cursor is None:
-            break
     return tuple(found)
-
-
-@dataclass
-class _Sent:
-    """What became of the refunds that waited: `answered` were made, called off or refused."""
-
-    answered: int = 0
-    refused: dict[uuid.UUID, Rejected] = field(default_factory=dict)
-    unanswered: list[Unavailable] = field(default_factory=list)
-
-    @property
-    def any(self) -> bool:
-        return bool(self.answered or self.unanswered)
-
-
-def _send_refunds(client: YooKassaClient, checkout: Checkout) -> _Sent:
-    """Send what staff asked for. A lost answer is repeated with the same key, which gives the same refund.
-
-    One that gets no answer must not keep those behind it from theirs. Raises `Unavailable` when there is none at all.
-    """
-    sent = _Sent()
-    requested = Refund.objects.filter(payment_id=checkout.pk, status=RefundStatus.REQUESTED).order_by("created_at")
-    for refund in requested:
-        try:
-            refused = _send(client, checkout, refund)
-        except Unavailable as error:
-            sent.unanswered.append(error)
-            if len(sent.unanswered) >= _MOST_UNANSWERED:
-                break
-            continue
-        sent.answered += 1
-        if refused is not None:
-            sent.refused[refund.pk] = refused
-    if sent.unanswered and not sent.answered:
-        raise sent.unanswered[0]
-    return sent
-
-
-def _send(client: YooKassaClient, checkout: Checkout, refund: Refund) -> Rejected | None:
-    """Why it was refused, if it was."""
-    if timezone.now() - refund.created_at > KEY_LIFETIME:
-        # It may have been made by an attempt whose answer was lost. The list of refunds tells.
-        if _was_made(client, checkout, refund):
-            return None
-        why = "it could not be sent for a day: ask for it again"
-        return Rejected(http_status=0, code="too_late", parameter="", description=why)
-    try:
-        client.create_refund(refund.request_body or {}, key=str(refund.pk))
-    except Rejected as error:
-        if error.http_status in (401, 403):
-            # Our own set-up, not this refund: it is sent again when that is mended.
-            raise
-        return error
-    return None
-
-
-def _was_made(client: YooKassaClient, checkout: Checkout, refund: Refund) -> bool:
-    cursor: str | None = None
-    for _ in range(MOST_PAGES):
-        page = client.list_refunds(payment_id=checkout.external_id, cursor=cursor)
-        if any(str(refund.pk) in seen.description for seen in page.items):
-            return True
-        if page.unreadable:
-            # It may be this one, and then the money would go back twice.
-            raise Unavailable(f"it lists a refund as {page.unreadable[0]}", False)
-        cursor = page.next_cursor
-        if cursor is None:
-            return False
-    raise _unfinished("refunds")
-
-
-def _unfinished(what: str) -> Unavailable:
-    """What was not found in a part of a list may stand in the rest."""
-    return Unavailable(f"its list of {what} has more than {MOST_PAGES} pages", False)

@@ -18,7 +18,7 @@ from payments.ledger.book import open_book
 from payments.ledger.deleted_rows import without_row
 from payments.models import Checkout, Fulfilment, Payment, PaymentAttention, ProviderNotification
 from payments.queue import QUEUE, queue_check
-from payments.refunds.refunds import goes_back
+from payments.refunds.request import goes_back
 from payments.states import NOTHING_GIVEN, Attention, Door, NotificationStatus, ProviderStatus
 from payments.webhook.journal import queue_again
 

@@ -18,7 +18,7 @@ from payments.errors import PaymentMissing
 from payments.ledger.book import open_book
 from payments.minutes import within_minute_of
 from payments.models import Appointment, Checkout, Fulfilment, Payment
-from payments.refunds.refunds import goes_back
+from payments.refunds.request import goes_back
 from payments.states import Door, OrderKind
 
 MOST_ROWS = 500

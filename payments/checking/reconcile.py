@@ -31,6 +31,7 @@ from payments.states import (
     may_follow,
     payment_status,
 )
+from payments.yookassa.client import every_page
 from payments.yookassa.errors import loggable
 from payments.yookassa.objects import Page, ProviderPayment, ProviderRefund, Unreadable
 
@@ -87,15 +88,11 @@ def compare_recent(*, hours: int) -> Comparison:
 
 
 def _pages(ask: Callable[[str | None], Page[T]], found: Comparison) -> Iterator[tuple[T, ...]]:
-    cursor: str | None = None
-    for _ in range(MOST_PAGES):
-        page = ask(cursor)
+    for number, page in enumerate(every_page(ask, most=MOST_PAGES), start=1):
         _check_unreadable(page.unreadable, found)
         yield page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return
-    logger.error("YooKassa's list has more than %s pages; the rest was not compared", MOST_PAGES)
+        if number == MOST_PAGES and page.next_cursor is not None:
+            logger.error("YooKassa's list has more than %s pages; the rest was not compared", MOST_PAGES)
 
 
 def _check_unreadable(items: Sequence[Unreadable], found: Comparison) -> None:

@@ -119,7 +119,7 @@ class Leaf:
         mark.settled_at, mark.settled_by_id = timezone.now(), by
         mark.save(update_fields=["settled_at", "settled_by"])
 
-    def _note_mark(self, kind: EventKind, **data: str) -> None:
+    def _note_mark(self, kind: EventKind, **data: Any) -> None:
         # Whoever asked for what is done: it is no person who marks a payment, or finds that a mark is over.
         record_event(self.payment_id, kind, door=self.door, **data)
 

@@ -1,7 +1,7 @@
 """The calls of YooKassa's API that we make, one method each."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -127,6 +127,22 @@ class YooKassaClient:
         if not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()) or key != key.strip():
             raise ValueError(f"an Idempotence-Key has 1 to {LONGEST_KEY} printable ASCII characters")
         return self._transport.request("POST", path, headers={"Idempotence-Key": key}, body=body)
+
+
+def every_page(ask: Callable[[str | None], Page[T]], *, most: int, all_of: str = "") -> Iterator[Page[T]]:
+    """Ask for a list part by part, but for no more than `most`; `ask` gets the cursor of the part.
+
+    Where `all_of` names what is listed, a longer list is `Unavailable`: what was not found may stand in the rest.
+    """
+    cursor: str | None = None
+    for _ in range(most):
+        page = ask(cursor)
+        yield page
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+    if all_of:
+        raise Unavailable(f"its list of {all_of} has more than {most} pages", False)
 
 
 def _parsed(parse: Callable[[object], T], raw: object, *, changes: bool = False) -> T:

@@ -19,7 +19,7 @@ from payments.checking import due as due_checks
 from payments.checking.apply import sync_payment
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, ProviderNotification, Refund
-from payments.refunds.refunds import request_refund
+from payments.refunds.request import request_refund
 from payments.states import Attention, Door, NotificationStatus, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Unavailable
 from sandbox.yookassa import YooKassaServer

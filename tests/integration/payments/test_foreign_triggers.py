@@ -12,7 +12,7 @@ from payments import tasks
 from payments.checking.apply import sync_payment
 from payments.foreign import ForeignRefusal, foreign_write
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, PaymentEvent, Refund
-from payments.refunds.refunds import request_refund
+from payments.refunds.request import request_refund
 from payments.states import Attention, Door, EventKind, ProviderStatus, RefundStatus
 from sandbox.frontend import Step
 from sandbox.yookassa import YooKassaServer

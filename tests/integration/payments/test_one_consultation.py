@@ -20,7 +20,7 @@ from payments.checking.by_staff import clear_attention
 from payments.checking.held import give_held
 from payments.models import Appointment, Checkout, PackagePurchase, Payment
 from payments.queue import QUEUE
-from payments.refunds.refunds import request_refund
+from payments.refunds.request import request_refund
 from payments.states import Attention, Door
 from payments.tasks import process
 from sandbox.frontend import Step, every_order

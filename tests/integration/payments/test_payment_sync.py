@@ -31,7 +31,7 @@ from payments.models import (
     User,
 )
 from payments.provider import provider
-from payments.refunds.refunds import remaining_amount, request_refund
+from payments.refunds.request import remaining_amount, request_refund
 from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Rejected, Unavailable
 from sandbox.yookassa import YooKassaServer

@@ -15,7 +15,7 @@ from payments.checking.ask import Observation, observe_payment
 from payments.errors import RefundRefused
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, Refund
 from payments.provider import provider
-from payments.refunds.refunds import request_refund
+from payments.refunds.request import request_refund
 from payments.states import HOLDING_MONEY, Door, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer
 from sandbox.yookassa.errors import ApiError

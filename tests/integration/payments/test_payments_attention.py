@@ -19,7 +19,7 @@ from payments.checking.due import flag_unfulfilled
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent, Refund
 from payments.queue import queue_check
-from payments.refunds.refunds import request_refund
+from payments.refunds.request import request_refund
 from payments.states import GRAVITY, Attention, Door, EventKind, OrderKind, ProviderStatus
 from payments.tasks import queue_due_checks
 from sandbox.yookassa import YooKassaServer

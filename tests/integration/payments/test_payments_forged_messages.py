@@ -24,7 +24,7 @@ from payments.models import (
     Refund,
 )
 from payments.queue import ACTIONS, QUEUE
-from payments.refunds.refunds import request_refund
+from payments.refunds.request import request_refund
 from payments.states import Attention, Door, NotificationStatus, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from payments.webhook.notice import Notice
 from payments.webhook.store import store_notification

@@ -11,12 +11,13 @@ from freezegun import freeze_time
 from pytest_django import Settings
 
 from payments import tasks
-from payments.checking import ask as observe
+from payments.checking import ask
 from payments.checking.apply import apply_observation, sync_payment
 from payments.checking.ask import Observation
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
-from payments.refunds.refunds import remaining_amount, request_refund
+from payments.refunds import send
+from payments.refunds.request import remaining_amount, request_refund
 from payments.states import Door, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Unavailable
@@ -83,7 +84,8 @@ def test_a_refund_that_is_seen_days_later_counts_on_the_day_it_was_made(shop: Yo
 @pytest.fixture
 def long_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     """YooKassa has more than we ask for in one search: pages of one, and two of them are asked for."""
-    monkeypatch.setattr(observe, "MOST_PAGES", 2)
+    for module in (ask, send):
+        monkeypatch.setattr(module, "MOST_PAGES", 2)
     for name in ("list_payments", "list_refunds"):
         whole = getattr(YooKassaClient, name)
         monkeypatch.setattr(YooKassaClient, name, partialmethod(whole, limit=1))
@@ -102,7 +104,7 @@ class TestASearchThatDidNotSeeTheWholeList:
                 sync_payment(checkout.pk, door=Door.QUEUE)
             checkout.refresh_from_db()
             assert checkout.provider_status == ProviderStatus.UNKNOWN
-            monkeypatch.setattr(observe, "MOST_PAGES", 4)
+            monkeypatch.setattr(ask, "MOST_PAGES", 4)
             sync_payment(checkout.pk, door=Door.QUEUE)
         checkout.refresh_from_db()
         assert checkout.external_id == ours.id
@@ -113,7 +115,7 @@ class TestASearchThatDidNotSeeTheWholeList:
         for _ in range(3):
             body = {"payment_id": paid.external_id, "amount": {"value": "1.00", "currency": "RUB"}}
             shop.shop.create_refund(body | {"receipt": receipt("1.00")})
-        with freeze_time(timezone.now() + observe.KEY_LIFETIME + timedelta(minutes=1)):
+        with freeze_time(timezone.now() + send.KEY_LIFETIME + timedelta(minutes=1)):
             with pytest.raises(Unavailable, match="more than 2 pages"):
                 sync_payment(paid.pk, door=Door.QUEUE)
             first.refresh_from_db()

@@ -15,7 +15,7 @@ from payments.errors import ReceiptImpossible
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, PaymentEvent, Refund, User
 from payments.provider import provider
-from payments.refunds.refunds import request_refund
+from payments.refunds.request import request_refund
 from payments.states import Attention, Door, EventKind, ProviderStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer
 from tests.support.databases import ClonedDatabase

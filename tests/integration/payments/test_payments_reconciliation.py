@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from functools import partialmethod
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from payments import tasks
-from payments.checking import ask as observe
+from payments.checking import ask, reconcile
 from payments.checking.apply import sync_payment
 from payments.checking.by_staff import clear_attention
 from payments.checking.lost_money import NOBODY
@@ -20,8 +21,9 @@ from payments.checking.reconcile import Lost, compare_recent
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, Payment, PaymentAttention, Refund
 from payments.provider import provider
-from payments.refunds.refunds import request_refund
+from payments.refunds.request import request_refund
 from payments.states import Attention, Door, PaymentStatus, ProviderStatus, RefundStatus
+from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Unavailable
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import delete_row, make_checkout, make_customer, make_payment, queued_checks
@@ -272,7 +274,7 @@ def test_our_own_payment_that_cannot_be_read_is_not_given_up_as_never_made(
     created = create_at_yookassa({"payment_id": str(checkout.pk)})
     Checkout.objects.filter(pk=checkout.pk).update(created_at=timezone.now() - timedelta(minutes=61))
     spoil(monkeypatch, shop, "list_payments", created.id, {"amount": 5})
-    monkeypatch.setattr(observe, "_SENT_AGAIN_WITHIN", timedelta(days=1))
+    monkeypatch.setattr(ask, "_SENT_AGAIN_WITHIN", timedelta(days=1))
     with pytest.raises(Unavailable, match=created.id):
         sync_payment(checkout.pk, door=Door.QUEUE)
     checkout.refresh_from_db()
@@ -333,6 +335,19 @@ def test_all_pages_are_read(shop: YooKassaServer) -> None:
     shop.succeed(external_id_of(first))
     assert compare_recent(hours=3).to_check == {first.pk}
     assert len([call for call in shop.requests if call.method == "GET" and call.path.startswith("/payments")]) == 2
+
+
+def test_pages_that_were_not_read_are_an_error_in_the_log(
+    shop: YooKassaServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("list_payments", "list_refunds"):
+        monkeypatch.setattr(YooKassaClient, name, partialmethod(getattr(YooKassaClient, name), limit=1))
+    for _ in range(3):
+        create_at_yookassa({})
+    for most, told in ((3, False), (2, True)):
+        monkeypatch.setattr(reconcile, "MOST_PAGES", most)
+        compare_recent(hours=3)
+        assert ("has more than 2 pages; the rest was not compared" in caplog.text) == told
 
 
 def test_what_is_older_than_the_window_is_left_to_the_wider_one(shop: YooKassaServer) -> None:

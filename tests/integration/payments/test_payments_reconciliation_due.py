@@ -16,7 +16,7 @@ from payments import tasks
 from payments.checking import due as due_checks
 from payments.checking.by_staff import clear_attention
 from payments.models import Checkout, Fulfilment, PaymentAttention, PaymentEvent
-from payments.refunds.refunds import request_refund
+from payments.refunds.request import request_refund
 from payments.states import Attention, Door, EventKind, ProviderStatus
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import delete_row, make_checkout, purge_checks, queued_checks

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from payments.checking.apply import apply_observation, sync_payment
 from payments.checking.ask import observe_payment
 from payments.models import Checkout, Payment, Refund
-from payments.refunds.refunds import remaining_amount, request_refund
+from payments.refunds.request import remaining_amount, request_refund
 from payments.states import Door, OrderKind, PaymentStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer
 from tests.support.databases import ClonedDatabase

@@ -15,7 +15,7 @@ from payments.errors import RefundOfAnother
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, PaymentEvent, Refund
 from payments.provider import provider
-from payments.refunds.refunds import request_refund
+from payments.refunds.request import request_refund
 from payments.states import Door, EventKind, OrderKind, RefundStatus
 from payments.yookassa.errors import Rejected, Unavailable
 from sandbox.yookassa import YooKassaServer
