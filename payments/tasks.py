@@ -14,7 +14,8 @@ from bridge.worker.task import queue_task
 from payments import idempotency
 from payments.checking import due, held, reconcile
 from payments.checking.apply import apply_observation
-from payments.checking.ask import observe_payment, was_checked_since
+from payments.checking.ask import was_checked_since
+from payments.checking.sync import send_and_ask
 from payments.errors import ProviderNotConfigured
 from payments.ledger.marks import take_over_marks
 from payments.queue import QUEUE, ProcessingRequest
@@ -34,7 +35,7 @@ def process(message: Message) -> Callable[[], None]:
         return lambda: held.give_held(payment_id, door=Door.QUEUE)
     known = request.action == "verify" and not has_news(notification_id=notification_id, payment_id=payment_id)
     wanted = not (known or was_checked_since(message.enqueued_at, payment_id=payment_id))
-    observation = observe_payment(payment_id) if wanted else None
+    observation = send_and_ask(payment_id) if wanted else None
 
     def record() -> None:
         if observation is not None:

@@ -16,8 +16,9 @@ from django.utils import timezone
 from payments.buying.adoption import Purchase, find_open_checkout, find_row
 from payments.buying.order_checks import check_order, check_price
 from payments.buying.request_body import payment_request
-from payments.checking.apply import record_created, record_refused, record_unanswered, sync_payment
+from payments.checking.creation import record_created, record_refused, record_unanswered
 from payments.checking.schedule import STEPS
+from payments.checking.sync import sync_payment
 from payments.errors import (
     OrderFault,
     OrderRefused,

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 
 from payments.buying.adoption import find_started, is_started
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.consultations.booking import expect_own_row
 from payments.errors import PaymentMissing, PaymentNotFound, ProviderMismatch, ProviderNotConfigured
 from payments.models import Payment

@@ -1,28 +1,19 @@
-"""The one room: whatever says that a payment may have changed ends here, and only the provider's word counts.
-
-Webhook, `verify`, queue message, reconciliation and staff are doors. Each asks the provider first (`observe_payment`,
-outside any transaction) and then applies the answer under the payment's lock. Answers may overtake each other and come
-any number of times; the transition table lets a payment only move forward, so they all end in the same state.
-"""
+"""Writes down what the provider said of a payment, with all that follows from it."""
 
 import logging
-import uuid
-from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from django.utils import timezone
 
 from bridge.batches import one_by_one
-from payments.checking.ask import GIVE_UP_AFTER, Observation, observe_payment
+from payments.checking.ask import GIVE_UP_AFTER, Observation
 from payments.checking.fulfil import flag_deleted, fulfil
-from payments.checking.schedule import next_check_after, repeat_check_after
+from payments.checking.rows import keep, move
 from payments.consultations.booking import release
-from payments.foreign import ForeignRefusal, foreign_write
 from payments.ledger.book import Book, open_book
 from payments.models import Checkout, Payment, Refund
 from payments.queue import queue_check
-from payments.receipts import has_unsettled_receipt, judge_receipts
+from payments.receipts import judge_receipts
 from payments.refunds.outcomes import are_made_good, note_refund, note_refused
 from payments.refunds.request import goes_back
 from payments.states import (
@@ -30,52 +21,12 @@ from payments.states import (
     Attention,
     Door,
     EventKind,
-    PaymentStatus,
     ProviderStatus,
-    RefundStatus,
     may_follow,
-    payment_status,
 )
-from payments.yookassa.errors import Rejected
 from payments.yookassa.objects import ProviderPayment, ProviderRefund
 
 logger = logging.getLogger(__name__)
-
-# Which status in Supabase's row comes after which when nobody but us writes it.
-_LEADS_TO = {
-    PaymentStatus.PENDING: frozenset(PaymentStatus) - {PaymentStatus.PENDING},
-    PaymentStatus.PROCESSING: frozenset({PaymentStatus.COMPLETED, PaymentStatus.FAILED, PaymentStatus.REFUNDED}),
-    PaymentStatus.COMPLETED: frozenset({PaymentStatus.REFUNDED}),
-    PaymentStatus.CANCELLED: frozenset({PaymentStatus.PROCESSING, PaymentStatus.COMPLETED, PaymentStatus.FAILED}),
-}
-
-
-def sync_payment(payment_id: uuid.UUID, *, door: Door) -> Payment:
-    """Bring a payment to what the provider says and return its row. Raises what `observe_payment` raises."""
-    return apply_observation(observe_payment(payment_id), door=door)
-
-
-def record_created(payment_id: uuid.UUID, created: ProviderPayment, *, door: Door) -> Payment:
-    """Note the provider's answer to the creation of a payment."""
-    return apply_observation(Observation(payment_id, created), door=door)
-
-
-def record_refused(payment_id: uuid.UUID, error: Rejected, *, door: Door) -> Payment:
-    """Note that the provider refused to create a payment: nobody can pay it, and a person must know why."""
-    with open_book(payment_id, door=door) as book:
-        if book.checkout.provider_status == ProviderStatus.UNKNOWN:
-            book.note(EventKind.PROVIDER_REFUSED, code=error.code, error=str(error))
-            book.flag(Attention.NOT_CREATED, str(error))
-            _move(book, ProviderStatus.REJECTED)
-            _keep(book)
-        return book.payment
-
-
-def record_unanswered(payment_id: uuid.UUID, why: str, *, door: Door) -> None:
-    """Note that the provider did not answer the creation: the payment may exist there, so it is looked for soon."""
-    with open_book(payment_id, door=door) as book:
-        book.note(EventKind.PROVIDER_AWAY, error=why)
-        book.checkout.next_check_at = timezone.now() + timedelta(minutes=1)
 
 
 def apply_observation(observation: Observation, *, door: Door) -> Payment:
@@ -95,10 +46,10 @@ def apply_observation(observation: Observation, *, door: Door) -> Payment:
             if unnoted:
                 book.flag(Attention.MISMATCH, f"refunds that cannot be noted: {', '.join(unnoted)}")
         elif _is_given_up(checkout, observation):
-            _move(book, ProviderStatus.REJECTED)
+            move(book, ProviderStatus.REJECTED)
         book.settle(Attention.CHECK_FAILED)
         checkout.checked_at, checkout.checks = observation.seen_at, checkout.checks + 1
-        _keep(book)
+        keep(book)
         return book.payment
 
 
@@ -141,7 +92,7 @@ def _apply(book: Book, seen: ProviderPayment, observation: Observation) -> list[
     # A state that we have no word for is still on its way to one that we know.
     status = ProviderStatus(seen.status) if known else ProviderStatus.PENDING
     if status != checkout.provider_status and may_follow(status, ProviderStatus(checkout.provider_status)):
-        _move(book, status, why=seen.cancellation_reason)
+        move(book, status, why=seen.cancellation_reason)
     if status == checkout.provider_status:
         _copy(book, seen)
     if checkout.provider_status == ProviderStatus.WAITING_FOR_CAPTURE:
@@ -220,79 +171,3 @@ def _refund(book: Book, seen: ProviderPayment, observation: Observation) -> list
 def _note_refund(book: Book, seen: ProviderRefund) -> bool:
     note_refund(book, seen)
     return True
-
-
-def _move(book: Book, status: ProviderStatus, *, why: str = "") -> None:
-    change = {"old": book.checkout.provider_status, "new": status.value}
-    data: dict[str, Any] = change | ({"reason": why} if why else {})
-    book.note(EventKind.STATUS_CHANGED, **data)
-    book.checkout.provider_status = status
-
-
-def _keep(book: Book) -> None:
-    """Decide when to look again, and let Supabase's row say what ours proves."""
-    checkout = book.checkout
-    pending_refund = Refund.objects.filter(
-        payment_id=checkout.pk, status__in=(RefundStatus.REQUESTED, RefundStatus.PENDING)
-    ).exists()
-    wait = next_check_after(
-        checkout.checks,
-        ProviderStatus(checkout.provider_status),
-        unsettled=pending_refund or has_unsettled_receipt(checkout),
-        age=timezone.now() - checkout.created_at,
-    )
-    checkout.next_check_at = None if wait is None else timezone.now() + wait
-    _write_row(book)
-
-
-def _write_row(book: Book) -> None:
-    """Let Supabase's row say what ours proves. When its triggers refuse that, ours still proves it."""
-    payment, checkout = book.payment, book.checkout
-    differs = {name: value for name, value in _truth(checkout).items() if getattr(payment, name) != value}
-    if payment.was_deleted:
-        for name, value in differs.items():
-            setattr(payment, name, value)
-        return
-    before = {name: getattr(payment, name) for name in differs}
-    try:
-        if differs:
-            with foreign_write():
-                _note_corrections(book, differs)
-                for name, value in differs.items():
-                    setattr(payment, name, value)
-                payment.save(update_fields=[*differs, "updated_at"])
-                if not Payment.objects.filter(pk=payment.pk, **differs).exists():
-                    raise ForeignRefusal("a trigger of Supabase's puts the old value back")
-    except ForeignRefusal as refusal:
-        for name, value in before.items():
-            setattr(payment, name, value)
-        book.flag(Attention.ROW_REFUSED, f"the database refused {', '.join(differs)}: {refusal}")
-        again = timezone.now() + repeat_check_after(timezone.now() - checkout.created_at)
-        checkout.next_check_at = min(again, checkout.next_check_at or again)
-    else:
-        book.settle(Attention.ROW_REFUSED)
-
-
-def _truth(checkout: Checkout) -> dict[str, Any]:
-    truth: dict[str, Any] = {"amount": checkout.amount, "currency": checkout.currency}
-    if checkout.provider_status != ProviderStatus.UNKNOWN:
-        fully = checkout.refunded_amount >= checkout.amount
-        truth["status"] = payment_status(ProviderStatus(checkout.provider_status), fully_refunded=fully)
-    if checkout.external_id is not None:
-        truth["external_payment_id"] = checkout.external_id
-    return truth
-
-
-def _note_corrections(book: Book, differs: dict[str, Any]) -> None:
-    """Tell of what only somebody else can have written: a status, an amount or an id that we never put there."""
-    payment = book.payment
-    ours = _LEADS_TO.get(PaymentStatus(payment.status), frozenset())
-    wrong: dict[str, Any] = {
-        name: {"found": str(getattr(payment, name)), "right": str(value)}
-        for name, value in differs.items()
-        if not (name == "status" and value in ours)
-        and not (name == "external_payment_id" and payment.external_payment_id is None)
-    }
-    if wrong:
-        logger.warning("payment %s was changed by somebody else, corrected: %s", payment.pk, ", ".join(wrong))
-        book.note(EventKind.STATUS_CORRECTED, **wrong)

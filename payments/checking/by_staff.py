@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.consultations.booking import release
 from payments.errors import PaymentMissing
 from payments.ledger.book import open_book, open_loose_leaf, record_event

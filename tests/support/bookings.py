@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 
 from payments import tasks
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.models import Appointment, Checkout, Fulfilment, Payment
 from payments.states import Door
 from sandbox.frontend import Order, Step, Visit, as_the_clock_has_it

@@ -27,7 +27,7 @@ from bridge.queues import registry
 from notifications.models import EmailMessage
 from notifications.models import Status as EmailStatus
 from notifications.queue import QUEUE as EMAIL_QUEUE
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.ledger.marks import open_marks
 from payments.models import Appointment, Checkout, Fulfilment, IdempotencyKey, ProviderNotification
 from payments.states import Attention, Door, OrderKind, ProviderStatus

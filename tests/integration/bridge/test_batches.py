@@ -16,7 +16,7 @@ from bridge.pgmq import pgmq_queue
 from notifications.models import EmailMessage
 from notifications.upkeep import settle_stuck_emails
 from payments.checking import due as due_checks
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, ProviderNotification, Refund
 from payments.refunds.request import request_refund

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from payments import tasks
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.models import Checkout, Fulfilment, PackagePurchase, Payment
 from payments.states import Attention, Door
 from sandbox.frontend import Step

@@ -9,7 +9,7 @@ from django.utils import timezone
 from freezegun import freeze_time
 
 from payments import tasks
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.foreign import ForeignRefusal, foreign_write
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, PaymentEvent, Refund
 from payments.refunds.request import request_refund

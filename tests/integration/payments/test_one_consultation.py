@@ -15,9 +15,9 @@ from pytest_django import Settings
 
 from bridge.pgmq import pgmq_queue
 from payments import tasks
-from payments.checking.apply import sync_payment
 from payments.checking.by_staff import clear_attention
 from payments.checking.held import give_held
+from payments.checking.sync import sync_payment
 from payments.models import Appointment, Checkout, PackagePurchase, Payment
 from payments.queue import QUEUE
 from payments.refunds.request import request_refund

@@ -12,9 +12,10 @@ from django.utils import timezone
 from freezegun import freeze_time
 
 from bridge.errors import PermanentError
-from payments.checking.apply import record_refused, sync_payment
 from payments.checking.ask import was_checked_since
 from payments.checking.by_staff import clear_attention
+from payments.checking.creation import record_refused
+from payments.checking.sync import sync_payment
 from payments.errors import NotPaid, PaymentMissing, ProviderMismatch, RefundRefused
 from payments.minutes import minute_of
 from payments.models import (

@@ -10,8 +10,10 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from payments.checking.apply import apply_observation, record_created, sync_payment
-from payments.checking.ask import Observation, observe_payment
+from payments.checking.apply import apply_observation
+from payments.checking.ask import Observation
+from payments.checking.creation import record_created
+from payments.checking.sync import send_and_ask, sync_payment
 from payments.errors import RefundRefused
 from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment, Refund
 from payments.provider import provider
@@ -94,7 +96,7 @@ class World:
         sync_payment(self.payment_id, door=door)
 
     def observe(self) -> None:
-        self.held.append(observe_payment(self.payment_id))
+        self.held.append(send_and_ask(self.payment_id))
 
     def apply(self, which: int, door: Door) -> None:
         if which < len(self.held):

@@ -13,9 +13,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from payments.checking.apply import sync_payment
 from payments.checking.by_staff import clear_attention
 from payments.checking.due import flag_unfulfilled
+from payments.checking.sync import sync_payment
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent, Refund
 from payments.queue import queue_check

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.models import Checkout, Fulfilment, PackagePurchase, Payment
 from payments.states import Attention, Door, PaymentStatus
 from sandbox.yookassa import YooKassaServer

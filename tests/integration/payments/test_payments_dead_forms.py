@@ -5,7 +5,7 @@ from django.utils import timezone
 from freezegun import freeze_time
 
 from payments.buying.create import DOUBLE_CLICK
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.models import Checkout, Payment
 from payments.states import Door
 from sandbox.yookassa import YooKassaServer

@@ -18,9 +18,9 @@ from pytest_django import Settings
 from bridge.rights import RowsHidden, require_sight
 from payments import tasks
 from payments.admin.revenue import revenue_by_day, total
-from payments.checking.apply import sync_payment
 from payments.checking.by_staff import clear_attention
 from payments.checking.reconcile import Lost, compare_recent
+from payments.checking.sync import sync_payment
 from payments.ledger.deleted_rows import without_row
 from payments.ledger.marks import open_marks
 from payments.models import Appointment, Checkout, Fulfilment, Payment, PaymentEvent, Refund, User

@@ -12,7 +12,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from bridge.pgmq import pgmq_queue
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.models import (
     Appointment,
     Checkout,

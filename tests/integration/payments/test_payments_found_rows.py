@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from payments.checking.apply import apply_observation, sync_payment
-from payments.checking.ask import observe_payment
+from payments.checking.apply import apply_observation
+from payments.checking.sync import send_and_ask, sync_payment
 from payments.models import Appointment, Checkout, Fulfilment, Package, PackagePurchase, Payment
 from payments.states import Attention, Door
 from sandbox.yookassa import YooKassaServer
@@ -121,7 +121,7 @@ def test_nothing_is_given_for_an_older_payment_of_which_nobody_says_when_it_was_
     customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer
 ) -> None:
     payment = older(customer, catalogue.bundle(), yookassa)
-    seen = observe_payment(payment.pk)
+    seen = send_and_ask(payment.pk)
     assert seen.payment is not None
     untold = replace(seen, payment=replace(seen.payment, captured_at=None))
     apply_observation(untold, door=Door.RECONCILIATION)

@@ -12,8 +12,9 @@ from pytest_django import Settings
 
 from payments import tasks
 from payments.checking import ask
-from payments.checking.apply import apply_observation, sync_payment
+from payments.checking.apply import apply_observation
 from payments.checking.ask import Observation
+from payments.checking.sync import sync_payment
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
 from payments.refunds import send

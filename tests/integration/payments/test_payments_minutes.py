@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.minutes import MINUTE, within_minute, within_minute_of
 from payments.models import Appointment, Checkout, Fulfilment
 from payments.states import Attention, Door

@@ -10,7 +10,8 @@ import pytest
 from pytest_django import Settings
 
 from payments.checking.apply import apply_observation
-from payments.checking.ask import Observation, observe_payment
+from payments.checking.ask import Observation
+from payments.checking.sync import send_and_ask
 from payments.models import Checkout, Fulfilment, PackagePurchase, Payment, Refund
 from payments.states import Attention, Door, OrderKind, PaymentStatus, ProviderStatus, payment_status
 from sandbox.yookassa import YooKassaServer
@@ -39,7 +40,7 @@ def checkout(shop: YooKassaServer) -> Checkout:
 
 def told(checkout: Checkout, **otherwise: Any) -> Observation:
     """What YooKassa says about the payment, with something else in it."""
-    observation = observe_payment(checkout.pk)
+    observation = send_and_ask(checkout.pk)
     assert observation.payment is not None
     assert observation.refunds
     return replace(observation, payment=replace(observation.payment, **otherwise))

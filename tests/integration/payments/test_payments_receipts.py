@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from payments.checking.apply import sync_payment
 from payments.checking.by_staff import clear_attention
+from payments.checking.sync import sync_payment
 from payments.errors import ReceiptImpossible
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, PaymentEvent, Refund, User

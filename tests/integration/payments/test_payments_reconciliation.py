@@ -14,10 +14,10 @@ from pytest_django import Settings
 
 from payments import tasks
 from payments.checking import ask, reconcile
-from payments.checking.apply import sync_payment
 from payments.checking.by_staff import clear_attention
 from payments.checking.lost_money import NOBODY
 from payments.checking.reconcile import Lost, compare_recent
+from payments.checking.sync import sync_payment
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, Payment, PaymentAttention, Refund
 from payments.provider import provider

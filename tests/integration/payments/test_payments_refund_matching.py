@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from payments.checking.apply import apply_observation, sync_payment
-from payments.checking.ask import observe_payment
+from payments.checking.apply import apply_observation
+from payments.checking.sync import send_and_ask, sync_payment
 from payments.models import Checkout, Payment, Refund
 from payments.refunds.request import remaining_amount, request_refund
 from payments.states import Door, OrderKind, PaymentStatus, RefundStatus
@@ -100,7 +100,7 @@ def test_a_refund_of_another_amount_is_not_the_one_that_it_names(
 ) -> None:
     named = uuid.uuid4()
     made = in_the_office(shop, paid, amount, named)
-    seen = observe_payment(paid.pk)
+    seen = send_and_ask(paid.pk)
     ours = ask(paid, "100.00", named)
     apply_observation(seen, door=Door.RECONCILIATION)
     # Both count: what went back, and what still has to.
@@ -145,7 +145,7 @@ def test_a_refund_that_names_one_which_was_made_already_is_a_second_one(shop: Yo
 def test_a_refund_that_was_asked_for_here_is_known_by_its_name_and_amount(shop: YooKassaServer, paid: Checkout) -> None:
     named = uuid.uuid4()
     made = in_the_office(shop, paid, "100.00", named)
-    seen = observe_payment(paid.pk)
+    seen = send_and_ask(paid.pk)
     ask(paid, "100.00", named)
     for _ in range(2):
         apply_observation(seen, door=Door.RECONCILIATION)

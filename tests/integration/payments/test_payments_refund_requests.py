@@ -9,8 +9,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from payments.checking.apply import apply_observation, sync_payment
-from payments.checking.ask import Observation, observe_payment
+from payments.checking.apply import apply_observation
+from payments.checking.ask import Observation
+from payments.checking.sync import send_and_ask, sync_payment
 from payments.errors import RefundOfAnother
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, PaymentEvent, Refund
@@ -85,7 +86,7 @@ def test_a_request_that_was_made_already_is_not_made_for_another_payment_or_amou
 def test_a_refusal_that_comes_after_the_refund_was_made_changes_nothing(shop: YooKassaServer, paid: Checkout) -> None:
     refund = ask(paid, "100.00")
     sync_payment(paid.pk, door=Door.QUEUE)
-    seen, mails = observe_payment(paid.pk), queued_mails()
+    seen, mails = send_and_ask(paid.pk), queued_mails()
     late = Rejected(400, "invalid_request", "amount", "more than what can be refunded")
     apply_observation(Observation(paid.pk, seen.payment, (), {refund.pk: late}), door=Door.QUEUE)
     refund.refresh_from_db()
@@ -98,7 +99,7 @@ def test_a_refusal_of_another_payments_refund_leaves_that_to_be_sent(
     shop: YooKassaServer, paid: Checkout, catalogue: Catalogue
 ) -> None:
     other = pay(shop, catalogue)
-    theirs, seen = ask(other, "100.00"), observe_payment(paid.pk)
+    theirs, seen = ask(other, "100.00"), send_and_ask(paid.pk)
     refusal = Rejected(400, "invalid_request", "amount", "more than what can be refunded")
     apply_observation(Observation(paid.pk, seen.payment, (), {theirs.pk: refusal}), door=Door.QUEUE)
     theirs.refresh_from_db()

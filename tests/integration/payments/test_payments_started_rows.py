@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from payments.buying.adoption import find_started
 from payments.buying.create import is_over
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.models import Checkout, Payment, Profile
 from payments.states import Door
 from sandbox.yookassa import YooKassaServer

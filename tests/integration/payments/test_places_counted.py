@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.consultations.places import is_full
 from payments.models import Appointment, Checkout, Fulfilment
 from payments.states import Door, OrderKind, ProviderStatus

@@ -11,7 +11,8 @@ from django.db import transaction
 from pytest_django import Settings
 
 from payments.checking.apply import apply_observation
-from payments.checking.ask import Observation, observe_payment
+from payments.checking.ask import Observation
+from payments.checking.sync import send_and_ask
 from payments.consultations.places import lock_place
 from payments.models import Appointment, Checkout, Fulfilment
 from payments.states import Attention, Door, OrderKind
@@ -40,7 +41,7 @@ def paid(shop: YooKassaServer, catalogue: Catalogue, **order: Any) -> Observatio
     kind = catalogue.consultation.pk
     checkout = start_payment(kind=OrderKind.APPOINTMENT, appointment_type_id=kind, **order)
     shop.succeed(str(checkout.external_id))
-    return observe_payment(checkout.pk)
+    return send_and_ask(checkout.pk)
 
 
 def assert_left_without_a_place(observation: Observation) -> None:

@@ -5,7 +5,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from payments import tasks
-from payments.checking.apply import sync_payment
+from payments.checking.sync import sync_payment
 from payments.models import Appointment, Fulfilment, Payment, PaymentEvent
 from payments.states import Door, EventKind
 from sandbox.frontend import Step

@@ -1,0 +1,81 @@
+"""Takes over payments that the system before us started, once the provider vouches for whose they are."""
+
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+
+from payments.checking.ask import CLOCKS_DIFFER, ask_by_id
+from payments.errors import InvalidOrder, PaymentMissing, ProviderMismatch, UnclearClaim
+from payments.models import Checkout, Payment
+from payments.orders import Order, parse_order
+from payments.states import ProviderStatus
+from payments.yookassa.client import YooKassaClient
+from payments.yookassa.objects import ProviderPayment
+
+# How long after its row the system before us started a payment.
+STARTED_WITHIN = timedelta(hours=1)
+# In place of NaN. Nobody pays a kopeck, so it differs from whatever was paid.
+_NO_AMOUNT = Decimal("0.01")
+_TAKEN = (ProviderStatus.WAITING_FOR_CAPTURE, ProviderStatus.SUCCEEDED)
+
+
+def take_over(client: YooKassaClient, payment_id: uuid.UUID) -> Checkout:
+    """Make a checkout for a payment that the system before us started.
+
+    Its row may carry anybody's id, so the provider is asked first: the id of a payment must not be taken from its row.
+    One that names no row there belongs to the only row with its id that is as old as it is.
+    """
+    row = Payment.objects.filter(pk=payment_id).first()
+    if row is None:
+        raise PaymentMissing(f"there is no payment {payment_id}")
+    if not row.external_payment_id:
+        raise PaymentMissing(f"the payment {payment_id} was never started at YooKassa")
+    theirs = ask_by_id(client, row.external_payment_id)
+    named = theirs.metadata.get("payment_id")
+    if named is None:
+        _check_only_claim(row, theirs)
+    elif named != str(payment_id):
+        raise ProviderMismatch(f"{row.external_payment_id} was made for the payment {named}")
+    try:
+        with transaction.atomic():
+            return _adopt_foreign(row, row.external_payment_id)
+    except IntegrityError as error:
+        existing = Checkout.objects.filter(pk=payment_id).first()
+        if existing is not None:
+            return existing
+        raise ProviderMismatch(f"{row.external_payment_id} is the payment of another row") from error
+
+
+def _check_only_claim(row: Payment, theirs: ProviderPayment) -> None:
+    """Whoever inserts a row chooses its `external_payment_id`: an old payment must not prove a new row."""
+    # What was paid is somebody's; without money there is nothing for a person to find out.
+    refuse = UnclearClaim if theirs.status in _TAKEN else ProviderMismatch
+    if Payment.objects.filter(external_payment_id=theirs.id).exclude(pk=row.pk).exists():
+        raise refuse(f"several payments carry the id {theirs.id}, and YooKassa names none of them")
+    if row.created_at is None:
+        raise refuse(f"{theirs.id} was made at {theirs.created_at}, and the payment has no time")
+    # The row was there first; the customer chose a way to pay in between.
+    if theirs.created_at is None:
+        raise refuse(f"YooKassa does not say when it made {theirs.id}")
+    if not -CLOCKS_DIFFER <= theirs.created_at - row.created_at <= STARTED_WITHIN:
+        raise refuse(f"{theirs.id} was made at {theirs.created_at}, the payment at {row.created_at}")
+
+
+def _adopt_foreign(row: Payment, external_id: str) -> Checkout:
+    """Its order is only what its row says, so no proof."""
+    try:
+        order: Order | None = parse_order(row.metadata)
+    except InvalidOrder:
+        order = None
+    return Checkout.objects.create(
+        payment=row,
+        user_id=row.user_id,
+        # Any text may stand there, and no number; what the provider says is compared with this and decides.
+        amount=row.amount or _NO_AMOUNT,
+        currency=row.currency[:3],
+        external_id=external_id[:64],
+        provider_status=ProviderStatus.PENDING,
+        **(order.columns() if order else {}),
+    )
