@@ -16,14 +16,7 @@ from payments.queue import queue_check
 from payments.receipts import judge_receipts
 from payments.refunds.outcomes import are_made_good, note_refund, note_refused
 from payments.refunds.request import goes_back
-from payments.states import (
-    NOTHING_GIVEN,
-    Attention,
-    Door,
-    EventKind,
-    ProviderStatus,
-    may_follow,
-)
+from payments.states import NOTHING_GIVEN, Attention, Door, EventKind, ProviderStatus, may_follow
 from payments.yookassa.objects import ProviderPayment, ProviderRefund
 
 logger = logging.getLogger(__name__)
