@@ -14,11 +14,11 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         # Models, and with them the journal, can only be imported once Django has loaded all apps.
         from notifications.writing.sameness import tell_same_mails  # noqa: PLC0415
-        from payments.checking.confirmations import name_booking  # noqa: PLC0415
+        from payments.checking.confirmations import give_and_name_booking  # noqa: PLC0415
         from payments.checking.unhandled import PaymentJournal  # noqa: PLC0415
         from payments.queue import QUEUE  # noqa: PLC0415
 
-        tell_same_mails("appointment_confirmation", name_booking)
+        tell_same_mails("appointment_confirmation", give_and_name_booking)
 
         registry.register(
             Queue(

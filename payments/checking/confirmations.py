@@ -18,8 +18,11 @@ from payments.states import Door, OrderKind, ProviderStatus
 logger = logging.getLogger(__name__)
 
 
-def name_booking(content: Content) -> str:
-    """Name the payment whose booking a mail is about; empty for a booking of no payment. Anybody may ask for a mail."""
+def give_and_name_booking(content: Content) -> str:
+    """Name the payment whose booking a mail is about; one that waits for this very row is given it first.
+
+    Empty for a booking of no payment. Anybody may ask for a mail.
+    """
     try:
         appointment_id = uuid.UUID(content.appointment_id) if isinstance(content, AppointmentConfirmation) else None
     except ValueError:
@@ -27,7 +30,7 @@ def name_booking(content: Content) -> str:
     if appointment_id is None:
         return ""
     try:
-        payment_id = _payment_of(appointment_id) or _settled(appointment_id)
+        payment_id = _payment_of(appointment_id) or _give_to_payment(appointment_id)
     except (InterfaceError, OperationalError):
         raise
     except Exception:
@@ -42,7 +45,7 @@ def _payment_of(appointment_id: uuid.UUID) -> uuid.UUID | None:
     return given.values_list("pk", flat=True).first()
 
 
-def _settled(appointment_id: uuid.UUID) -> uuid.UUID | None:
+def _give_to_payment(appointment_id: uuid.UUID) -> uuid.UUID | None:
     """Give the row to a payment that waits for it, or merge it with what was given; returns that payment."""
     row = Appointment.objects.filter(pk=appointment_id).first()
     if row is None:

@@ -44,7 +44,7 @@ def fulfil(book: Book, *, vouched: bool) -> None:
         merge_twins(book, given)
         return
     try:
-        fulfilment = _found(book.payment, checkout)
+        fulfilment = _found(book)
         if fulfilment is None and was_dealt_with(checkout.pk, *NOTHING_GIVEN):
             # A person has given it in another way: a machine would give it a second time.
             release(checkout)
@@ -95,11 +95,12 @@ def _note(fulfilment: Fulfilment) -> None:
         raise NotFulfillable(Attention.NOT_FULFILLED, why) from error
 
 
-def _found(payment: Payment, checkout: Checkout) -> Fulfilment | None:
+def _found(book: Book) -> Fulfilment | None:
     """What carries this payment's id already: given by the front end, or before our time.
 
     The payer's browser can write such rows, so for an order of ours one must be the very thing that was ordered.
     """
+    payment, checkout = book.payment, book.checkout
     ours = checkout.request_body is not None
     appointments = list(Appointment.objects.filter(payment_id=payment.pk).order_by("created_at", "pk"))
     if appointments:
