@@ -283,7 +283,7 @@ def test_an_id_of_nothing_has_no_page(staff: Client) -> None:
 
 
 def test_where_row_security_hides_rows_none_counts_as_deleted(database: ClonedDatabase) -> None:
-    checkout = make_checkout(ProviderStatus.SUCCEEDED)
+    checkout, _ = make_checkout(ProviderStatus.SUCCEEDED), make_checkout(ProviderStatus.SUCCEEDED)
     delete_row(checkout)
     assert list(without_row()) == [checkout]
     with hidden_payments():
