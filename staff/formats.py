@@ -17,7 +17,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 def moment(time: datetime | None, *, seconds: bool = False) -> str:
     """«26.11.2026 14:05», «—» for no time. Shorter than Django's own: a month in words pushes the rest out of lists."""
-    return "—" if time is None else date_format(localtime(time), "d.m.Y H:i:s" if seconds else "d.m.Y H:i")
+    return "—" if time is None else date_format(localtime(time), "d.m.Y H:i:s" if seconds else "DATETIME_FORMAT")
 
 
 def age(seconds: float | None) -> str:
