@@ -15,11 +15,11 @@ def test_every_mail_has_its_files_and_every_file_its_mail() -> None:
 
 
 def test_a_mail_without_files_is_an_error_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    more = catalogue.CATALOGUE | {"survey_ready": catalogue.CATALOGUE["report_ready"]}  # type: ignore[operator]
+    more = catalogue.CATALOGUE | {"mail_without_files": catalogue.CATALOGUE["report_ready"]}  # type: ignore[operator]
     monkeypatch.setattr("notifications.checks.CATALOGUE", more)
     assert complaints() == [
-        ("notifications.E001", "The mail survey_ready has no file survey_ready.html."),
-        ("notifications.E001", "The mail survey_ready has no file survey_ready.txt."),
+        ("notifications.E001", "The mail mail_without_files has no file mail_without_files.html."),
+        ("notifications.E001", "The mail mail_without_files has no file mail_without_files.txt."),
     ]
 
 
