@@ -73,6 +73,8 @@ def troubles(checkout: Path) -> list[str]:
         for entry in texts.untranslated
         if _without_comments(entry) not in new
     ]
+    if not found and source.read_bytes() != texts.catalogue:
+        found.append(f"{CATALOGUE} is not written as gettext writes it (a text that is not one line?): ./dev texts")
     compiled = source.with_suffix(".mo")
     if not found and not (compiled.exists() and compiled.read_bytes() == texts.compiled):
         found.append(f"{compiled.relative_to(checkout)} is not made from {CATALOGUE} as it is now: ./dev texts")

@@ -89,6 +89,15 @@ def test_russian_that_was_changed_and_not_compiled_is_told_and_compiled(checkout
     assert texts.troubles(checkout) == []
 
 
+def test_a_catalogue_that_the_next_run_would_write_otherwise_is_told_and_written(checkout: Path) -> None:
+    replace(checkout / texts.CATALOGUE, 'msgstr "Баланс"', 'msgstr ""\n"Ба"\n"ланс"')
+    [trouble] = texts.troubles(checkout)
+    assert "is not written as gettext writes it" in trouble
+    assert trouble.endswith("./dev texts")
+    assert texts.bring_up_to_date(checkout) == 0
+    assert (checkout / texts.CATALOGUE).read_text(encoding="utf-8") == CATALOGUE
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
