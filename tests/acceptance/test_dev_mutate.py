@@ -3,6 +3,8 @@
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
 from sandbox.dev.mutation import mutate
 from sandbox.dev.mutation.plan import KILLED, SURVIVED
 
@@ -30,7 +32,9 @@ CHECKS = """
 """
 
 
-def test_changes_that_a_test_notices_are_told_from_those_that_none_does(tmp_path: Path) -> None:
+def test_changes_that_a_test_notices_are_told_from_those_that_none_does(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "shore.py").write_text(dedent(CODE), encoding="utf-8")
     (tmp_path / "test_checks.py").write_text(dedent(CHECKS), encoding="utf-8")
     (tmp_path / "folder").mkdir()
@@ -47,3 +51,5 @@ def test_changes_that_a_test_notices_are_told_from_those_that_none_does(tmp_path
         ("if tired and depth > 5:", "`>` became `>=`", SURVIVED),
     ]
     assert {path: path.read_bytes() for path in tmp_path.glob("*.py")} == before
+    # Those and the one attempt without any change, which is no news.
+    assert "3 failed, 4 passed" in capfd.readouterr().out

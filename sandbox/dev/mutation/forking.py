@@ -79,12 +79,13 @@ class _Forking:
         outcome, by = self._try(item)
         worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
         note(self._folder, worker, Result(item.attempt.file, item.attempt.number, outcome, by))
+        missed = outcome == SURVIVED and item.attempt.file != CONTROL
         # By keyword: their order is pytest's own affair.
         report = pytest.TestReport(
             nodeid=item.nodeid,
             location=item.location,
             keywords={},
-            outcome="failed" if outcome == SURVIVED else "passed",
+            outcome="failed" if missed else "passed",
             longrepr=outcome,
             when="call",
             start=begin,

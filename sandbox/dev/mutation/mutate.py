@@ -95,7 +95,7 @@ def outcomes(root: Path, planned: Sequence[Attempt], folder: Path, workers: int)
     if not needed:
         return unreached
     print(
-        f"tries them; an F is a change that no test notices, as are {len(unreached)} that no test reaches", flush=True
+        f"no test reaches {len(unreached)} of them; tries the others: an F is a change that no test notices", flush=True
     )
     _pytest("forking", root, needed, folder, workers)
     found = {(result.file, result.number): result for result in results(folder)}
