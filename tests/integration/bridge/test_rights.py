@@ -82,7 +82,7 @@ def test_each_table_is_named_with_what_mends_it(guest: Guest, broker_url: str) -
         *(f"public.{name}" for name in ("users", "profiles", "assessments", "payments", "appointments")),
         *(f"public.{name}" for name in ("package_purchases", "appointment_types", "packages")),
     }
-    assert troubles["public.assessments"].queues == ("report_generation_queue",)
+    assert "report_generation_queue" in troubles["public.assessments"].queues
     assert "DISABLE ROW LEVEL SECURITY" in troubles["pgmq.q_email_queue"].remedy
     # Whoever follows our advice must not open families' data to everybody.
     assert not [table for table, why in troubles.items() if "DISABLE" in why.remedy and table.startswith("public")]
@@ -110,7 +110,9 @@ def test_the_check_fails_while_a_table_is_closed(guest: Guest, broker_url: str) 
 def test_the_list_of_queues_may_be_closed(guest: Guest, broker_url: str) -> None:
     guest.admin("REVOKE ALL ON pgmq.meta FROM {role}")
     status = json.loads(run("queue_status", "--json"))
-    assert {queue["name"] for queue in status["queues"]} == {queue.name for queue in registry}
+    # A queue of a package that Supabase has not got yet is told as missing.
+    told = {*status["missing"], *(queue["name"] for queue in status["queues"])}
+    assert told == {queue.name for queue in registry}
     assert [trouble["table"] for trouble in status["troubles"]] == ["pgmq.meta"]
 
 
