@@ -5,14 +5,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from celery.exceptions import Retry
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from bridge import outcome
-from bridge.errors import PermanentError
-from bridge.message import Delivery, Message
+from bridge.message import Message
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
 from notifications.queue import QUEUE as EMAIL_QUEUE
@@ -24,6 +21,7 @@ from reports.models import Leftover, Report
 from reports.queue import QUEUE, ReportRequest
 from reports.storage.storage import upload_document
 from reports.tasks import generate_report
+from tests.support import deliveries
 
 # Of the seed: two families with results, a check-up that is not finished, one that is not calculated, one abandoned.
 ANNA = UUID("a0000000-0000-4000-8000-000000000001")
@@ -57,7 +55,7 @@ def enqueue(assessment_id: UUID = MARIA_CHECKUP, user_id: UUID = ANNA, kind: str
 
 def claim(msg_id: int) -> Message:
     """Start an attempt, as the task does before its handler runs."""
-    delivery = _read_one(msg_id)
+    delivery = deliveries.read_one(QUEUE, msg_id)
     attempts = delivery.history.attempts + 1
     claimed = report_queue().claim(delivery.token, lease=60, attempts=attempts, trace_id="0123456789abcdef")
     assert claimed is not None
@@ -66,14 +64,7 @@ def claim(msg_id: int) -> Message:
 
 def attempt(msg_id: int) -> None:
     """Run one attempt of the message, however it ends."""
-    delivery = _read_one(msg_id)
-    generate_report.push_request(id=f"test-{msg_id}", retries=delivery.history.attempts, called_directly=False)
-    try:
-        generate_report(QUEUE, msg_id, delivery.token.vt.isoformat(), "0123456789abcdef")
-    except (Retry, PermanentError, ReportError):
-        pass
-    finally:
-        generate_report.pop_request()
+    deliveries.attempt(generate_report, msg_id, ReportError)
 
 
 class SteppedAttempt:
@@ -110,9 +101,7 @@ def make(assessment_id: UUID = MARIA_CHECKUP, user_id: UUID = ANNA, kind: str = 
 
 def outcome_of(msg_id: int) -> tuple[str, str | None]:
     """Outcome and reason in the archive."""
-    history = report_queue().archived_history(msg_id)
-    assert history is not None, f"{msg_id} is not in the archive"
-    return history["outcome"], history.get("reason")
+    return deliveries.outcome_of(QUEUE, msg_id)
 
 
 def queued_mails() -> list[dict[str, Any]]:
@@ -172,15 +161,3 @@ def _execute(statement: str, values: list[Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         assert cursor.rowcount == 1
-
-
-def _read_one(msg_id: int) -> Delivery:
-    """Read this message, due or not; what others own stays theirs."""
-    with connection.cursor() as cursor:
-        hide = (
-            f"UPDATE pgmq.q_{QUEUE} SET vt = now() + interval '1 hour' WHERE msg_id <> %s AND vt <= clock_timestamp()"
-        )
-        cursor.execute(hide, [msg_id])
-        cursor.execute(f"UPDATE pgmq.q_{QUEUE} SET vt = now() - interval '1 second' WHERE msg_id = %s", [msg_id])
-    (delivery,) = report_queue().read(limit=1, lease=settings.BRIDGE_DISPATCH_LEASE)
-    return delivery
