@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from celery.app.amqp import AMQP
+from django.apps import apps
 from django.conf import settings
 from django.core.management import get_commands
 
@@ -275,6 +276,12 @@ def test_every_package_of_ours_is_in_the_image_and_compiled_there() -> None:
     assert compiled
     assert compiled[1] == "."
     assert missing_in_image() == []
+
+
+def test_every_package_of_ours_is_installed() -> None:
+    installed = {config.name for config in apps.get_app_configs()}
+    # One that is not has no queue, no models and no texts, and nothing else fails.
+    assert [f"{name}: add it to INSTALLED_APPS" for name in packages() if name not in installed] == []
 
 
 def test_the_image_and_dev_install_the_same_libraries_for_reports() -> None:
