@@ -20,6 +20,7 @@ from bridge.queues import registry
 from sandbox.probe.apps import QUEUE
 from sandbox.services.process import free_port
 from tests.integration.bridge.conftest import archived
+from tests.overlapping import overlap
 
 
 @pytest.fixture
@@ -218,3 +219,24 @@ def test_what_waits_for_a_time_of_its_own_goes_on_waiting(drain: Drain, probe: P
     assert probe.retry(claimed.token, delay=7200, error=LastError("X", "y")) is not None
     assert drain.pgmq.unhide(longest=3600) == 0
     assert drain.look().published == 0
+
+
+def test_what_another_bridge_took_meanwhile_is_not_made_visible_under_it(probe: PgmqQueue) -> None:
+    probe.send({"x": 1})
+    probe.read(limit=1, lease=2_000_000_000)
+
+    def take() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"UPDATE pgmq.q_{QUEUE} SET vt = now() + interval '1 hour'")
+
+    freed: list[int] = []
+    assert overlap(take, lambda: freed.append(probe.unhide(longest=7200)))
+    assert freed == [0]
+    assert probe.counts().in_line == 1
+
+
+def test_what_was_hidden_by_the_thousands_comes_back_a_thousand_at_a_time(probe: PgmqQueue) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pgmq.send('{QUEUE}', '{{}}'::jsonb) FROM generate_series(1, 1001)")
+        cursor.execute(f"UPDATE pgmq.q_{QUEUE} SET vt = now() + interval '1 year', read_ct = 1")
+    assert [probe.unhide(longest=7200) for _ in range(3)] == [1000, 1, 0]

@@ -95,6 +95,26 @@ def test_a_retry_hides_the_message_for_the_delay_and_notes_the_error(queue: Pgmq
     assert again.history.next_retry_at is not None
 
 
+def test_a_message_that_waits_for_its_repeat_is_under_no_lease(queue: PgmqQueue) -> None:
+    msg_id = queue.send({})
+    claimed = claim(queue, read_one(queue))
+    assert lease_of(queue, msg_id) is not None
+    assert queue.retry(claimed.token, delay=30, error=ERROR) is not None
+    assert lease_of(queue, msg_id) is None
+
+
+def lease_of(queue: PgmqQueue, msg_id: int) -> str | None:
+    """Until when an attempt has the message, as is written on it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(to_jsonb(q) -> 'headers' -> 'bridge', q.message -> '_bridge') ->> 'leased_until'"
+            f" FROM pgmq.q_{queue.name} AS q WHERE msg_id = %s",
+            [msg_id],
+        )
+        lease: str | None = cursor.fetchone()[0]
+        return lease
+
+
 def test_a_retry_or_an_outcome_with_a_lost_token_changes_nothing(queue: PgmqQueue) -> None:
     queue.send({})
     stale = read_one(queue)
