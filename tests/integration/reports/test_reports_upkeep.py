@@ -18,6 +18,7 @@ from reports.models import Kind, Leftover, Report, RequestedBy, Status
 from reports.queue import QUEUE
 from reports.storage.storage import StorageError, delete_object
 from sandbox.storage import StorageServer
+from tests.support.overlapping import overlap
 from tests.support.poison import poison
 from tests.support.report_deliveries import (
     ANNA,
@@ -204,6 +205,14 @@ def test_a_report_that_cannot_be_deleted_keeps_no_other_from_it() -> None:
     assert list(Report.objects.values_list("pk", flat=True)) == [gone[0].pk]
 
 
+def test_a_document_that_an_attempt_stores_meanwhile_goes_with_its_report() -> None:
+    gone = Report.objects.create(**lost_report(1))
+    Report.objects.update(updated_at=timezone.now() - FAILURES_STAY)
+    assert overlap(lambda: Report.objects.filter(pk=gone.pk).update(**DOCUMENT), forget_abandoned)
+    assert not Report.objects.exists()
+    assert [left.key for left in Leftover.objects.all()] == [DOCUMENT["storage_key"]]
+
+
 def test_a_report_that_is_its_owners_again_when_its_turn_comes_is_kept(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -216,7 +225,7 @@ def test_a_report_that_is_its_owners_again_when_its_turn_comes_is_kept(
 
 def test_an_object_that_an_attempt_adopts_meanwhile_is_kept(storage_server: StorageServer) -> None:
     report = make(kind="json")
-    for key in ("first", report.storage_key):
+    for key in ("first", report.storage_key, "last"):
         Leftover.objects.create(key=key, due_at=timezone.now())
 
     def adopt(key: str) -> None:
@@ -224,7 +233,7 @@ def test_an_object_that_an_attempt_adopts_meanwhile_is_kept(storage_server: Stor
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(upkeep, "delete_object", adopt)
-        assert remove_leftovers() == 1
+        assert remove_leftovers() == 2
     assert storage_server.object_keys() == [report.storage_key]
     assert [left.key for left in Leftover.objects.all()] == [report.storage_key]
 
