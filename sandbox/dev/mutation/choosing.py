@@ -1,7 +1,8 @@
 """Which tests are to notice a change: those that have run it, the quickest first of each way through the file.
 
 A guard that everything goes through is run by a thousand tests, most of which go the same way as another one. So one of
-each way comes first, then the second of each, until the time is used up that a change may take.
+each way comes first, then the second of each. The rest waits until the time is used up that a change may take: most
+changes are noticed before.
 """
 
 import ast
@@ -48,11 +49,11 @@ def attempts(
 ) -> list[Attempt]:
     """Return what is to be tried, behind one attempt without any change.
 
-    `seconds` is what the tests of one change may take; one test may take longer. No test may be left for some changes.
+    `seconds` is what the first tests of one change may take; one test may take longer. Some changes may have none.
     """
     control = sorted(passed, key=lambda test: passed[test].seconds)[:: max(1, len(passed) // _CONTROL_TESTS)]
     return [
-        Attempt(CONTROL, 0, control, len(control), _patience(passed, control)),
+        Attempt(CONTROL, 0, control, _patience(passed, control), [], 0),
         *(_attempt(change, users.get(change.file), passed, seconds) for change in changes),
     ]
 
@@ -63,10 +64,9 @@ def _attempt(change: Change, users: Users | None, passed: dict[str, Run], second
     able = [test for test, run in passed.items() if any(line in run.lines.get(file, ()) for file, line in reached)]
     ordered = _in_turns(able, passed, {file for file, _ in reached})
     taken = itertools.accumulate(passed[test].seconds for test in ordered)
-    chosen = [
-        test for place, (test, sum_) in enumerate(zip(ordered, taken, strict=True)) if not place or sum_ <= seconds
-    ]
-    return Attempt(change.file, change.number, chosen, len(able), _patience(passed, chosen))
+    number = max(1, sum(sum_ <= seconds for sum_ in taken))
+    first, rest = ordered[:number], ordered[number:]
+    return Attempt(change.file, change.number, first, _patience(passed, first), rest, _patience(passed, rest))
 
 
 def _in_turns(tests: Iterable[str], passed: dict[str, Run], files: set[str]) -> list[str]:

@@ -19,6 +19,7 @@ from sandbox.dev.mutation.plan import (
     SURVIVED,
     Attempt,
     Plan,
+    forget_results,
     results,
     runs,
 )
@@ -41,7 +42,10 @@ def main(arguments: list[str]) -> int:
         "--workers", type=int, default=os.cpu_count() or 1, help="how many at once (default: %(default)s)"
     )
     parser.add_argument(
-        "--seconds", type=float, default=60, help="what the tests of one change may take (default: %(default)s)"
+        "--seconds",
+        type=float,
+        default=60,
+        help="what the first tests of one change may take, before the rest of them (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
     files = _files(CHECKOUT, options.paths)
@@ -56,6 +60,10 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         planned = plan(CHECKOUT, tried, Path(folder), options.tests, options.workers, options.seconds)
         became = outcomes(CHECKOUT, planned, Path(folder), options.workers)
+        # An accepted one is not looked into any further: it only has to be there.
+        news = {(one.file, one.number) for one in tried if accepted.Key.of(one) not in known}
+        if rest := by_the_rest(planned, {key for key in news if became[key] == SURVIVED}):
+            became |= outcomes(CHECKOUT, rest, Path(folder), options.workers)
     return _report(tried, found, planned, became, known)
 
 
@@ -97,12 +105,19 @@ def outcomes(root: Path, planned: Sequence[Attempt], folder: Path, workers: int)
     print(
         f"no test reaches {len(unreached)} of them; tries the others: an F is a change that no test notices", flush=True
     )
+    forget_results(folder)
     _pytest("forking", root, needed, folder, workers)
     found = {(result.file, result.number): result for result in results(folder)}
     control = found.pop((CONTROL, 0), None)
     if control is None or control.outcome != SURVIVED or len(found) + len(unreached) + 1 < len(planned):
         raise SandboxError(f"nothing can be told: tests fail without any change, or were stopped ({control})")
     return unreached | {key: result.outcome for key, result in found.items()}
+
+
+def by_the_rest(planned: Sequence[Attempt], missed: set[tuple[str, int]]) -> list[Attempt]:
+    """Return what is to be tried again, by the tests that there was no time for, behind the one without any change."""
+    rest = [attempt.by_the_rest for attempt in planned if attempt.rest and (attempt.file, attempt.number) in missed]
+    return [*(attempt for attempt in planned if attempt.file == CONTROL), *rest] if rest else []
 
 
 def _pytest(plugin: str, root: Path, tests: Sequence[str], folder: Path, workers: int) -> None:
@@ -156,7 +171,5 @@ def _told(change: Change) -> str:
 
 
 def _by(attempt: Attempt) -> str:
-    if not attempt.able:
-        return "no test reaches it"
-    tried = len(attempt.tests)
-    return f"{tried} tests run it" if tried == attempt.able else f"{tried} of the {attempt.able} tests that run it"
+    able = len(attempt.tests) + len(attempt.rest)
+    return f"{able} tests run it" if able else "no test reaches it"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -27,14 +27,19 @@ class Run:
 class Attempt:
     """One change to be tried: in which file, the how-manieth, by which tests in which order, for how long at most.
 
-    `able` is how many tests run it at all.
+    `rest` are those that run it as well, for when none of `tests` notices it, and `rest_seconds` is for them.
     """
 
     file: str
     number: int
     tests: list[str]
-    able: int
     seconds: float
+    rest: list[str]
+    rest_seconds: float
+
+    @property
+    def by_the_rest(self) -> Self:
+        return replace(self, tests=self.rest, seconds=self.rest_seconds, rest=[])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +85,8 @@ def results(folder: Path) -> Iterator[Result]:
     for part in sorted(folder.glob("results-*.jsonl")):
         for line in part.read_text(encoding="utf-8").splitlines():
             yield Result(**json.loads(line))
+
+
+def forget_results(folder: Path) -> None:
+    for part in folder.glob("results-*.jsonl"):
+        part.unlink()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.dev.mutation import accepted, choosing, python, statements
+from sandbox.dev.mutation import accepted, choosing, mutate, python, statements
 from sandbox.dev.mutation.change import Change
 from sandbox.dev.mutation.plan import Run
 from sandbox.errors import SandboxError
@@ -225,6 +225,17 @@ def test_one_test_of_each_way_through_the_file_comes_first_until_the_time_is_use
         # One is tried in any case.
         0.5: ["one way"],
     }
+
+
+def test_what_the_first_tests_miss_is_tried_by_all_the_others_that_run_it() -> None:
+    passed = {"quick": Run(1.0, {"shore.py": [3]}), "slow": Run(2.0, {"shore.py": [3]})}
+    planned = choosing.attempts([change(), change(number=1)], {}, passed, seconds=1)
+    control, again = mutate.by_the_rest(planned, {("shore.py", 1)})
+    assert (control, again.number) == (planned[0], 1)
+    assert (planned[2].tests, again.tests, again.rest) == (["quick"], ["slow"], [])
+    assert again.seconds > 2
+    assert mutate.by_the_rest(planned, set()) == []
+    assert mutate.by_the_rest(choosing.attempts([change()], {}, passed, seconds=9), {("shore.py", 0)}) == []
 
 
 def test_a_query_is_run_by_who_runs_a_line_that_names_it(tmp_path: Path) -> None:
