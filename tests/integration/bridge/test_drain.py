@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,15 +12,16 @@ from celery import Celery, current_app
 from django.db import connection
 from pytest_django import Settings
 
-from bridge.daemon.drain import Drain
+from bridge.daemon.drain import MOST_OWN_TRIES, Drain
 from bridge.daemon.flow import LEAST_IN_LINE
 from bridge.daemon.publisher import BUNDLE_TASK, BrokerAway, Publisher
 from bridge.message import LastError
 from bridge.pgmq import PgmqQueue
-from bridge.queues import registry
+from bridge.queues import NoJournal, registry
 from sandbox.probe.apps import QUEUE
 from sandbox.services.process import free_port
 from tests.integration.bridge.conftest import archived
+from tests.integration.bridge.deliveries import make_due
 from tests.overlapping import overlap
 
 
@@ -96,6 +98,32 @@ def test_a_message_whose_worker_died_in_its_last_attempt_is_archived_as_lost(dra
     history = archived(probe, msg_id)
     assert (history["outcome"], history["reason"]) == ("failed", "worker_lost")
     assert "attempt 6" in history["last_error"]["message"]
+
+
+def test_a_message_that_ended_the_bridge_again_and_again_is_given_up_without_a_look_at_it(
+    drain: Drain, probe: PgmqQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    msg_id = probe.send([1])
+    (delivery,) = probe.read(limit=1, lease=60)
+    assert probe.note_own_try(delivery.token, tries=MOST_OWN_TRIES)
+    make_due(probe)
+    looked_at: list[object] = []
+    monkeypatch.setattr(PgmqQueue, "load", lambda queue, token: looked_at.append(token))
+    monkeypatch.setattr(NoJournal, "failed", lambda journal, message, *_: looked_at.append(message))
+    assert drain.look().archived == 1
+    assert archived(probe, msg_id)["reason"] == "invalid_message"
+    assert looked_at == []
+
+
+def test_a_message_that_somebody_takes_before_it_is_given_up_is_theirs_and_no_error(
+    drain: Drain, probe: PgmqQueue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    msg_id = probe.send([1])
+    monkeypatch.setattr(PgmqQueue, "note_own_try", lambda queue, token, *, tries: make_due(queue))
+    assert drain.look().archived == 0
+    assert f"{QUEUE} {msg_id} belongs to somebody else by now" in caplog.text
+    assert not [record for record in caplog.records if record.levelno > logging.WARNING]
+    assert probe.counts().ready == 1
 
 
 def test_a_repeat_that_a_lower_limit_no_longer_allows_counts_as_exhausted(drain: Drain, probe: PgmqQueue) -> None:

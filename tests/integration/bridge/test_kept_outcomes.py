@@ -20,6 +20,7 @@ from bridge.daemon.publisher import Publisher
 from bridge.errors import DuplicateMessage, PermanentError
 from bridge.message import Delivery, Message
 from bridge.models import KeptOutcome
+from bridge.outcome import write_kept
 from bridge.pgmq import PgmqQueue
 from bridge.queues import registry
 from bridge.tasks import forget_dead_bridges
@@ -74,6 +75,13 @@ BREAKS = {
             f" CREATE POLICY up ON {TABLE} FOR UPDATE USING (true)"
         ),
         f"ALTER TABLE {TABLE} NO FORCE ROW LEVEL SECURITY",
+    ),
+    "a trigger lets nothing be deleted": (
+        (
+            "CREATE FUNCTION pgmq.stay() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+            f" CREATE TRIGGER stay BEFORE DELETE ON {TABLE} FOR EACH ROW EXECUTE FUNCTION pgmq.stay()"
+        ),
+        f"DROP TRIGGER stay ON {TABLE}",
     ),
     "pgmq's function is gone": (
         "ALTER FUNCTION pgmq.archive(text, bigint) RENAME TO gone",
@@ -324,6 +332,26 @@ def test_the_status_shows_what_is_kept_and_why(
     text = io.StringIO()
     call_command("queue_status", stdout=text)
     assert f"{QUEUE}: 1 outcomes wait until they can be written: no, not here" in " ".join(text.getvalue().split())
+
+
+@pytest.mark.parametrize(
+    "whose", [{"queue": "email_queue"}, {"msg_id": 10**6}, {"enqueued_at": datetime(2026, 11, 23, tzinfo=UTC)}, None]
+)
+def test_only_what_is_kept_for_this_very_message_is_written_on_it(
+    probe: PgmqQueue, read_one: Read, whose: dict[str, Any] | None
+) -> None:
+    msg_id = probe.send({})
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT enqueued_at FROM {TABLE}")
+        its = {"queue": QUEUE, "msg_id": msg_id, "enqueued_at": cursor.fetchone()[0]}
+    if whose is not None:
+        KeptOutcome.objects.create(**its | whose, outcome="succeeded", why="x")
+    delivery = read_one()
+    assert not delivery.kept
+    # As a bridge that comes second finds it.
+    assert not write_kept(registry.get(QUEUE), delivery)
+    assert probe.is_queued(msg_id)
+    assert KeptOutcome.objects.count() == (0 if whose is None else 1)
 
 
 def test_what_is_kept_for_a_message_that_somebody_took_away_is_dropped(probe: PgmqQueue, read_one: Read) -> None:

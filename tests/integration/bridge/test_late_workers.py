@@ -8,6 +8,7 @@ import pytest
 from celery.exceptions import Ignore
 from django.db import connection, transaction
 
+from bridge.errors import DuplicateMessage, PermanentError
 from bridge.message import Delivery, Ending, Message, Outcome, Reason
 from bridge.pgmq import PgmqQueue
 from bridge.sql.statements import compose
@@ -60,9 +61,21 @@ def test_what_has_lost_its_token_leaves_the_message_as_its_owner_has_it(probe: P
     assert (history["outcome"], history["attempts"], history["trace_id"]) == ("succeeded", 2, "trace")
 
 
-@pytest.mark.parametrize("has_rows", [False, True])
-def test_a_late_worker_does_not_call_a_message_done_that_another_is_working_on(
-    probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch, has_rows: bool
+def write_rows() -> None:
+    """Nothing that matters."""
+
+
+@pytest.mark.parametrize(
+    "end",
+    [None, write_rows, TimeoutError("no answer"), PermanentError("no"), DuplicateMessage("sent before")],
+    ids=["done", "done with rows", "to be repeated", "failed", "duplicate"],
+)
+def test_a_late_worker_says_nothing_of_a_message_that_another_is_working_on(
+    probe: PgmqQueue,
+    read_one: Read,
+    run_delivery: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[], None] | Exception | None,
 ) -> None:
     owners: list[Message] = []
     seen: list[Any] = []
@@ -71,7 +84,9 @@ def test_a_late_worker_does_not_call_a_message_done_that_another_is_working_on(
         # Its lease ran out while it worked, and another worker has begun.
         owners.append(claim(probe, read_one(), attempts=2))
         seen.append(rows_of(probe))
-        return (lambda: None) if has_rows else None
+        if isinstance(end, Exception):
+            raise end
+        return end
 
     handler_that(monkeypatch, overtaken)
     probe.send({"x": 1})

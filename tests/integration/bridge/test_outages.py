@@ -23,6 +23,7 @@ from bridge.message import Delivery, Ending, LastError, Message, Outcome, Reason
 from bridge.models import KeptOutcome
 from bridge.pgmq import PgmqQueue
 from bridge.queues import Candidate, Screen, registry
+from bridge.requeue import requeue_failed
 from bridge.tasks import prune_archives
 from bridge.worker import task as bridge_task
 from sandbox.probe.apps import QUEUE
@@ -240,6 +241,22 @@ def test_a_screen_that_loses_postgres_lets_nothing_pass(
         drain.look()
     connection.close()
     assert (probe.counts().ready, publisher.line_length("probe")) == (1, 0)
+
+
+def test_failed_messages_are_put_back_another_time(probe: PgmqQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        probe.send({})
+        probe.finish(load_one(probe), Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=ERROR)
+    asked: list[int] = []
+
+    def away(queue: PgmqQueue, msg_id: int) -> NoReturn:
+        asked.append(msg_id)
+        lose_postgres()
+
+    monkeypatch.setattr(PgmqQueue, "lock_archived", away)
+    with pytest.raises(OperationalError):
+        requeue_failed(queue=QUEUE)
+    assert len(asked) == 1
 
 
 def test_archives_are_pruned_another_time(probe: PgmqQueue, monkeypatch: pytest.MonkeyPatch) -> None:

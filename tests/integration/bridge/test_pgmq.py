@@ -4,7 +4,7 @@ import time
 
 import psycopg2
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from bridge.message import Outcome, Token
 from bridge.pgmq import PgmqQueue, QueueMissing, pgmq_queue, queue_names
@@ -177,6 +177,13 @@ def test_the_queues_of_the_database_are_listed() -> None:
         "probe_queue",
         "report_generation_queue",
     ]
+
+
+def test_a_database_without_pgmq_has_no_queues() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("ALTER SCHEMA pgmq RENAME TO elsewhere")
+        assert queue_names() == []
+        transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize("name", ["no_such_queue", "bad name", "x; drop table", "", "a" * 60])

@@ -180,6 +180,27 @@ def test_rows_that_cannot_be_written_undo_the_success_and_the_work_is_repeated(
     assert probe.archived_history(msg_id) is None
 
 
+def test_a_row_that_postgres_refuses_is_a_reason_to_repeat_and_no_outage_to_wait_for(
+    probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+
+    def record() -> None:
+        written.append(1)
+        with connection.cursor() as cursor:
+            cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'a trigger of mine is in the way'; END $$")
+
+    handler_that(monkeypatch, lambda message: record)
+    monkeypatch.setattr(outcome, "_PAUSES", (0.0,))
+    probe.send({})
+    with pytest.raises(Retry):
+        run_delivery(read_one())
+    assert written == [1]
+    error = read_one().history.last_error
+    assert error is not None
+    assert error.message.startswith("a trigger of mine is in the way")
+
+
 def test_an_attempt_that_lost_its_lease_leaves_nothing_behind(
     probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
