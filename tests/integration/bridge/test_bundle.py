@@ -47,6 +47,8 @@ def test_however_one_ends_the_others_run_and_each_has_an_outcome_of_its_own(
     assert archived(probe, hopeless)["reason"] == "permanent_error"
     assert (probe.is_queued(stale), probe.is_queued(failing)) == (True, True)
     assert (probe.counts().retrying, probe.counts().running) == (1, 1)
+    # No delivery that comes next finds the last one's retries and trace.
+    assert current_app.tasks["probe.run"].request_stack.top is None
 
 
 def test_attempts_already_used_count_for_each_of_them(probe: PgmqQueue, run_bundle: RunBundle) -> None:

@@ -1,6 +1,7 @@
 """A worker that comes too late changes nothing: another has the message by then, and every write asks for that."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
@@ -9,7 +10,7 @@ from celery.exceptions import Ignore
 from django.db import connection, transaction
 
 from bridge.errors import DuplicateMessage, PermanentError
-from bridge.message import Delivery, Ending, Message, Outcome, Reason
+from bridge.message import Delivery, Ending, Message, Outcome, Reason, Token
 from bridge.pgmq import PgmqQueue
 from bridge.sql.statements import compose
 from tests.integration.bridge.conftest import archived
@@ -59,6 +60,34 @@ def test_what_has_lost_its_token_leaves_the_message_as_its_owner_has_it(probe: P
     assert probe.finish(owner, Outcome.SUCCEEDED)
     history = archived(probe, owner.msg_id)
     assert (history["outcome"], history["attempts"], history["trace_id"]) == ("succeeded", 2, "trace")
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("name", WRITES)
+def test_what_is_done_to_one_message_is_not_done_to_another_with_the_same_lease(
+    probe: PgmqQueue, name: str, place: int
+) -> None:
+    for number in range(2):
+        probe.send({"n": number})
+    both = [claim(probe, delivery) for delivery in probe.read(limit=2, lease=60)]
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE pgmq.q_{probe.name} SET vt = %s", [both[0].token.vt])
+    one, other = both[place], both[1 - place]
+    before = row_of(probe, other)
+    with transaction.atomic():
+        done = WRITES[name](probe, replace(one, token=Token(one.msg_id, both[0].token.vt)))
+    assert done
+    assert row_of(probe, other) == before
+    if isinstance(done, Message):
+        assert done.msg_id == one.msg_id
+    if name == "hold":
+        assert done == one.enqueued_at
+
+
+def row_of(queue: PgmqQueue, message: Message) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT to_jsonb(q)::text FROM pgmq.q_{queue.name} AS q WHERE msg_id = %s", [message.msg_id])
+        return cursor.fetchone()
 
 
 def write_rows() -> None:

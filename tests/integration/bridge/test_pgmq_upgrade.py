@@ -8,7 +8,7 @@ import pytest
 from celery.exceptions import Retry
 from django.db import connection
 
-from bridge.message import Outcome, Reason
+from bridge.message import Ending, Outcome, Reason
 from bridge.pgmq import PgmqQueue
 from bridge.requeue import requeue_failed
 from bridge.status import read_status
@@ -56,6 +56,9 @@ def test_attempts_go_on_counting_and_the_history_moves_to_the_new_column(
         pytest.param(lambda queue, held: queue.retry(held.token, delay=9, error=ERROR), id="retry"),
         pytest.param(lambda queue, held: queue.note_own_try(held.token, tries=2), id="note_own_try"),
         pytest.param(lambda queue, held: claim(queue, held, attempts=2), id="claim"),
+        pytest.param(
+            lambda queue, held: queue.refuse([(held.token, Ending(Outcome.FAILED, Reason.REFUSED, ERROR))]), id="refuse"
+        ),
     ],
 )
 def test_each_write_goes_to_the_column_that_has_come_since_the_last_statement(

@@ -61,6 +61,23 @@ def test_an_error_hides_the_message_and_reports_a_retry(probe: PgmqQueue, read_o
     assert archived(probe, msg_id)["attempts"] == 2
 
 
+def test_a_repeat_is_asked_for_without_an_error_and_without_leaving_as_celery_allows_it(
+    probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Retry] = []
+
+    def ask(message: Message) -> None:
+        asked.append(current_app.tasks["probe.run"].retry(throw=False, countdown=5))
+
+    handler_that(monkeypatch, ask)
+    probe.send({})
+    with pytest.raises(Ignore):
+        # Which it does not own any more.
+        run_delivery(read_one())
+    assert [repeat.when for repeat in asked] == [5]
+    assert read_one().history.last_error == LastError("RuntimeError", "the handler asked for a repeat")
+
+
 def test_the_waits_are_those_of_the_contract_and_the_end_is_failed(
     probe: PgmqQueue, read_one: Read, run_delivery: Run
 ) -> None:
