@@ -51,11 +51,10 @@ class Archive(Querying):
 
     def copy_archived(self, msg_id: int) -> int:
         """Send an archived message again, with a link to the old one; returns the id of the new one."""
-        for has_headers in (self.has_headers, self.look()):
-            rows = self._all("copy_with_headers" if has_headers else "copy_without_headers", msg_id=msg_id)
-            if rows:
-                return int(rows[0][0])
-        raise QueueMissing(f"{self.name} {msg_id} is no longer in the archive")
+        rows = self._all("copy_with_headers" if self.look() else "copy_without_headers", msg_id=msg_id)
+        if not rows:
+            raise QueueMissing(f"{self.name} {msg_id} is no longer in the archive")
+        return int(rows[0][0])
 
     def mark_requeued(self, msg_id: int, *, new_id: int) -> None:
         self._all("mark_requeued", msg_id=msg_id, new_id=new_id)

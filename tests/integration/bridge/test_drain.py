@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from celery import Celery, current_app
 from django.db import connection
 from pytest_django import Settings
 
-from bridge.daemon.drain import MOST_OWN_TRIES, Drain
+from bridge.daemon import drain as drain_module
+from bridge.daemon.drain import MOST_OWN_TRIES, UNHIDE_SECONDS, Drain
 from bridge.daemon.flow import LEAST_IN_LINE
 from bridge.daemon.publisher import BUNDLE_TASK, BrokerAway, Publisher
 from bridge.message import LastError
@@ -63,6 +65,7 @@ def test_a_due_message_becomes_a_task_that_carries_no_body(drain: Drain, probe: 
     assert task["headers"]["retries"] == 0
     assert len(trace_id) == 16
     assert "mother" not in json.dumps(task) + str(vt)
+    assert drain.flow.room == LEAST_IN_LINE - 1
 
 
 def test_attempts_already_used_travel_as_retries(drain: Drain, probe: PgmqQueue, line: redis.Redis) -> None:
@@ -261,6 +264,28 @@ def test_what_another_bridge_took_meanwhile_is_not_made_visible_under_it(probe: 
     assert overlap(take, lambda: freed.append(probe.unhide(longest=7200)))
     assert freed == [0]
     assert probe.counts().in_line == 1
+
+
+def test_what_was_sent_for_the_very_time_until_which_another_is_hidden_goes_on_waiting(probe: PgmqQueue) -> None:
+    hidden, delayed = probe.send({}), probe.send({}, delay=86_400)
+    probe.read(limit=1, lease=86_400)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE pgmq.q_{QUEUE} SET vt = now() + interval '1 day'")
+    assert probe.unhide(longest=7200) == 1
+    assert [one.msg_id for one in probe.read(limit=2, lease=60)] == [hidden]
+    assert probe.is_queued(delayed)
+
+
+def test_hidden_messages_are_looked_for_once_in_a_while_and_not_at_every_look(
+    drain: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, asked = [100.0], []
+    monkeypatch.setattr(drain_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(PgmqQueue, "unhide", lambda queue, *, longest: asked.append(longest))
+    for passed in (0.0, UNHIDE_SECONDS - 1, 1.0):
+        clock[0] += passed
+        drain.look()
+    assert len(asked) == 2
 
 
 def test_what_was_hidden_by_the_thousands_comes_back_a_thousand_at_a_time(probe: PgmqQueue) -> None:

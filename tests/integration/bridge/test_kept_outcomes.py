@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg2
@@ -13,13 +13,14 @@ from celery import current_app
 from celery.exceptions import Ignore, Retry
 from django.core.management import call_command
 from django.db import DatabaseError, connection
+from django.utils import timezone
 from psycopg2.extensions import parse_dsn
 
 from bridge.daemon.drain import Drain
 from bridge.daemon.publisher import Publisher
 from bridge.errors import DuplicateMessage, PermanentError
 from bridge.message import Delivery, Message
-from bridge.models import KeptOutcome
+from bridge.models import BridgeProcess, KeptOutcome
 from bridge.outcome import write_kept
 from bridge.pgmq import PgmqQueue
 from bridge.queues import registry
@@ -354,11 +355,17 @@ def test_only_what_is_kept_for_this_very_message_is_written_on_it(
     assert KeptOutcome.objects.count() == (0 if whose is None else 1)
 
 
-def test_what_is_kept_for_a_message_that_somebody_took_away_is_dropped(probe: PgmqQueue, read_one: Read) -> None:
+def test_what_is_kept_for_a_message_that_somebody_took_away_is_dropped_as_are_bridges_that_are_dead(
+    probe: PgmqQueue, read_one: Read
+) -> None:
     kept: dict[str, Any] = {"queue": QUEUE, "enqueued_at": datetime.now(UTC), "outcome": "succeeded", "why": "x"}
     probe.send({})
     delivery: Delivery = read_one()
     KeptOutcome.objects.create(msg_id=delivery.msg_id, **kept)
     KeptOutcome.objects.create(msg_id=delivery.msg_id + 1, **kept)
+    now = timezone.now()
+    for name, silent in (("dead", timedelta(days=1)), ("silent", timedelta(hours=23))):
+        BridgeProcess.objects.create(name=name, started_at=now - silent, seen_at=now - silent)
     forget_dead_bridges()
+    assert [bridge.name for bridge in BridgeProcess.objects.all()] == ["silent"]
     assert [row.msg_id for row in KeptOutcome.objects.all()] == [delivery.msg_id]

@@ -8,6 +8,7 @@ from celery import current_app
 from pytest_django import Settings
 
 from bridge import outcome
+from bridge import tasks as bridge_tasks
 from bridge.daemon.drain import Drain
 from bridge.daemon.publisher import Publisher
 from bridge.message import LastError, Message, Outcome, Reason
@@ -16,6 +17,7 @@ from bridge.queues import Queue, registry
 from bridge.requeue import requeue_failed
 from bridge.tasks import prune_archives
 from sandbox.probe.apps import QUEUE as PROBE
+from tests.integration.bridge.deliveries import make_due
 from tests.support.poison import poison
 
 
@@ -47,6 +49,10 @@ def test_a_message_whose_outcome_cannot_even_be_kept_keeps_no_other_from_it(
     assert look.archived == 1
     assert (probe.is_queued(bad), probe.is_queued(good)) == (True, False)
     assert f"{PROBE} {bad} could not be archived" in caplog.text
+    make_due(probe)
+    (delivery,) = probe.read(limit=1, lease=60)
+    # Should it end the bridge next time, it is known that it was worked on.
+    assert (delivery.msg_id, delivery.history.own_tries) == (bad, 1)
 
 
 def test_a_failed_message_that_cannot_be_put_back_keeps_no_other_from_it(probe: PgmqQueue) -> None:
@@ -56,6 +62,28 @@ def test_a_failed_message_that_cannot_be_put_back_keeps_no_other_from_it(probe: 
         probe.finish(delivery, Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=LastError("X", "y"))
     poison(f"pgmq.a_{PROBE}", "message ->> 'n'", "1", when="UPDATE")
     assert requeue_failed(queue=PROBE) == 1
+
+
+def test_an_archive_is_pruned_to_the_end_in_short_transactions(
+    probe: PgmqQueue, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        probe.send({})
+        probe.finish(probe.read(limit=1, lease=60)[0], Outcome.SUCCEEDED)
+    settings.BRIDGE_ARCHIVE_DAYS = 0
+    monkeypatch.setattr(bridge_tasks, "BATCH", 2)
+    batches: list[int] = []
+    real = PgmqQueue.prune
+
+    def count(self: PgmqQueue, *, days: int, limit: int) -> int:
+        deleted = real(self, days=days, limit=limit)
+        if self.name == PROBE:
+            batches.append(deleted)
+        return deleted
+
+    monkeypatch.setattr(PgmqQueue, "prune", count)
+    prune_archives()
+    assert batches == [2, 2, 1]
 
 
 def test_an_archive_that_cannot_be_pruned_keeps_no_other_from_it(

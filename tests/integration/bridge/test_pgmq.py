@@ -157,6 +157,14 @@ def test_each_state_of_a_message_is_counted_once(queue: PgmqQueue) -> None:
     assert in_line.read_ct == 1
 
 
+def test_a_message_whose_lease_has_run_out_is_ready_and_nothing_else(queue: PgmqQueue) -> None:
+    queue.send({})
+    claim(queue, read_one(queue))
+    make_due(queue)
+    counts = queue.counts()
+    assert (counts.ready, counts.total) == (1, 1)
+
+
 def test_an_empty_queue_has_nothing_due(queue: PgmqQueue) -> None:
     assert queue.next_due() is None
     assert queue.counts().oldest_seconds is None

@@ -10,7 +10,7 @@ from django.db import connection
 
 from bridge.message import Ending, Outcome, Reason
 from bridge.pgmq import PgmqQueue
-from bridge.requeue import requeue_failed
+from bridge.requeue import requeue_failed, requeue_message
 from bridge.status import read_status
 from bridge.wakeup import Method, install, installed_method
 from sandbox.probe.apps import QUEUE
@@ -90,6 +90,19 @@ def test_every_outcome_of_before_is_seen_and_can_be_put_back_afterwards(
     assert requeue_failed(queue=QUEUE) == 0
     assert [read_one(probe).body for _ in range(2)] == [{"n": 1}, [1, 2]]
     assert columns(f"a_{QUEUE}", ids[1])["message"] == [1, 2]
+
+
+def test_what_is_put_back_right_after_the_upgrade_is_linked_in_the_new_column(
+    probe: PgmqQueue, database: ClonedDatabase
+) -> None:
+    old = probe.send({"x": 1})
+    probe.finish(read_one(probe), Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=ERROR)
+    upgrade_pgmq(database.url, "1.5")
+    assert not probe.has_headers
+    new = requeue_message(queue=QUEUE, msg_id=old)
+    sent, kept = columns(f"q_{QUEUE}", new), columns(f"a_{QUEUE}", old)
+    assert (sent["message"], sent["headers"]["bridge"]) == ({"x": 1}, {"requeued_from": old})
+    assert (kept["message"], kept["headers"]["bridge"]["requeued_as"]) == ({"x": 1}, new)
 
 
 def test_a_failing_message_ends_after_its_attempts_whatever_is_upgraded_in_between(

@@ -93,6 +93,11 @@ def test_only_messages_that_failed_for_good_can_be_put_back(probe: PgmqQueue) ->
     probe.finish(read(probe), Outcome.SUCCEEDED)
     with pytest.raises(NotRequeueable, match=r"did not fail \(outcome: succeeded\)"):
         requeue_message(queue=QUEUE, msg_id=waiting)
+    by_hand = probe.send({})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pgmq.archive(%s, %s)", [QUEUE, by_hand])
+    with pytest.raises(NotRequeueable, match=r"did not fail \(outcome: not recorded\)"):
+        requeue_message(queue=QUEUE, msg_id=by_hand)
     with pytest.raises(NotRequeueable, match="does not exist"):
         requeue_message(queue=QUEUE, msg_id=999)
     with pytest.raises(QueueMissing):

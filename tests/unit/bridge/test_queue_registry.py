@@ -29,8 +29,16 @@ def test_limits_that_cannot_work_are_refused(max_retries: int, time_limit: int) 
         Registry().register(queue(max_retries=max_retries, time_limit=time_limit))
 
 
+def test_one_attempt_of_a_second_is_the_least_there_is() -> None:
+    registry = Registry()
+    registry.register(queue(max_retries=0, time_limit=1))
+    assert registry.get("email_queue").most_attempts == 1
+
+
 def test_an_unknown_queue_names_the_known_ones() -> None:
     registry = Registry()
+    with pytest.raises(QueueNotRegistered, match=r"'nope'; there are: none"):
+        registry.get("nope")
     registry.register(queue())
     with pytest.raises(QueueNotRegistered, match=r"'nope'; there are: email_queue"):
         registry.get("nope")
