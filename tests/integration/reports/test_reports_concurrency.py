@@ -11,11 +11,12 @@ from bridge.errors import TokenLost
 from bridge.message import LastError, Reason
 from bridge.queues import registry
 from reports.making.asking import request_report
-from reports.making.outcomes import UploadExpired, start_report
+from reports.making.outcomes import UploadExpired, fail_report, start_report
 from reports.making.upkeep import remove_leftovers
 from reports.models import Kind, Leftover, Report, RequestedBy, Status
 from reports.queue import QUEUE, ReportRequest
 from sandbox.storage import StorageServer
+from tests.support.overlapping import overlap
 from tests.support.report_deliveries import (
     ANNA,
     MARIA_CHECKUP,
@@ -60,6 +61,34 @@ def test_the_newer_results_win_whoever_is_faster(storage_server: StorageServer) 
     assert report.sha256 == newer.document.sha256 != older.document.sha256
     assert sha256(storage_server.store.get("reports", report.storage_key).content).hexdigest() == report.sha256
     assert len(queued_mails()) == 1
+
+
+def test_the_newer_results_win_at_the_very_same_time(storage_server: StorageServer) -> None:
+    older = SteppedAttempt(enqueue())
+    older.upload()
+    change_results()
+    newer = SteppedAttempt(enqueue())
+    newer.upload()
+    assert overlap(newer.finish, older.finish)
+    assert Report.objects.get().sha256 == newer.document.sha256
+
+
+@pytest.mark.parametrize("name", ["starts", "asks", "fails"])
+def test_who_writes_about_the_report_while_its_document_is_stored_does_not_lose_that(
+    storage_server: StorageServer, name: str
+) -> None:
+    made = SteppedAttempt(enqueue())
+    made.upload()
+    other = claim(enqueue())
+    writes = {
+        "starts": lambda: start_report(message=other, request=ReportRequest.parse(other.body)),
+        "asks": lambda: request_report(
+            assessment_id=MARIA_CHECKUP, user_id=ANNA, kind=Kind.PDF, requested_by=RequestedBy.OWNER
+        ),
+        "fails": lambda: fail_report(message=made.message, reason=Reason.WORKER_LOST, error=LastError("X", "y")),
+    }
+    assert overlap(made.finish, writes[name])
+    assert Report.objects.get().storage_key == made.key
 
 
 def test_older_results_do_not_come_back_while_the_report_is_asked_for_again() -> None:
