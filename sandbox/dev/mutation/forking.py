@@ -172,6 +172,8 @@ def _install(root: Path, attempt: Attempt) -> bool:
     path = root / attempt.file
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
+        # Some are imported by the first test that needs them.
+        import_module(attempt.file.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
         # What was frozen is not found.
         gc.unfreeze()
         try:
