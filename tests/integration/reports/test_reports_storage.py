@@ -13,6 +13,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.utils import timezone
+from storage3.exceptions import StorageApiError
 
 from reports.making.upkeep import remove_leftovers
 from reports.models import Leftover, Report
@@ -24,7 +25,7 @@ from reports.storage.storage import (
     StorageUnavailable,
     read_document,
 )
-from reports.storage.supabase import SupabaseStorage
+from reports.storage.supabase import SupabaseStorage, _refusal
 from sandbox.services.process import free_port
 from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.support.report_deliveries import make
@@ -84,6 +85,7 @@ def test_an_object_that_is_not_there_is_missing(storage: SupabaseStorage) -> Non
         (Fault(FaultKind.STATUS, status=302), StorageUnavailable),
         (Fault(FaultKind.STATUS, status=401), StorageUnavailable),
         (Fault(FaultKind.STATUS, status=403), StorageUnavailable),
+        (Fault(FaultKind.STATUS, status=400), StorageRefused),
         (Fault(FaultKind.STATUS, status=413), StorageRefused),
         (Fault(FaultKind.STATUS, status=415), StorageRefused),
         (Fault(FaultKind.HTML), StorageUnavailable),
@@ -106,6 +108,23 @@ def test_a_failed_upload_says_whether_a_repeat_helps_and_a_repeat_does(
     assert storage_server.service_key not in f"{caught.value!r} {caught.value}"
     save(storage)
     assert storage.size(KEY) == len(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (404, "not_found", ObjectMissing),
+        ("404", "NoSuchKey", ObjectMissing),
+        (404, "NoSuchBucket", StorageRefused),
+        (400, "not_found", StorageRefused),
+        (500, "not_found", StorageUnavailable),
+        ("odd", "not_found", StorageUnavailable),
+    ],
+)
+def test_only_a_404_about_the_object_says_that_there_is_none(
+    status: int | str, code: str, error: type[StorageError]
+) -> None:
+    assert type(_refusal(StorageApiError("Object not found", code, status))) is error
 
 
 def test_a_download_that_breaks_off_is_no_document(storage: SupabaseStorage, storage_server: StorageServer) -> None:
