@@ -104,6 +104,10 @@ CODE = """
         return function
 
     class Otter:
+        def __init__(self):
+            super().__init__()
+            self.is_born = True
+
         @decorated
         def swim(self, depth, tired=False):
             if depth > 10:
@@ -141,6 +145,11 @@ def test_what_was_imported_runs_with_the_change_and_the_file_stays(shore: Any) -
     with pytest.raises(ValueError, match="too deep"):
         otter.swim(11)
     assert Path(shore.__file__).read_bytes() == before
+
+
+def test_a_call_is_removed_that_alone_needs_the_class_around_it(shore: Any) -> None:
+    assert install(shore, "call removed")
+    assert shore.Otter().is_born
 
 
 def test_functions_that_nobody_made_cannot_be_changed(shore: Any, tmp_path: Path) -> None:
