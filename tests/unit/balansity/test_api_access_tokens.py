@@ -10,7 +10,7 @@ import jwt
 import pytest
 from pytest_django import Settings
 
-from balansity.api.access_tokens import NotConfigured, TokenRefused, read_access_token
+from balansity.api.access_tokens import LARGEST_TOKEN, NotConfigured, TokenRefused, read_access_token
 from sandbox.tokens import access_token, user_claims
 from tests.support.supabase_tokens import rsa_key
 
@@ -180,6 +180,13 @@ def test_a_token_longer_than_any_of_supabases_is_not_even_decoded() -> None:
     assert read_access_token(token(app_metadata="x" * 2000)).id == USER
     with pytest.raises(TokenRefused, match="not in the form of a token"):
         read_access_token(token(app_metadata="x" * 8192))
+
+
+def test_the_longest_token_is_as_long_as_it_may_be() -> None:
+    for length, says_form in ((LARGEST_TOKEN, False), (LARGEST_TOKEN + 1, True)):
+        with pytest.raises(TokenRefused) as caught:
+            read_access_token("a" * (length - 4) + ".b.c")
+        assert ("not in the form" in str(caught.value)) is says_form
 
 
 @pytest.mark.parametrize("end", ["=", "==", "!", "\n", " "], ids=repr)
