@@ -12,6 +12,7 @@ from celery import current_app
 from django.db import connection
 from pytest_django import Settings
 
+from bridge.daemon import screening
 from bridge.daemon.drain import Drain
 from bridge.daemon.publisher import Publisher
 from bridge.daemon.screening import FEW
@@ -21,6 +22,7 @@ from bridge.models import BridgeProcess
 from bridge.pgmq import PgmqQueue
 from bridge.queues import Candidate, Refusal, Screen, Verdict, registry
 from bridge.requeue import requeue_failed
+from bridge.sql.rows import Due
 from bridge.status import read_status
 from sandbox.probe.apps import QUEUE
 from sandbox.probe.models import ProbeRun
@@ -224,6 +226,24 @@ def test_a_screen_is_not_asked_about_a_few(
     assert judge.shown == ids
 
 
+def test_a_flood_is_screened_for_so_long_and_then_what_has_passed_is_read(
+    screened: Drain, probe: PgmqQueue, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screening, "SCREENING_SECONDS", 0.0)
+    looks: list[int] = []
+    ahead = PgmqQueue.ahead
+
+    def count(self: PgmqQueue, **options: int) -> list[Due]:
+        looks.append(1)
+        return ahead(self, **options)
+
+    monkeypatch.setattr(PgmqQueue, "ahead", count)
+    probe.send({"to": JUNK})
+    real = probe.send({"to": FRIEND})
+    assert screened._order.next_ids(10, crowded=False) == [real]
+    assert (len(looks), len(judge.noted)) == (1, 1)
+
+
 def test_a_message_that_was_tried_before_is_not_judged_again(
     screened: Drain, probe: PgmqQueue, broker_url: str, judge: Judge
 ) -> None:
@@ -277,10 +297,12 @@ def test_one_that_somebody_reads_meanwhile_is_his(probe: PgmqQueue, publisher: P
         probe.read(limit=1, lease=60)
         return {one.msg_id: Refused("no") for one in candidates}
 
-    drain = Drain(replace(registry.get(QUEUE), screen=Screen(judge=judge)), publisher)
-    msg_id = probe.send({"to": JUNK})
+    noted: list[Refusal] = []
+    drain = Drain(replace(registry.get(QUEUE), screen=Screen(judge=judge, note=noted.extend)), publisher)
+    msg_id, other = probe.send({"to": JUNK}), probe.send({"to": JUNK})
     assert published(broker_url, drain) == []
     assert probe.is_queued(msg_id)
+    assert [refusal.candidate.msg_id for refusal in noted] == [other]
     assert not ProbeRun.objects.exists()
 
 
