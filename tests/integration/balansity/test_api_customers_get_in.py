@@ -16,7 +16,8 @@ from pytest_django import Settings
 from balansity.api import asked_tokens as asked
 from balansity.api import authentication, supabase_http
 from balansity.api.claims import server_address
-from balansity.api.refusals import Cause, RefusalLog, TokenRefused
+from balansity.api.configuration import api_settings
+from balansity.api.refusals import MOST_LINES, PERIOD_SECONDS, Cause, RefusalLog, TokenRefused
 from balansity.api.signing_keys import signing_keys
 from tests.support.loaded_settings import MAIL, load_settings
 from tests.support.supabase_tokens import AuthServer, Fault, ec_key, rsa_key, serving_auth
@@ -379,10 +380,18 @@ def test_one_strange_token_is_no_reason_either_and_the_next_hour_warns_again(
         log.refused(TokenRefused("x", Cause.SIGNATURE))
     assert len(warnings(caplog)) == 1
     assert "1 others were accepted meanwhile" in caplog.text
-    now += 3601
+    now += PERIOD_SECONDS
     for _ in range(5):
         log.refused(TokenRefused("x", Cause.SIGNATURE))
     assert len(warnings(caplog)) == 2
+
+
+def test_a_reason_that_anybody_can_repeat_is_a_few_lines_an_hour(caplog: pytest.LogCaptureFixture) -> None:
+    log = RefusalLog(lambda: 0.0)
+    with caplog.at_level(logging.INFO):
+        for _ in range(MOST_LINES + 5):
+            log.refused(TokenRefused("x"))
+    assert [record.getMessage() for record in caplog.records] == ["an access token was refused: x"] * MOST_LINES
 
 
 @pytest.mark.parametrize(

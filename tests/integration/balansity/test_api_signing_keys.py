@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from balansity.api import supabase_http
 from balansity.api.access_tokens import TokenRefused, read_access_token
+from balansity.api.refusals import Cause
 from balansity.api.signing_keys import (
     ASK_AGAIN_AFTER,
     REFRESH_AFTER,
@@ -137,6 +138,22 @@ def test_a_new_key_is_found_without_a_restart(auth: AuthServer, keys: SigningKey
     auth.keys.append(ec_key("ec-2"))
     clock.now += ASK_AGAIN_AFTER
     assert keys.find("ec-2", "ES256")
+
+
+def test_a_token_whose_key_is_not_published_is_refused_for_that(auth: AuthServer) -> None:
+    with pytest.raises(TokenRefused, match="does not publish") as caught:
+        read_access_token(attack_tokens(auth)["unknown key"])
+    assert caught.value.cause is Cause.UNKNOWN_KEY
+
+
+def test_a_known_key_is_not_asked_about_before_it_is_old(auth: AuthServer, keys: SigningKeys, clock: Clock) -> None:
+    assert keys.find("ec-1", "ES256")
+    clock.now += REFRESH_AFTER - 1
+    assert keys.find("ec-1", "ES256")
+    assert len(auth.requests) == 1
+    clock.now += 1
+    assert keys.find("ec-1", "ES256")
+    assert len(auth.requests) == 2
 
 
 def test_a_withdrawn_key_stops_working(auth: AuthServer, keys: SigningKeys, clock: Clock) -> None:

@@ -139,6 +139,15 @@ def test_the_order_of_a_small_batch_is_that_of_priority_too(drain: Drain, probe:
     assert published(broker_url, drain) == [ids[1], ids[2], ids[0]]
 
 
+def test_among_equals_what_waits_longer_goes_first_whatever_its_number(
+    screened: Drain, probe: PgmqQueue, broker_url: str
+) -> None:
+    first, second = probe.send({"to": FRIEND}), probe.send({"to": FRIEND})
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE pgmq.q_{QUEUE} SET vt = now() - msg_id * interval '1 minute'")
+    assert published(broker_url, screened) == [second, first]
+
+
 def test_what_cannot_be_a_message_delays_nothing_else(drain: Drain, probe: PgmqQueue, broker_url: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pgmq.send_batch(%s, array_fill('[]'::jsonb, ARRAY[500]))", [QUEUE])

@@ -31,6 +31,7 @@ from tests.support.report_deliveries import (
     change_results,
     claim,
     enqueue,
+    give_away,
     make,
     make_leftovers_due,
     message_body,
@@ -190,6 +191,14 @@ def test_a_false_claim_leaves_the_owners_report_alone() -> None:
     report = Report.objects.get(user_id=ANNA)
     assert (report.status, report.updated_at) == (Status.STORED, stored.updated_at)
     assert len(queued_mails()) == 1
+
+
+def test_a_message_about_a_checkup_that_was_given_away_keeps_what_was_stored_before() -> None:
+    stored = make(kind="json")
+    give_away(MARIA_CHECKUP, IGOR)
+    report = make(kind="json")
+    assert (report.status, report.error_type) == (Status.FAILED, "NotTheOwner")
+    assert (report.storage_key, report.is_confirmed) == (stored.storage_key, True)
 
 
 def test_a_failed_repeat_keeps_the_document(storage_server: StorageServer) -> None:

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from balansity.env import ConfigurationError
-from balansity.sandbox_keys import SANDBOX_JWT_SECRET
-from tests.support.loaded_settings import MAIL, load_settings
+from balansity.api.configuration import SANDBOX_JWT_SECRET, SHORTEST_JWT_SECRET, api_settings
+from balansity.env import ConfigurationError, EnvReader
 
 
 def read(variables: dict[str, str], *, sandbox: bool = False) -> dict[str, Any]:
@@ -30,6 +29,35 @@ def test_issuers_can_be_added_where_the_inner_address_differs() -> None:
 def test_only_the_sandbox_brings_a_secret_of_its_own() -> None:
     assert read({}, sandbox=True)["SUPABASE_JWT_SECRET"] == SANDBOX_JWT_SECRET
     assert read({})["SUPABASE_JWT_SECRET"] == ""
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_a_secret_of_the_least_length_is_taken_as_it_is(sandbox: bool) -> None:
+    secret = "x" * SHORTEST_JWT_SECRET
+    assert read({"SUPABASE_JWT_SECRET": secret}, sandbox=sandbox)["SUPABASE_JWT_SECRET"] == secret
+
+
+@pytest.mark.parametrize(
+    ("url", "sandbox", "problems", "warnings"),
+    [
+        ("http://supabase.example.com", False, ["SUPABASE_URL must start with https://"], []),
+        ("http://kong:8000", False, [], ["SUPABASE_URL starts with http://"]),
+        ("http://supabase.example.com", True, [], []),
+        ("https://supabase.example.com", False, [], []),
+    ],
+)
+def test_a_supabase_without_tls_is_refused_outside_and_warned_about_inside(
+    url: str, sandbox: bool, problems: list[str], warnings: list[str]
+) -> None:
+    env = EnvReader({"SUPABASE_URL": url})
+    api_settings(env, sandbox=sandbox)
+    try:
+        env.finish()
+        found = []
+    except ConfigurationError as error:
+        found = error.problems
+    assert [line.partition(": ")[0] for line in found] == problems
+    assert [line.partition(",")[0] for line in env.warnings] == warnings
 
 
 @pytest.mark.parametrize(
