@@ -17,9 +17,10 @@ from bridge.daemon import drain as drain_module
 from bridge.daemon.drain import MOST_OWN_TRIES, UNHIDE_SECONDS, Drain
 from bridge.daemon.flow import LEAST_IN_LINE
 from bridge.daemon.publisher import BUNDLE_TASK, BrokerAway, Publisher
-from bridge.message import LastError
-from bridge.pgmq import PgmqQueue
+from bridge.message import LastError, Unreadable
+from bridge.pgmq import TOO_LARGE, PgmqQueue
 from bridge.queues import NoJournal, registry
+from bridge.sql.statements import MOST_OCTETS
 from sandbox.probe.apps import QUEUE
 from sandbox.services.process import free_port
 from tests.integration.bridge.conftest import archived
@@ -101,6 +102,27 @@ def test_a_message_whose_worker_died_in_its_last_attempt_is_archived_as_lost(dra
     history = archived(probe, msg_id)
     assert (history["outcome"], history["reason"]) == ("failed", "worker_lost")
     assert "attempt 6" in history["last_error"]["message"]
+
+
+def test_a_repeat_that_nobody_says_the_reason_of_is_exhausted_all_the_same(drain: Drain, probe: PgmqQueue) -> None:
+    history = {"attempts": drain.queue.most_attempts, "next_retry_at": "2026-11-26T00:00:00+00:00"}
+    msg_id = probe.send({}, headers={"bridge": history})
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE pgmq.q_{QUEUE} SET read_ct = %s", [drain.queue.most_attempts])
+    assert drain.look().archived == 1
+    assert archived(probe, msg_id)["last_error"] == {"type": "RetriesExhausted", "message": "no attempt left"}
+
+
+def test_the_journal_is_shown_what_is_given_up_unless_it_is_too_large(
+    drain: Drain, probe: PgmqQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[object] = []
+    monkeypatch.setattr(NoJournal, "failed", lambda journal, message, *_: shown.append(message.body))
+    probe.send([1])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pgmq.send(%s, jsonb_build_object('x', repeat('a', %s)))", [QUEUE, MOST_OCTETS])
+    assert drain.look().archived == 2
+    assert shown == [[1], Unreadable(TOO_LARGE)]
 
 
 def test_a_message_that_ended_the_bridge_again_and_again_is_given_up_without_a_look_at_it(

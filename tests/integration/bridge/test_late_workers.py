@@ -160,7 +160,7 @@ def test_a_message_that_is_held_is_locked_until_the_end_of_the_transaction(
 def test_a_claim_whose_new_token_would_be_the_old_one_fails(probe: PgmqQueue) -> None:
     # Then a second copy of the task could claim too. One message to Postgres is one moment there.
     msg_id = probe.send({})
-    load_one(probe)
+    claim(probe, load_one(probe))
     statement = compose("claim", queue=probe.name, has_headers=probe.has_headers)
     statement = statement.replace("%(vt)s", f"(SELECT vt FROM pgmq.q_{probe.name})")
     values: dict[str, Any] = {"name": probe.name, "msg_id": msg_id, "lease": 60, "attempts": 1, "trace_id": "x"}

@@ -105,6 +105,17 @@ def test_what_is_put_back_right_after_the_upgrade_is_linked_in_the_new_column(
     assert (kept["message"], kept["headers"]["bridge"]["requeued_as"]) == ({"x": 1}, new)
 
 
+def test_what_is_marked_as_put_back_right_after_the_upgrade_has_its_mark_in_the_new_column(
+    probe: PgmqQueue, database: ClonedDatabase
+) -> None:
+    old = probe.send({"x": 1})
+    probe.finish(read_one(probe), Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=ERROR)
+    upgrade_pgmq(database.url, "1.5")
+    probe.mark_requeued(old, new_id=7)
+    row = columns(f"a_{QUEUE}", old)
+    assert (row["message"], row["headers"]["bridge"]["requeued_as"]) == ({"x": 1}, 7)
+
+
 def test_a_failing_message_ends_after_its_attempts_whatever_is_upgraded_in_between(
     probe: PgmqQueue, database: ClonedDatabase, read_one: Read, run_delivery: Run
 ) -> None:

@@ -31,8 +31,11 @@ def read(probe: PgmqQueue) -> Message:
 
 
 def test_a_failed_message_comes_back_as_a_new_one_with_the_same_body_and_a_link(probe: PgmqQueue) -> None:
+    fail_one(probe, {"n": 0})
     old = fail_one(probe, {"to": "a@example.ru", "n": 1})
+    fail_one(probe, {"n": 2})
     new = requeue_message(queue=QUEUE, msg_id=old)
+    assert probe.counts().total == 1
     message = read(probe)
     assert message.msg_id == new != old
     assert message.body == {"to": "a@example.ru", "n": 1}

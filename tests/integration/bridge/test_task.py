@@ -61,20 +61,26 @@ def test_an_error_hides_the_message_and_reports_a_retry(probe: PgmqQueue, read_o
     assert archived(probe, msg_id)["attempts"] == 2
 
 
+@pytest.mark.parametrize(("throw", "ends"), [(True, Retry), (False, Ignore)])
 def test_a_repeat_is_asked_for_without_an_error_and_without_leaving_as_celery_allows_it(
-    probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch
+    probe: PgmqQueue,
+    read_one: Read,
+    run_delivery: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    throw: bool,
+    ends: type[Exception],
 ) -> None:
     asked: list[Retry] = []
 
     def ask(message: Message) -> None:
-        asked.append(current_app.tasks["probe.run"].retry(throw=False, countdown=5))
+        asked.append(current_app.tasks["probe.run"].retry(throw=throw, countdown=5))
 
     handler_that(monkeypatch, ask)
     probe.send({})
-    with pytest.raises(Ignore):
-        # Which it does not own any more.
+    with pytest.raises(ends):
+        # Whoever stays does not own the message any more.
         run_delivery(read_one())
-    assert [repeat.when for repeat in asked] == [5]
+    assert [repeat.when for repeat in asked] == ([] if throw else [5])
     assert read_one().history.last_error == LastError("RuntimeError", "the handler asked for a repeat")
 
 
