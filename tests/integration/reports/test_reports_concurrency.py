@@ -192,6 +192,32 @@ def test_an_object_that_may_be_gone_is_never_adopted(storage_server: StorageServ
     assert storage_server.object_keys() == []
 
 
+def test_an_object_that_is_due_to_be_removed_is_not_adopted_either() -> None:
+    made = SteppedAttempt(enqueue(kind="json"))
+    made.upload()
+    make_leftovers_due()
+    with pytest.raises(UploadExpired):
+        made.finish()
+    assert not Report.objects.get().has_document
+
+
+def test_each_document_that_was_replaced_goes_however_often_that_happens(storage_server: StorageServer) -> None:
+    last = [make(kind="json") for _ in range(3)][-1]
+    make_leftovers_due()
+    assert remove_leftovers() == 2
+    assert storage_server.object_keys() == [last.storage_key]
+
+
+def test_a_report_is_there_when_an_earlier_message_made_it_after_the_later_one_failed() -> None:
+    first, later = SteppedAttempt(enqueue(kind="json")), SteppedAttempt(enqueue(kind="json"))
+    first.upload()
+    outcome.fail(registry.get(QUEUE), later.message, Reason.RETRIES_EXHAUSTED, LastError("OSError", "no"))
+    assert Report.objects.get().status == Status.FAILED
+    first.finish()
+    report = Report.objects.get()
+    assert (report.status, report.error) == (Status.STORED, "")
+
+
 def test_a_late_attempt_of_a_message_gives_way_to_the_next() -> None:
     msg_id = enqueue()
     early = claim(msg_id)

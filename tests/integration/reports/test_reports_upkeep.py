@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from bridge.queues import registry
-from bridge.reasons import FailureReason
+from bridge.rights import RowsHidden
 from reports.making import upkeep
 from reports.making.asking import request_report
 from reports.making.upkeep import FAILURES_STAY, PATIENCE, forget_abandoned, remove_leftovers, settle_stuck_reports
@@ -221,6 +221,17 @@ def test_a_report_that_is_its_owners_again_when_its_turn_comes_is_kept(
     assert forget_abandoned() == 0
     assert list(Report.objects.all()) == [kept]
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_report_is_kept_when_owners_are_hidden_from_us_right_before_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Report.objects.create(**lost_report(1), **DOCUMENT)
+
+    def hidden(*tables: str) -> None:
+        raise RowsHidden(f"row security hides rows of {tables}")
+
+    monkeypatch.setattr(upkeep, "require_sight", hidden)
+    assert forget_abandoned() == 0
+    assert list(Report.objects.all()) == [kept]
 
 
 def test_an_object_that_an_attempt_adopts_meanwhile_is_kept(storage_server: StorageServer) -> None:
