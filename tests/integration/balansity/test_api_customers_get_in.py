@@ -386,6 +386,24 @@ def test_one_strange_token_is_no_reason_either_and_the_next_hour_warns_again(
     assert len(warnings(caplog)) == 2
 
 
+def test_the_warning_says_how_many_got_in_meanwhile(
+    client: Client, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    use_env(settings, SUPABASE_URL=PUBLIC, SUPABASE_JWT_SECRET=SECRET)
+    assert [status(client, token) for token in (signed("x" * 40), signed(), signed("x" * 40))] == [401, 200, 401]
+    assert "1 others were accepted meanwhile" in caplog.text
+
+
+def test_what_a_customer_makes_us_wait_for_is_counted_as_theirs(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_env(settings, SUPABASE_URL=PUBLIC, SUPABASE_JWT_SECRET=SECRET)
+    callers: list[str] = []
+    monkeypatch.setattr(authentication, "called_by", callers.append)
+    assert status(client, signed()) == 200
+    assert callers == [str(USER)]
+
+
 def test_a_reason_that_anybody_can_repeat_is_a_few_lines_an_hour(caplog: pytest.LogCaptureFixture) -> None:
     log = RefusalLog(lambda: 0.0)
     with caplog.at_level(logging.INFO):

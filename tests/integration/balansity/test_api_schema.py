@@ -77,3 +77,19 @@ def test_the_page_needs_nobody_elses_server(client: Client) -> None:
         assert finders.find(asset.removeprefix("/static/")), asset
     assert "https://" not in page
     assert '"validatorUrl": null' in page
+
+
+@pytest.mark.parametrize(
+    ("taken", "errors"),
+    [
+        ({}, []),
+        ({"security": [{"supabase": []}]}, ["401"]),
+        ({"requestBody": {}}, ["400", "413", "415"]),
+        ({"parameters": [{"in": "query"}]}, ["400"]),
+        ({"parameters": [{"in": "path"}]}, ["400", "404"]),
+    ],
+)
+def test_each_error_follows_from_what_an_operation_takes(taken: dict[str, Any], errors: list[str]) -> None:
+    responses = described({**taken, "responses": {"204": {"description": "Gone."}}})
+    assert responses.pop("204") == {"description": "Gone."}
+    assert [*responses] == [*errors, "429", "503", "default"]

@@ -101,5 +101,6 @@ def test_without_redis_people_can_still_pay(
     started = time.monotonic()
     assert statuses(client, "/api/echo", 5, headers=as_user(ANNA)) == [200] * 5
     assert time.monotonic() - started < 2
-    assert "requests are not counted, Redis is away" in caplog.text
+    # Once, as it is left alone for a while then.
+    assert caplog.text.count("requests are not counted, Redis is away") == 1
     assert "geheim" not in caplog.text

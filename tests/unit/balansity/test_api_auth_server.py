@@ -1,5 +1,7 @@
 """Whose refusal it is: the gateway's, that our key is wrong, or the Auth server's, that the token does not count."""
 
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ from pytest_django import Settings
 
 from balansity.api import auth_server
 from balansity.api.auth_server import GatewayRefused, ask_for_user
-from balansity.api.supabase_http import Answer, SupabaseUnreachable
+from balansity.api.supabase_http import LARGEST_BODY, Answer, SupabaseUnreachable, _read
 
 INVALID, MISSING = {"message": "Invalid API key"}, {"message": "No API key found in request"}
 KONGS = {"message": "Invalid authentication credentials"}
@@ -65,6 +67,21 @@ def test_whatever_else_it_says_nobody_can_be_told_from_it(
     with pytest.raises(SupabaseUnreachable) as caught:
         ask_for_user("x")
     assert not isinstance(caught.value, GatewayRefused)
+
+
+def response_of(*chunks: bytes) -> Any:
+    pieces = iter([*chunks, b""])
+    return SimpleNamespace(raw=SimpleNamespace(read1=lambda size, *, decode_content: next(pieces)))
+
+
+def test_an_answer_is_read_up_to_its_limit_and_no_further() -> None:
+    half = b"x" * (LARGEST_BODY // 2)
+    soon = time.monotonic() + 60
+    assert _read(response_of(half, half), soon) == half * 2
+    with pytest.raises(SupabaseUnreachable, match="too long"):
+        _read(response_of(half, half, b"x"), soon)
+    with pytest.raises(SupabaseUnreachable, match="takes too long"):
+        _read(response_of(half, half), time.monotonic() - 1)
 
 
 def test_a_user_is_what_it_says_about_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,7 @@ def test_a_body_above_the_limit_is_not_read_to_its_end(settings: Settings) -> No
     with pytest.raises(PayloadTooLarge):
         DecimalJSONParser().parse(body)
     assert body.tell() == 101
+    assert DecimalJSONParser().parse(io.BytesIO(b'"' + b"a" * 98 + b'"')) == "a" * 98
 
 
 def test_a_client_that_hangs_up_is_told_so() -> None:

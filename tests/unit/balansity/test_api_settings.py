@@ -31,6 +31,16 @@ def test_only_the_sandbox_brings_a_secret_of_its_own() -> None:
     assert read({})["SUPABASE_JWT_SECRET"] == ""
 
 
+def test_the_sandbox_may_name_its_own_secret() -> None:
+    assert read({"SUPABASE_JWT_SECRET": SANDBOX_JWT_SECRET}, sandbox=True)["SUPABASE_JWT_SECRET"] == SANDBOX_JWT_SECRET
+
+
+def test_sessions_are_checked_where_supabase_can_be_asked() -> None:
+    variables = {"SUPABASE_URL": "https://abc.supabase.co", "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"}
+    assert read({**variables, "SUPABASE_SESSION_CHECK": "true"})["SUPABASE_SESSION_CHECK"] is True
+    assert read(variables)["SUPABASE_SESSION_CHECK"] is False
+
+
 @pytest.mark.parametrize("sandbox", [True, False])
 def test_a_secret_of_the_least_length_is_taken_as_it_is(sandbox: bool) -> None:
     secret = "x" * SHORTEST_JWT_SECRET
@@ -86,6 +96,10 @@ def test_proxies_are_addresses_and_networks() -> None:
         ),
         (
             {"SUPABASE_SESSION_CHECK": "true", "SUPABASE_URL": "https://abc.supabase.co"},
+            "SUPABASE_SESSION_CHECK needs SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY: set both, or turn it off",
+        ),
+        (
+            {"SUPABASE_SESSION_CHECK": "true", "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_x"},
             "SUPABASE_SESSION_CHECK needs SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY: set both, or turn it off",
         ),
         ({"API_THROTTLE_CREATE": "0"}, "API_THROTTLE_CREATE must be between 1 and 2147483647, not 0"),
