@@ -16,7 +16,6 @@ from pytest_django import Settings
 from balansity.api import asked_tokens as asked
 from balansity.api import authentication, supabase_http
 from balansity.api.claims import server_address
-from balansity.api.configuration import api_settings
 from balansity.api.refusals import MOST_LINES, PERIOD_SECONDS, Cause, RefusalLog, TokenRefused
 from balansity.api.signing_keys import signing_keys
 from tests.support.loaded_settings import MAIL, load_settings

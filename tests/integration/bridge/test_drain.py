@@ -25,7 +25,7 @@ from sandbox.probe.apps import QUEUE
 from sandbox.services.process import free_port
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.deliveries import make_due
-from tests.overlapping import overlap
+from tests.support.overlapping import overlap
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from bridge.queues import registry
+from bridge.reasons import FailureReason
 from bridge.rights import RowsHidden
 from reports.making import upkeep
 from reports.making.asking import request_report
