@@ -127,6 +127,15 @@ def test_only_a_404_about_the_object_says_that_there_is_none(
     assert type(_refusal(StorageApiError("Object not found", code, status))) is error
 
 
+@pytest.mark.parametrize("answer", [{}, {"size": None}, {"size": "12"}])
+def test_an_object_whose_size_nobody_says_counts_as_not_there_yet(
+    storage: SupabaseStorage, monkeypatch: pytest.MonkeyPatch, answer: dict[str, object]
+) -> None:
+    monkeypatch.setattr(storage, "_info", lambda name: answer)
+    with pytest.raises(StorageUnavailable, match="how large"):
+        storage.size(KEY)
+
+
 def test_a_download_that_breaks_off_is_no_document(storage: SupabaseStorage, storage_server: StorageServer) -> None:
     save(storage)
     storage_server.faults.add(Fault(FaultKind.TRUNCATE, method="GET"))

@@ -89,7 +89,7 @@ AGAIN = {"updated_at": timezone.now()}
     ids=["stored before its turn", "stored in its turn", "tried again in its turn"],
 )
 def test_a_report_that_gets_news_while_it_is_looked_at_is_left_as_it_is_now(
-    monkeypatch: pytest.MonkeyPatch, step: str, news: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: str, news: dict[str, Any]
 ) -> None:
     report = asked()
     age(report)
@@ -105,6 +105,25 @@ def test_a_report_that_gets_news_while_it_is_looked_at_is_left_as_it_is_now(
     assert settle_stuck_reports() == 0
     report.refresh_from_db()
     assert (report.status, report.reason, report.error) == (news.get("status", Status.QUEUED), "", "")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_a_report_that_waits_since_the_very_moment_of_a_lost_one_goes_on_waiting() -> None:
+    waiting = asked()
+    lost = Report.objects.create(**lost_report(1))
+    age(waiting)
+    waiting.refresh_from_db()
+    Report.objects.filter(pk=lost.pk).update(updated_at=waiting.updated_at, status=waiting.status)
+    assert settle_stuck_reports() == 1
+    waiting.refresh_from_db()
+    assert waiting.status == Status.QUEUED
+
+
+def test_finished_reports_keep_no_lost_one_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "MOST_ROWS", 1)
+    for fields in (lost_report(1) | DOCUMENT_STORED, lost_report(2)):
+        age(Report.objects.create(**fields))
+    assert settle_stuck_reports() == 1
 
 
 def test_a_report_whose_message_came_back_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
