@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from pytest_django import Settings
+from rest_framework.views import APIView
 
-from balansity.api import auth_server
+from balansity.api import auth_server, live_session
 from balansity.api.auth_server import GatewayRefused, ask_for_user
 from balansity.api.supabase_http import LARGEST_BODY, Answer, SupabaseUnreachable, _read
 
@@ -88,3 +89,15 @@ def test_a_user_is_what_it_says_about_them(monkeypatch: pytest.MonkeyPatch) -> N
     user = {"id": "a0000000-0000-4000-8000-000000000001", "message": "Invalid API key"}
     answered(monkeypatch, 200, user)
     assert ask_for_user("x") == user
+
+
+def test_staff_with_a_session_of_their_own_are_not_asked_about(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SUPABASE_SESSION_CHECK = True
+    asked: list[object] = []
+    monkeypatch.setattr(live_session, "count_request", lambda *call: asked.append(call))
+    monkeypatch.setattr(live_session, "ask_for_user", asked.append)
+    request: Any = SimpleNamespace(user=SimpleNamespace(pk=7), auth=None)
+    assert live_session.RequiresLiveSession().has_permission(request, APIView())
+    assert asked == []
