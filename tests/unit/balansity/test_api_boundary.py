@@ -110,7 +110,7 @@ def test_the_log_names_who_called_without_asking_for_it(user: object, caller: st
 def test_an_error_is_logged_with_the_id_of_its_request(
     caplog: pytest.LogCaptureFixture, response: HttpResponseBase, lines: int
 ) -> None:
-    with caplog.at_level(logging.WARNING, logger="django.request"):
+    with caplog.at_level(logging.INFO, logger="django.request"):
         answered(RequestIdMiddleware, response)
     assert len([record for record in caplog.records if record.name == "django.request"]) == lines
 
