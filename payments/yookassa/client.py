@@ -14,10 +14,10 @@ from payments.yookassa.transport import Transport
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Named = TypeVar("Named", ProviderPayment, ProviderRefund)
 
 API_URL = "https://api.yookassa.ru/v3"
 LONGEST_KEY = 64
+# The most that YooKassa gives.
 MOST_ITEMS = 100
 _MOST_NAMED = 10
 
@@ -63,31 +63,19 @@ class YooKassaClient:
         payment = _parsed(parse_payment, self._get(f"/payments/{_checked(payment_id)}"))
         return _same(payment, payment_id)
 
-    def cancel_payment(self, payment_id: str, *, key: str) -> ProviderPayment:
-        """Give reserved money free; YooKassa refuses it in any status but `waiting_for_capture`."""
-        payment = _parsed(parse_payment, self._post(f"/payments/{_checked(payment_id)}/cancel", {}, key), changes=True)
-        return _same(payment, payment_id, changes=True)
-
     def list_payments(
         self,
         *,
         created_from: datetime | None = None,
         created_to: datetime | None = None,
-        status: str | None = None,
         cursor: str | None = None,
-        limit: int = MOST_ITEMS,
     ) -> Page[ProviderPayment]:
-        """`created_from` and `created_to` are inclusive and need a time zone; `limit` is 1 to 100."""
-        query = _query(
-            created_at__gte=created_from, created_at__lte=created_to, status=status, cursor=cursor, limit=limit
-        )
+        """`created_from` and `created_to` are inclusive and need a time zone."""
+        query = _query(created_at__gte=created_from, created_at__lte=created_to, cursor=cursor)
         return self._page("/payments", query, parse_payment)
 
     def create_refund(self, body: Mapping[str, Any], *, key: str) -> ProviderRefund:
         return _parsed(parse_refund, self._post("/refunds", body, key), changes=True)
-
-    def get_refund(self, refund_id: str) -> ProviderRefund:
-        return _same(_parsed(parse_refund, self._get(f"/refunds/{_checked(refund_id)}")), refund_id)
 
     def list_refunds(
         self,
@@ -95,15 +83,10 @@ class YooKassaClient:
         payment_id: str | None = None,
         created_from: datetime | None = None,
         cursor: str | None = None,
-        limit: int = MOST_ITEMS,
     ) -> Page[ProviderRefund]:
-        """`created_from` is inclusive and needs a time zone; `limit` is 1 to 100."""
-        query = _query(payment_id=payment_id, created_at__gte=created_from, cursor=cursor, limit=limit)
+        """`created_from` is inclusive and needs a time zone."""
+        query = _query(payment_id=payment_id, created_at__gte=created_from, cursor=cursor)
         return self._page("/refunds", query, parse_refund)
-
-    def check_access(self) -> None:
-        """Return when YooKassa knows the shop and its key; otherwise raise."""
-        self._get("/me")
 
     def close(self) -> None:
         """Close idle connections. The client stays usable."""
@@ -152,9 +135,9 @@ def _parsed(parse: Callable[[object], T], raw: object, *, changes: bool = False)
         raise Unavailable(f"an answer without a usable {error}", changes) from error
 
 
-def _same(found: Named, asked_for: str, *, changes: bool = False) -> Named:
+def _same(found: ProviderPayment, asked_for: str) -> ProviderPayment:
     if found.id != asked_for:
-        raise Unavailable("an answer about another object", changes)
+        raise Unavailable("an answer about another object", False)
     return found
 
 
@@ -164,14 +147,13 @@ def _checked(object_id: str) -> str:
     return object_id
 
 
-def _query(**conditions: str | int | datetime | None) -> dict[str, str]:
-    if not 1 <= int(str(conditions["limit"])) <= MOST_ITEMS:
-        raise ValueError(f"limit is 1 to {MOST_ITEMS}")
-    return {
-        name.replace("__", "."): _moment(value) if isinstance(value, datetime) else str(value)
+def _query(**conditions: str | datetime | None) -> dict[str, str]:
+    named = {
+        name.replace("__", "."): _moment(value) if isinstance(value, datetime) else value
         for name, value in conditions.items()
         if value is not None
     }
+    return named | {"limit": str(MOST_ITEMS)}
 
 
 def _moment(value: datetime) -> str:

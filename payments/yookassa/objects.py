@@ -17,7 +17,7 @@ class ProviderPayment:
     """A payment as YooKassa sees it. Amounts are in `currency`; texts that YooKassa did not send are empty.
 
     `income_amount` is what reaches the shop after commission. `confirmation_token` is for the embedded form,
-    `confirmation_url` for the page of YooKassa; at most one is set, and only while the payment waits for the payer.
+    and set only while the payment waits for the payer.
     Times are `None` where YooKassa named none that can be read.
     """
 
@@ -25,9 +25,7 @@ class ProviderPayment:
     status: str
     amount: Decimal
     currency: str
-    paid: bool
     test: bool
-    refundable: bool
     created_at: datetime | None
     captured_at: datetime | None
     expires_at: datetime | None
@@ -36,7 +34,6 @@ class ProviderPayment:
     description: str
     metadata: Mapping[str, str]
     confirmation_token: str | None
-    confirmation_url: str | None
     method_type: str
     method_title: str
     cancellation_party: str

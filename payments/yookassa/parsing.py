@@ -38,9 +38,7 @@ def parse_payment(raw: object) -> ProviderPayment:
         status=_word(payment, "status"),
         amount=amount,
         currency=currency,
-        paid=_flag(payment, "paid"),
-        test=_flag(payment, "test"),
-        refundable=_flag(payment, "refundable"),
+        test=payment.get("test") is True,
         created_at=_moment(payment, "created_at"),
         captured_at=_moment(payment, "captured_at"),
         expires_at=_moment(payment, "expires_at"),
@@ -49,7 +47,6 @@ def parse_payment(raw: object) -> ProviderPayment:
         description=_text(payment, "description"),
         metadata=_metadata(payment),
         confirmation_token=_text(confirmation, "confirmation_token") or None,
-        confirmation_url=_text(confirmation, "confirmation_url") or None,
         method_type=_text(method, "type"),
         method_title=_text(method, "title"),
         cancellation_party=_text(cancellation, "party"),
@@ -139,10 +136,6 @@ def _id(raw: Mapping[str, Any], name: str) -> str:
     if not ID.fullmatch(value := _strict_text(raw, name)):
         raise Malformed(name)
     return value
-
-
-def _flag(raw: Mapping[str, Any], name: str) -> bool:
-    return raw.get(name) is True
 
 
 def _metadata(raw: Mapping[str, Any]) -> dict[str, str]:
