@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from bridge.errors import PermanentError
 from bridge.pgmq import pgmq_queue
-from payments.models import Appointment, Checkout, Fulfilment, Payment
+from payments.models import Checkout, Fulfilment, Payment
 from payments.provider import provider
 from payments.queue import QUEUE
 from payments.states import Attention, PaymentStatus
@@ -68,10 +68,6 @@ def work_off() -> int:
             process.pop_request()
         count += 1
     return count
-
-
-def appointments_of(checkout: Checkout) -> int:
-    return Appointment.objects.filter(payment_id=checkout.pk).count()
 
 
 def paid(yookassa: YooKassaServer, started: Answer) -> Checkout:
