@@ -45,8 +45,8 @@ class Rig:
         self._processes.append(process)
         return process
 
-    def start_worker(self, *, concurrency: int = 2) -> "subprocess.Popen[bytes]":
-        command = ("-m", "celery", "-A", "balansity", "worker", "-c", str(concurrency), "-Q", "probe", "-n", "bench@%h")
+    def start_worker(self) -> "subprocess.Popen[bytes]":
+        command = ("-m", "celery", "-A", "balansity", "worker", "-c", "2", "-Q", "probe", "-n", "bench@%h")
         worker = self.start(*command, "--without-gossip", "--without-mingle")
         # A bound queue is a worker that listens.
         await_true(lambda: bool(self.broker.exists("_kombu.binding.probe")), seconds=60)

@@ -53,8 +53,8 @@ class StorageServer:
         """What `SUPABASE_URL` would be."""
         return f"http://127.0.0.1:{self.port}"
 
-    def object_keys(self, bucket: str = BUCKETS[0]) -> list[str]:
-        return self.store.keys(bucket)
+    def object_keys(self) -> list[str]:
+        return self.store.keys(BUCKETS[0])
 
     def start(self) -> None:
         """Listen. Raises `OSError` when the port is taken."""
