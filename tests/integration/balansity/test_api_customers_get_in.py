@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -205,28 +205,31 @@ def test_a_signed_out_session_does_not_count(client: Client, old_env: AuthServer
 
 
 @pytest.mark.parametrize(
-    "token",
+    "make_token",
     [
-        api_key("anon"),
-        api_key("service_role"),
-        signed(role="service_role"),
-        signed(role="anon"),
-        signed(is_anonymous=True),
-        signed(exp=int(time.time()) - 1),
-        signed(aud="anon"),
-        signed(sub="1"),
-        signed(iat=int(time.time()) + 600),
+        lambda: api_key("anon"),
+        lambda: api_key("service_role"),
+        lambda: signed(role="service_role"),
+        lambda: signed(role="anon"),
+        lambda: signed(is_anonymous=True),
+        lambda: signed(exp=int(time.time()) - 1),
+        lambda: signed(aud="anon"),
+        lambda: signed(sub="1"),
+        lambda: signed(iat=int(time.time()) + 600),
         # Numbers that Python reads and cannot reckon with.
-        signed(exp=10**400),
-        signed(iat=10**400),
-        signed(nbf=-(10**400)),
+        lambda: signed(exp=10**400),
+        lambda: signed(iat=10**400),
+        lambda: signed(nbf=-(10**400)),
     ],
     ids=[
         *("anon key", "service key", "service role", "anon role", "anonymous", "over", "audience", "subject", "future"),
         *("endless", "never issued", "always"),
     ],
 )
-def test_what_is_no_customer_is_not_even_asked_about(client: Client, old_env: AuthServer, token: str) -> None:
+def test_what_is_no_customer_is_not_even_asked_about(
+    client: Client, old_env: AuthServer, make_token: Callable[[], str]
+) -> None:
+    token = make_token()
     old_env.sessions[token] = USER
     assert status(client, token) == 401
     assert old_env.requests == []
@@ -327,14 +330,22 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("variables", "token", "named"),
+    ("variables", "make_token", "named"),
     [
-        ({"SUPABASE_URL": PUBLIC, "SUPABASE_JWT_SECRET": "x" * 40}, signed(), "SUPABASE_JWT_SECRET"),
-        ({"SUPABASE_URL": PUBLIC, "SUPABASE_JWT_SECRET": SECRET}, signed(iss="https://b.example"), "JWT_ISSUER"),
-        ({"SUPABASE_URL": PUBLIC, "SUPABASE_JWT_SECRET": SECRET}, signed(iss="https://b.example"), "https://b.example"),
-        ({"SUPABASE_URL": PUBLIC}, signed(), "SUPABASE_JWT_SECRET"),
-        ({"SUPABASE_JWT_SECRET": SECRET}, ec_key().access_token(USER), "SUPABASE_URL"),
-        ({"SUPABASE_JWT_SECRET": SECRET}, signed(iat=int(time.time()) + 600), "clock"),
+        ({"SUPABASE_URL": PUBLIC, "SUPABASE_JWT_SECRET": "x" * 40}, signed, "SUPABASE_JWT_SECRET"),
+        (
+            {"SUPABASE_URL": PUBLIC, "SUPABASE_JWT_SECRET": SECRET},
+            lambda: signed(iss="https://b.example"),
+            "JWT_ISSUER",
+        ),
+        (
+            {"SUPABASE_URL": PUBLIC, "SUPABASE_JWT_SECRET": SECRET},
+            lambda: signed(iss="https://b.example"),
+            "https://b.example",
+        ),
+        ({"SUPABASE_URL": PUBLIC}, signed, "SUPABASE_JWT_SECRET"),
+        ({"SUPABASE_JWT_SECRET": SECRET}, lambda: ec_key().access_token(USER), "SUPABASE_URL"),
+        ({"SUPABASE_JWT_SECRET": SECRET}, lambda: signed(iat=int(time.time()) + 600), "clock"),
     ],
     ids=["secret", "issuer", "which issuer", "no secret", "no address", "clock"],
 )
@@ -343,10 +354,11 @@ def test_what_refuses_everybody_is_one_warning_that_names_the_variable(
     settings: Settings,
     caplog: pytest.LogCaptureFixture,
     variables: dict[str, str],
-    token: str,
+    make_token: Callable[[], str],
     named: str,
 ) -> None:
     use_env(settings, **variables)
+    token = make_token()
     with caplog.at_level(logging.INFO):
         for _ in range(30):
             assert status(client, token) == 401

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -151,8 +152,8 @@ def first_news(monkeypatch: pytest.MonkeyPatch, name: str, row: EmailMessage, **
     monkeypatch.setattr(upkeep, name, with_news)
 
 
-SENT = {"status": Status.SENT, "sent_at": timezone.now()}
-AGAIN = {"updated_at": timezone.now()}
+SENT = {"status": Status.SENT, "sent_at": Now()}
+AGAIN = {"updated_at": Now()}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from payments.models import Checkout, Payment, PaymentEvent
@@ -63,7 +64,7 @@ def test_the_newest_of_several_rows_is_taken_and_each_only_once(customer: Custom
         {"currency": "USD"},
         {"status": "completed"},
         {"external_payment_id": "2f-somebodys"},
-        {"created_at": timezone.now() - timedelta(minutes=31)},
+        {"created_at": Now() - timedelta(minutes=31)},
         {"metadata": {"type": "package", "package_id": str(uuid.uuid4())}},
         {"metadata": {"type": "package"}},
         {"metadata": None},

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -146,10 +147,10 @@ def test_what_a_person_settled_by_hand_stays_settled() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"captured_at": timezone.now()},
-        {"captured_at": timezone.now() - timedelta(days=31)},
+        {"captured_at": Now()},
+        {"captured_at": Now() - timedelta(days=31)},
         {"refunded_amount": Decimal("4500.00")},
-        {"attention": Attention.SLOT_TAKEN, "attention_since": timezone.now()},
+        {"attention": Attention.SLOT_TAKEN, "attention_since": Now()},
     ],
     ids=["just paid", "long ago", "refunded", "marked already"],
 )

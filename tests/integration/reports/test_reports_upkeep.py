@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from bridge.queues import registry
@@ -40,7 +41,7 @@ DOCUMENT = {
     "size": 1,
     "pages": 1,
     "duration_ms": 1,
-    "stored_at": timezone.now(),
+    "stored_at": Now(),
     "is_confirmed": True,
 }
 DOCUMENT_STORED = DOCUMENT | {"status": Status.STORED}
@@ -80,7 +81,7 @@ def test_a_report_that_only_waits_for_a_worker_stays_and_is_warned_about(caplog:
     assert "1 reports wait for a worker" in caplog.text
 
 
-AGAIN = {"updated_at": timezone.now()}
+AGAIN = {"updated_at": Now()}
 
 
 @pytest.mark.parametrize(
