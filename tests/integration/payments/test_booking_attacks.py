@@ -15,19 +15,11 @@ from payments.models import Checkout, Fulfilment, PackagePurchase, Payment
 from payments.states import Attention, Door
 from sandbox.frontend import Step
 from sandbox.yookassa import YooKassaServer
-from tests.support.bookings import PAID, WAIT, Buyer, Clock, again, buyer, let_wait_pass
+from tests.support.bookings import PAID, Buyer, Clock, again, buyer, let_wait_pass
 from tests.support.databases import ClonedDatabase
-from tests.support.payment_calls import Catalogue, Customer, make_catalogue, tomorrow
+from tests.support.payment_calls import Catalogue, Customer, tomorrow
 
-
-@pytest.fixture(autouse=True)
-def _as_in_production(database: ClonedDatabase, settings: Settings) -> None:
-    settings.APPOINTMENT_WAIT_SECONDS = WAIT
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
+pytestmark = pytest.mark.usefixtures("wait_as_in_production")
 
 
 @pytest.fixture
@@ -115,7 +107,7 @@ def test_two_tabs_that_both_pay_are_one_consultation_and_a_person_is_told(
 
 
 @pytest.fixture
-def unique_payments() -> None:
+def unique_payments(database: ClonedDatabase) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE UNIQUE INDEX one_per_payment ON public.appointments (payment_id) WHERE payment_id IS NOT NULL"

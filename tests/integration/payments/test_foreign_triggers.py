@@ -17,8 +17,7 @@ from payments.states import Attention, Door, EventKind, ProviderStatus, RefundSt
 from sandbox.frontend import Step
 from sandbox.yookassa import YooKassaServer
 from tests.support.bookings import PAID, Buyer, buyer
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_calls import Catalogue, Customer, at_yookassa, make_catalogue, tomorrow
+from tests.support.payment_calls import Catalogue, Customer, at_yookassa, tomorrow
 from tests.support.payment_deliveries import work_off
 
 # What a trigger may do: errors of every kind, an outage of something that it asks, or nothing at all with the row.
@@ -37,11 +36,6 @@ RAISES = {
 }
 FEW = ("an error of its own", "an outage of another server", "a swallowed row")
 TABLES = ("appointments", "package_purchases", "payments")
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
 
 
 def break_table(table: str, doing: str, *, when: str = "BEFORE INSERT OR UPDATE", deferred: bool = False) -> None:

@@ -30,11 +30,6 @@ ODD = settings(
 NULLS = "currency = NULL, payment_method = NULL, metadata = NULL, created_at = NULL, updated_at = NULL, status = NULL"
 
 
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
-
-
 def book(customer: Customer, catalogue: Catalogue, **columns: Any) -> uuid.UUID:
     """A row as the customer's browser can write it."""
     booked = uuid.uuid4()

@@ -15,7 +15,7 @@ from sandbox.yookassa import YooKassaServer
 from tests.support.bookings import PAID, Buyer, again, buyer
 from tests.support.databases import ClonedDatabase
 from tests.support.email_deliveries import attempt, enqueue
-from tests.support.payment_calls import Catalogue, Customer, make_catalogue, tomorrow
+from tests.support.payment_calls import Catalogue, Customer, tomorrow
 
 CONFIRMATION = "appointment_confirmation"
 
@@ -23,11 +23,6 @@ CONFIRMATION = "appointment_confirmation"
 @pytest.fixture(autouse=True)
 def _as_in_production(database: ClonedDatabase, mailbox: Mailbox, settings: Settings) -> None:
     settings.APPOINTMENT_WAIT_SECONDS = 90
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
 
 
 @pytest.fixture

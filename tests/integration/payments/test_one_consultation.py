@@ -14,25 +14,11 @@ from payments.states import Attention, Door
 from sandbox.frontend import Step, every_order
 from sandbox.yookassa import YooKassaServer
 from tests.support.bookings import PAID, WAIT, Buyer, Clock, again, buyer, let_wait_pass, now_in_database
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_calls import Catalogue, Customer, make_catalogue, tomorrow
+from tests.support.payment_calls import Catalogue, Customer, tomorrow
+
+pytestmark = pytest.mark.usefixtures("wait_as_in_production")
 
 LATE = 59
-
-
-@pytest.fixture(autouse=True)
-def _as_in_production(database: ClonedDatabase, settings: Settings) -> None:
-    settings.APPOINTMENT_WAIT_SECONDS = WAIT
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
-
-
-@pytest.fixture
-def anna(catalogue: Catalogue, yookassa: YooKassaServer) -> Buyer:
-    return buyer(catalogue, yookassa)
 
 
 def play_late(one: Buyer, steps: tuple[Step, ...], clock: Clock, seconds: int = 0) -> None:

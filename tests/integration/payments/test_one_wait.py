@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
-from pytest_django import Settings
 
 from bridge.pgmq import pgmq_queue
 from payments import tasks
@@ -23,25 +22,11 @@ from sandbox.frontend import Step
 from sandbox.yookassa import YooKassaServer
 from tests.support.bookings import PAID, WAIT, Buyer, Clock, buyer, let_wait_pass
 from tests.support.checkouts import flag
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_calls import PRICE, Catalogue, Customer, make_catalogue, tomorrow
+from tests.support.payment_calls import PRICE, Catalogue, Customer, tomorrow
+
+pytestmark = pytest.mark.usefixtures("wait_as_in_production")
 
 LATE = 59
-
-
-@pytest.fixture(autouse=True)
-def _as_in_production(database: ClonedDatabase, settings: Settings) -> None:
-    settings.APPOINTMENT_WAIT_SECONDS = WAIT
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
-
-
-@pytest.fixture
-def anna(catalogue: Catalogue, yookassa: YooKassaServer) -> Buyer:
-    return buyer(catalogue, yookassa)
 
 
 def test_each_verify_begins_the_wait_anew_but_not_for_ever(anna: Buyer, clock: Clock) -> None:

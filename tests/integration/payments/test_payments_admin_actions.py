@@ -1,21 +1,18 @@
 """What staff do with payments: check, clear a mark, process a notification again."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from bridge.rights import RowsHidden
 from payments.models import Checkout, Payment, PaymentEvent, ProviderNotification
 from payments.states import Attention, Door, EventKind, NotificationStatus, PaymentStatus, ProviderStatus
 from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.support.checkouts import make_checkout, make_payment, queued_checks
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_deliveries import shop_at_yookassa, start_payment, work_off
+from tests.support.payment_deliveries import start_payment, work_off
 from tests.support.payment_pages import CHECK, LIST, LOOK, NOTIFICATIONS, REPLAY, messages_of, page_of, staff_with, text
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -29,12 +26,6 @@ def support() -> Client:
 @pytest.fixture
 def viewer() -> Client:
     return staff_with(*LOOK, username="viewer")
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
 
 
 def actor(client: Client) -> int:

@@ -1,6 +1,5 @@
 """A payment as we have it beside what YooKassa says at this moment."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -11,8 +10,7 @@ from payments.models import Checkout, PaymentEvent, Refund
 from payments.states import ProviderStatus, RefundStatus
 from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.support.checkouts import make_checkout, make_payment, queued_checks
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_deliveries import shop_at_yookassa, start_payment
+from tests.support.payment_deliveries import start_payment
 from tests.support.payment_pages import CHECK, LOOK, page_of, staff_with, text
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -21,12 +19,6 @@ pytestmark = pytest.mark.usefixtures("database")
 @pytest.fixture
 def support() -> Client:
     return staff_with(*LOOK, CHECK)
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
 
 
 def test_the_comparison_shows_both_sides_and_writes_nothing(support: Client, shop: YooKassaServer) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import uuid4
@@ -11,15 +10,13 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
-from pytest_django import Settings
 
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, Payment, PaymentEvent, Refund, User
 from payments.states import Attention, Door, EventKind, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import make_checkout, make_payment, queued_checks
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_deliveries import shop_at_yookassa, start_payment, work_off
+from tests.support.payment_deliveries import start_payment, work_off
 from tests.support.payment_pages import CHECK, LOOK, REFUND, REFUNDS, messages_of, page_of, staff_with, text
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -28,12 +25,6 @@ pytestmark = pytest.mark.usefixtures("database")
 @pytest.fixture
 def cashier() -> Client:
     return staff_with(*LOOK, REFUND)
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
 
 
 def form(amount: str = "4500,00", once: str = "", reason: str = "Клиент заболел") -> dict[str, str]:

@@ -12,19 +12,9 @@ from django.utils import timezone
 from payments.models import Checkout, Payment, PaymentEvent
 from payments.states import EventKind, PaymentStatus
 from sandbox.yookassa import YooKassaServer
-from tests.support.payment_calls import Catalogue, Customer, at_once, at_yookassa, make_catalogue, tomorrow
+from tests.support.payment_calls import Catalogue, Customer, at_once, at_yookassa, tomorrow
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
-
-
-@pytest.fixture
-def catalogue(database: object) -> Catalogue:
-    return make_catalogue()
-
-
-@pytest.fixture
-def customer(database: object) -> Customer:
-    return Customer()
 
 
 def test_the_front_ends_own_row_becomes_the_payment(

@@ -30,16 +30,6 @@ from tests.support.supabase_tokens import access_token
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
 
 
-@pytest.fixture
-def catalogue(database: object) -> Catalogue:
-    return make_catalogue()
-
-
-@pytest.fixture
-def customer(database: object) -> Customer:
-    return Customer()
-
-
 def assert_refused(answer: Answer, status: int, code: str, yookassa: YooKassaServer) -> None:
     """Refused, and nothing has happened anywhere."""
     assert (answer.status, answer.code) == (status, code), answer.body

@@ -22,20 +22,10 @@ from payments.idempotency import KEPT_FOR, Answer, Claim, claim_key, forget_old_
 from payments.models import Checkout, IdempotencyKey, Payment
 from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.acceptance.waiting import wait_until
-from tests.support.payment_calls import Catalogue, Customer, at_once, at_yookassa, make_catalogue
+from tests.support.payment_calls import Catalogue, Customer, at_once, at_yookassa
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
 KEY = "5f1e:order/42"
-
-
-@pytest.fixture
-def catalogue(database: object) -> Catalogue:
-    return make_catalogue()
-
-
-@pytest.fixture
-def customer(database: object) -> Customer:
-    return Customer()
 
 
 def test_the_same_request_gets_the_same_answer(

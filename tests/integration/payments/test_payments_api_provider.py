@@ -9,19 +9,9 @@ from pytest_django import Settings
 from payments.models import Checkout, Payment, PaymentEvent
 from payments.states import Attention, EventKind, PaymentStatus, ProviderStatus
 from sandbox.yookassa import FaultKind, YooKassaServer
-from tests.support.payment_calls import Catalogue, Customer, at_once, at_yookassa, make_catalogue
+from tests.support.payment_calls import Catalogue, Customer, at_once, at_yookassa
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
-
-
-@pytest.fixture
-def catalogue(database: object) -> Catalogue:
-    return make_catalogue()
-
-
-@pytest.fixture
-def customer(database: object) -> Customer:
-    return Customer()
 
 
 @pytest.fixture(autouse=True)

@@ -15,19 +15,9 @@ from payments.states import PaymentStatus, ProviderStatus
 from sandbox.tokens import access_token
 from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.support.checkouts import make_checkout, make_payment
-from tests.support.payment_calls import Catalogue, Customer, at_once, at_yookassa, make_catalogue
+from tests.support.payment_calls import Catalogue, Customer, at_once, at_yookassa
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
-
-
-@pytest.fixture
-def catalogue(database: object) -> Catalogue:
-    return make_catalogue()
-
-
-@pytest.fixture
-def customer(database: object) -> Customer:
-    return Customer()
 
 
 def start(customer: Customer, catalogue: Catalogue) -> str:

@@ -28,16 +28,6 @@ from tests.support.payment_pages import CHECK, LIST, LOOK, page_of, staff_with
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
 
 
-@pytest.fixture
-def catalogue(database: object) -> Catalogue:
-    return make_catalogue()
-
-
-@pytest.fixture
-def customer(database: object) -> Customer:
-    return Customer()
-
-
 def write(statement: str, *values: Any) -> None:
     """As a browser does through Supabase's REST layer, past all of our code."""
     with connection.cursor() as cursor:

@@ -1,6 +1,5 @@
 """What needs a person: several reasons at once, the gravest first, each settled by what settles it."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from importlib import import_module
@@ -11,7 +10,6 @@ from django.contrib.auth.models import User as Staff
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from payments.checking.by_staff import clear_attention
 from payments.checking.due import flag_unfulfilled
@@ -26,16 +24,10 @@ from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import flag, make_checkout, make_customer, make_payment, settle
 from tests.support.databases import ClonedDatabase
 from tests.support.payment_calls import make_catalogue, tomorrow
-from tests.support.payment_deliveries import create_at_yookassa, shop_at_yookassa, start_payment, work_off
+from tests.support.payment_deliveries import create_at_yookassa, start_payment, work_off
 from tests.support.payment_pages import CHECK, LIST, LOOK, messages_of, page_of, staff_with, text
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
 
 
 @pytest.fixture

@@ -12,20 +12,10 @@ from payments.models import Checkout, Fulfilment, PackagePurchase, Payment
 from payments.states import Attention, Door, PaymentStatus
 from sandbox.yookassa import YooKassaServer
 from tests.support.overlapping import overlap
-from tests.support.payment_calls import Catalogue, Customer, make_catalogue, tomorrow
+from tests.support.payment_calls import Catalogue, Customer, tomorrow
 from tests.support.payment_deliveries import assert_left_to_staff, create_at_yookassa, paid
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
-
-
-@pytest.fixture
-def catalogue(database: object) -> Catalogue:
-    return make_catalogue()
-
-
-@pytest.fixture
-def customer(database: object) -> Customer:
-    return Customer()
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["the payer's own", "a stranger's"])

@@ -9,18 +9,7 @@ from payments.checking.sync import sync_payment
 from payments.models import Checkout, Payment
 from payments.states import Door
 from sandbox.yookassa import YooKassaServer
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_calls import Answer, Catalogue, Customer, at_yookassa, make_catalogue
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
-
-
-@pytest.fixture
-def customer(database: ClonedDatabase) -> Customer:
-    return Customer()
+from tests.support.payment_calls import Answer, Catalogue, Customer, at_yookassa
 
 
 def external_id(started: Answer) -> str:

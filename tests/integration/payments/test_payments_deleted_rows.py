@@ -13,7 +13,6 @@ import pytest
 from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from bridge.rights import RowsHidden, require_sight
 from payments import tasks
@@ -31,7 +30,7 @@ from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import delete_row, make_checkout, queued_checks
 from tests.support.databases import ClonedDatabase
 from tests.support.payment_calls import make_catalogue, tomorrow
-from tests.support.payment_deliveries import create_at_yookassa, shop_at_yookassa, start_payment, work_off
+from tests.support.payment_deliveries import create_at_yookassa, start_payment, work_off
 from tests.support.payment_pages import (
     CHECK,
     LIST,
@@ -48,12 +47,6 @@ from tests.support.yookassa_shop import receipt, refund_body
 from wording.russian import MOSCOW
 
 DELETED = f"{LIST}deleted/"
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import itertools
 import logging
 import uuid
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -30,22 +29,10 @@ from payments.webhook.notice import Notice
 from payments.webhook.store import store_notification
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import make_payment, purge_checks
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_calls import Catalogue, make_catalogue, tomorrow
-from tests.support.payment_deliveries import shop_at_yookassa, start_payment, work_off
+from tests.support.payment_calls import Catalogue, tomorrow
+from tests.support.payment_deliveries import start_payment, work_off
 from tests.support.report_deliveries import queued_mails
 from tests.support.webhook_requests import YOOKASSA, notification
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
 
 
 @pytest.fixture

@@ -30,11 +30,6 @@ def catalogue(database: object) -> Catalogue:
     return make_catalogue()
 
 
-@pytest.fixture
-def customer(database: object) -> Customer:
-    return Customer()
-
-
 def older(customer: Customer, metadata: object, yookassa: YooKassaServer) -> Payment:
     """A payment that the system before us started, and that is paid."""
     row = customer.inserts_row(metadata)

@@ -1,6 +1,5 @@
 """Requests that reach YooKassa after the attempt that sent them was given up."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partialmethod
@@ -8,7 +7,6 @@ from functools import partialmethod
 import pytest
 from django.utils import timezone
 from freezegun import freeze_time
-from pytest_django import Settings
 
 from payments import tasks
 from payments.checking import ask
@@ -24,16 +22,9 @@ from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Unavailable
 from sandbox.yookassa import Status, YooKassaServer
 from tests.support.checkouts import make_checkout, purge_checks, queued_checks
-from tests.support.databases import ClonedDatabase
 from tests.support.payment_calls import make_catalogue
-from tests.support.payment_deliveries import create_at_yookassa, shop_at_yookassa, start_payment, work_off
+from tests.support.payment_deliveries import create_at_yookassa, start_payment, work_off
 from tests.support.yookassa_shop import receipt
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
 
 
 @pytest.fixture

@@ -15,15 +15,9 @@ from payments.models import Appointment, Checkout, Fulfilment
 from payments.states import Attention, Door
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import make_customer
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_calls import Catalogue, Customer, make_catalogue, tomorrow
+from tests.support.payment_calls import Catalogue, Customer, tomorrow
 
 SAME = ("{}:00Z", "{}:00.001Z", "{}:37.512Z", "{}:59.999999Z", "{}:00+00:00")
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
 
 
 def spelt(start: datetime) -> list[str]:

@@ -1,13 +1,11 @@
 """Another payment than the one that we asked for moves nothing here: each sign of it counts by itself."""
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from payments.checking.apply import apply_observation
 from payments.checking.ask import Observation
@@ -16,17 +14,10 @@ from payments.models import Checkout, Fulfilment, PackagePurchase, Payment, Refu
 from payments.states import Attention, Door, OrderKind, PaymentStatus, ProviderStatus, payment_status
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import make_checkout, make_customer
-from tests.support.databases import ClonedDatabase
 from tests.support.payment_calls import make_catalogue
-from tests.support.payment_deliveries import shop_at_yookassa, start_payment
+from tests.support.payment_deliveries import start_payment
 from tests.support.report_deliveries import queued_mails
 from tests.support.yookassa_shop import refund_body
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """From a notification to the end of its check at the stand-in, and what happens to those that got lost on the way."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from pytest_django import Settings
 
 from bridge.batches import one_by_one
 from payments import tasks
@@ -25,15 +23,8 @@ from payments.webhook.notice import Notice
 from payments.webhook.store import store_notification, store_refused
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import make_checkout, make_payment, purge_checks, queued_checks
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_deliveries import shop_at_yookassa, start_payment, work_off
+from tests.support.payment_deliveries import start_payment, work_off
 from tests.support.webhook_requests import STRANGER, YOOKASSA, notification, post
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
 
 
 def notify(event: str, object_id: str | None, **found: Any) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from functools import partialmethod
@@ -28,14 +27,8 @@ from payments.yookassa.errors import Unavailable
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import delete_row, make_checkout, make_customer, make_payment, queued_checks
 from tests.support.databases import ClonedDatabase
-from tests.support.payment_deliveries import create_at_yookassa, shop_at_yookassa, start_payment, work_off
+from tests.support.payment_deliveries import create_at_yookassa, start_payment, work_off
 from tests.support.yookassa_shop import refund_body
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
 
 
 def checks_of(*payments: Checkout | Payment) -> list[dict[str, str]]:

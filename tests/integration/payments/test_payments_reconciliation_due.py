@@ -1,7 +1,6 @@
 """Checks that are queued because their time has come, and payments that are paid and brought nothing."""
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +9,6 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
-from pytest_django import Settings
 
 from bridge.batches import one_by_one
 from payments import tasks
@@ -22,13 +20,7 @@ from payments.states import Attention, Door, EventKind, ProviderStatus
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import delete_row, make_checkout, purge_checks, queued_checks
 from tests.support.databases import ClonedDatabase
-from tests.support.payment_deliveries import shop_at_yookassa, start_payment, work_off
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
+from tests.support.payment_deliveries import start_payment, work_off
 
 
 def checks_of(*checkouts: Checkout) -> list[dict[str, str]]:

@@ -1,12 +1,11 @@
 """Which row a refund of YooKassa's belongs to: ours only where payment, id and amount agree, else one of its own."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from payments.checking.apply import apply_observation
 from payments.checking.sync import send_and_ask, sync_payment
@@ -14,22 +13,10 @@ from payments.models import Checkout, Payment, Refund
 from payments.refunds.request import remaining_amount, request_refund
 from payments.states import Door, OrderKind, PaymentStatus, RefundStatus
 from sandbox.yookassa import YooKassaServer
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_calls import Catalogue, make_catalogue
-from tests.support.payment_deliveries import shop_at_yookassa, start_payment
+from tests.support.payment_calls import Catalogue
+from tests.support.payment_deliveries import start_payment
 from tests.support.report_deliveries import queued_mails
 from tests.support.yookassa_shop import refund_body
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
 
 
 @pytest.fixture

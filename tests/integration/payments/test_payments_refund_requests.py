@@ -1,7 +1,6 @@
 """Refunds that are asked for or answered a second time, late, or while nothing is answered: none is made or lost."""
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
@@ -21,21 +20,9 @@ from payments.states import Door, EventKind, OrderKind, RefundStatus
 from payments.yookassa.errors import Rejected, Unavailable
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import purge_checks, queued_checks
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_calls import Catalogue, make_catalogue
-from tests.support.payment_deliveries import shop_at_yookassa, start_payment
+from tests.support.payment_calls import Catalogue
+from tests.support.payment_deliveries import start_payment
 from tests.support.report_deliveries import queued_mails
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
 
 
 @pytest.fixture

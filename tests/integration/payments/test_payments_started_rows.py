@@ -13,22 +13,12 @@ from payments.checking.sync import sync_payment
 from payments.models import Checkout, Payment, Profile
 from payments.states import Door
 from sandbox.yookassa import YooKassaServer
-from tests.support.payment_calls import Catalogue, Customer, make_catalogue
+from tests.support.payment_calls import Catalogue, Customer
 from tests.support.payment_deliveries import create_at_yookassa, paid
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
 
 LATER = timedelta(minutes=31)
-
-
-@pytest.fixture
-def catalogue(database: object) -> Catalogue:
-    return make_catalogue()
-
-
-@pytest.fixture
-def customer(database: object) -> Customer:
-    return Customer()
 
 
 def ours(customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer) -> Payment:

@@ -12,7 +12,7 @@ from payments.models import Appointment, Checkout, Fulfilment
 from payments.states import Door, OrderKind, ProviderStatus
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import make_checkout
-from tests.support.payment_calls import Catalogue, Customer, make_catalogue, tomorrow
+from tests.support.payment_calls import Catalogue, Customer, tomorrow
 from tests.support.payment_deliveries import paid
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -21,11 +21,6 @@ pytestmark = pytest.mark.usefixtures("database")
 @pytest.fixture(autouse=True)
 def _two_places(settings: Settings) -> None:
     settings.APPOINTMENT_SLOT_CAPACITY = 2
-
-
-@pytest.fixture
-def catalogue(database: object) -> Catalogue:
-    return make_catalogue()
 
 
 @pytest.fixture

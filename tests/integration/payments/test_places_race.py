@@ -1,7 +1,6 @@
 """Two who pay for one place at the same moment: the second waits until the first has it, and then learns so."""
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,21 +17,9 @@ from payments.models import Appointment, Checkout, Fulfilment
 from payments.states import Attention, Door, OrderKind
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import make_customer
-from tests.support.databases import ClonedDatabase
 from tests.support.overlapping import overlap
-from tests.support.payment_calls import Catalogue, make_catalogue, tomorrow
-from tests.support.payment_deliveries import shop_at_yookassa, start_payment
-
-
-@pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
+from tests.support.payment_calls import Catalogue, tomorrow
+from tests.support.payment_deliveries import start_payment
 
 
 def paid(shop: YooKassaServer, catalogue: Catalogue, **order: Any) -> Observation:

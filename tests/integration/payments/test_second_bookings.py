@@ -10,19 +10,10 @@ from payments.models import Appointment, Fulfilment, Payment, PaymentEvent
 from payments.states import Door, EventKind
 from sandbox.frontend import Step
 from sandbox.yookassa import YooKassaServer
-from tests.support.bookings import PAID, WAIT, Buyer, Clock, again, buyer, let_wait_pass, now_in_database
-from tests.support.databases import ClonedDatabase
-from tests.support.payment_calls import Catalogue, Customer, make_catalogue, tomorrow
+from tests.support.bookings import PAID, Buyer, Clock, again, buyer, let_wait_pass, now_in_database
+from tests.support.payment_calls import Catalogue, Customer, tomorrow
 
-
-@pytest.fixture(autouse=True)
-def _as_in_production(database: ClonedDatabase, settings: Settings) -> None:
-    settings.APPOINTMENT_WAIT_SECONDS = WAIT
-
-
-@pytest.fixture
-def catalogue(database: ClonedDatabase) -> Catalogue:
-    return make_catalogue()
+pytestmark = pytest.mark.usefixtures("wait_as_in_production")
 
 
 @pytest.fixture
