@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
@@ -11,15 +11,20 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection
 
+from bridge.daemon.publisher import Publisher
 from bridge.message import Delivery
 from bridge.pgmq import PgmqQueue, pgmq_queue
+from bridge.queues import registry
 from sandbox.probe.apps import QUEUE
 from tests.support.databases import ClonedDatabase, DatabaseServer
+
+if TYPE_CHECKING:
+    from bridge.daemon.drain import Drain
 
 
 @pytest.fixture
 def probe(database: ClonedDatabase) -> PgmqQueue:
-    """The queue whose deliverys say what their handler does."""
+    """The queue whose deliveries say what their handler does."""
     return pgmq_queue(QUEUE)
 
 
@@ -37,6 +42,20 @@ def run_delivery(probe: PgmqQueue) -> Callable[[Delivery], None]:
             task.pop_request()
 
     return run
+
+
+@pytest.fixture
+def publisher(broker_url: str) -> Iterator[Publisher]:
+    with Publisher(current_app) as publisher:
+        yield publisher
+
+
+@pytest.fixture
+def drain(probe: PgmqQueue, publisher: Publisher) -> "Drain":
+    # It knows models, which can be imported once Django is set up: after this file is read.
+    from bridge.daemon.drain import Drain  # noqa: PLC0415
+
+    return Drain(registry.get(QUEUE), publisher)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from celery import Celery, current_app
+from celery import Celery
 from django.db import connection
 from pytest_django import Settings
 
@@ -26,17 +26,6 @@ from sandbox.services.process import free_port
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.deliveries import make_due
 from tests.support.overlapping import overlap
-
-
-@pytest.fixture
-def publisher(broker_url: str) -> Iterator[Publisher]:
-    with Publisher(current_app) as publisher:
-        yield publisher
-
-
-@pytest.fixture
-def drain(probe: PgmqQueue, publisher: Publisher) -> Drain:
-    return Drain(registry.get(QUEUE), publisher)
 
 
 @pytest.fixture

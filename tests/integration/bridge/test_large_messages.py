@@ -3,12 +3,11 @@
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from celery import current_app
 from celery.exceptions import Ignore
 from django.db import connection
 
@@ -38,17 +37,6 @@ HOSTILE = {
     "what compresses well": "jsonb_build_object('to', repeat(' ', 5000000))",
 }
 both_carriers = pytest.mark.parametrize("pgmq_version", ["1.13", "1.4"], indirect=True)
-
-
-@pytest.fixture
-def publisher(broker_url: str) -> Iterator[Publisher]:
-    with Publisher(current_app) as publisher:
-        yield publisher
-
-
-@pytest.fixture
-def drain(probe: PgmqQueue, publisher: Publisher) -> Drain:
-    return Drain(registry.get(QUEUE), publisher)
 
 
 def send(expression: str) -> int:

@@ -2,13 +2,12 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
-from celery import current_app
 from celery.exceptions import Ignore, Retry
 from django.db import OperationalError, connection
 
@@ -35,12 +34,6 @@ from tests.integration.bridge.test_task import Read, Run, handler_that
 
 # Not one look a turn of the loop, but those that the pauses of 0.2, 0.5, 1 … seconds leave.
 SECONDS, MOST_LOOKS = 0.6, 3
-
-
-@pytest.fixture
-def publisher(broker_url: str) -> Iterator[Publisher]:
-    with Publisher(current_app) as publisher:
-        yield publisher
 
 
 def lose_postgres(*_: Any, **__: Any) -> NoReturn:

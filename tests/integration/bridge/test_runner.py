@@ -1,10 +1,8 @@
 """The loop goes on, whatever one of its steps meets."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
-from celery import current_app
 from django.db import Error, connection, transaction
 from pytest_django import Settings
 
@@ -15,12 +13,6 @@ from bridge.pgmq import PgmqQueue
 from bridge.postgres import is_outage
 from bridge.queues import registry
 from sandbox.probe.apps import QUEUE
-
-
-@pytest.fixture
-def publisher(broker_url: str) -> Iterator[Publisher]:
-    with Publisher(current_app) as publisher:
-        yield publisher
 
 
 def run_until(runner: Runner, seconds: float) -> None:

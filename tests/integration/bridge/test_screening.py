@@ -3,12 +3,11 @@
 import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from celery import current_app
 from django.db import connection
 from pytest_django import Settings
 
@@ -58,17 +57,6 @@ class Judge:
 @pytest.fixture
 def judge() -> Judge:
     return Judge()
-
-
-@pytest.fixture
-def publisher(broker_url: str) -> Iterator[Publisher]:
-    with Publisher(current_app) as publisher:
-        yield publisher
-
-
-@pytest.fixture
-def drain(probe: PgmqQueue, publisher: Publisher) -> Drain:
-    return Drain(registry.get(QUEUE), publisher)
 
 
 @pytest.fixture
