@@ -35,16 +35,6 @@ from tests.support.report_deliveries import (
 pytestmark = pytest.mark.usefixtures("seeded_database", "broker_url", "storage_server")
 
 
-@pytest.fixture
-def anna() -> Caller:
-    return Caller(ANNA)
-
-
-@pytest.fixture
-def igor() -> Caller:
-    return Caller(IGOR)
-
-
 def link_of(report: Report) -> str:
     parts = urlsplit(make_file_url(report.pk))
     return f"{parts.path}?{parts.query}"

@@ -24,11 +24,6 @@ from tests.support.report_deliveries import (
 pytestmark = pytest.mark.usefixtures("seeded_database", "broker_url", "storage_server")
 
 
-@pytest.fixture
-def anna() -> Caller:
-    return Caller(ANNA)
-
-
 def test_asking_queues_a_message_that_makes_the_report(anna: Caller) -> None:
     answer = anna.ask(report_type="csv")
     assert answer.status_code == 202
