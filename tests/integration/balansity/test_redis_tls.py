@@ -58,69 +58,43 @@ def everyone(url: str, settings: Settings) -> set[bool]:
 
 
 @pytest.fixture
-def spelled(broker_url: str) -> Callable[[int, str, str], str]:
-    """An address as people write it, as the settings read it."""
+def answers(broker_url: str, certificate: tuple[Path, Path], settings: Settings) -> Callable[..., set[bool]]:
+    """Ask everyone at an address as people write it and the settings read it; our own certificate is shown there."""
     parts = urlsplit(broker_url)
 
-    def spell(port: int, options: str, host: str = "127.0.0.1") -> str:
-        env = EnvReader({"REDIS_URL": f"rediss://:{parts.password}@{host}:{port}{parts.path}{options}"})
-        url = redis_address(env, "REDIS_URL")
-        env.finish()
-        return url
+    def ask(options: str, host: str = "127.0.0.1") -> set[bool]:
+        with tls_relay(int(parts.port or 0), certificate, host=host) as port:
+            env = EnvReader({"REDIS_URL": f"rediss://:{parts.password}@{host}:{port}{parts.path}{options}"})
+            url = redis_address(env, "REDIS_URL")
+            env.finish()
+            return everyone(url, settings)
 
-    return spell
-
-
-@pytest.fixture
-def plain_port(broker_url: str) -> int:
-    return int(urlsplit(broker_url).port or 0)
+    return ask
 
 
 @pytest.mark.parametrize("options", ["", "?ssl_cert_reqs=CERT_REQUIRED"])
 def test_a_certificate_that_nobody_vouches_for_is_refused_by_all(
-    options: str,
-    spelled: Callable[..., str],
-    plain_port: int,
-    certificate: tuple[Path, Path],
-    settings: Settings,
+    answers: Callable[..., set[bool]], options: str
 ) -> None:
-    with tls_relay(plain_port, certificate) as port:
-        assert everyone(spelled(port, options), settings) == {False}
+    assert answers(options) == {False}
 
 
 @pytest.mark.parametrize("options", ["?ssl_cert_reqs=none", "?ssl_cert_reqs=CERT_NONE"])
 def test_any_certificate_will_do_for_all_where_the_address_says_so(
-    options: str,
-    spelled: Callable[..., str],
-    plain_port: int,
-    certificate: tuple[Path, Path],
-    settings: Settings,
+    answers: Callable[..., set[bool]], options: str
 ) -> None:
-    with tls_relay(plain_port, certificate) as port:
-        assert everyone(spelled(port, options), settings) == {True}
+    assert answers(options) == {True}
 
 
 @pytest.mark.parametrize("word", ["", "&ssl_cert_reqs=CERT_REQUIRED"])
 def test_a_certificate_of_our_own_is_believed_by_all(
-    word: str,
-    spelled: Callable[..., str],
-    plain_port: int,
-    certificate: tuple[Path, Path],
-    settings: Settings,
+    answers: Callable[..., set[bool]], certificate: tuple[Path, Path], word: str
 ) -> None:
-    with tls_relay(plain_port, certificate) as port:
-        assert everyone(spelled(port, f"?ssl_ca_certs={certificate[0]}{word}"), settings) == {True}
+    assert answers(f"?ssl_ca_certs={certificate[0]}{word}") == {True}
 
 
 @pytest.mark.parametrize(("options", "believed"), [("", False), ("&ssl_check_hostname=false", True)])
 def test_a_certificate_is_for_its_host(
-    options: str,
-    believed: bool,
-    spelled: Callable[..., str],
-    plain_port: int,
-    certificate: tuple[Path, Path],
-    settings: Settings,
+    answers: Callable[..., set[bool]], certificate: tuple[Path, Path], options: str, believed: bool
 ) -> None:
-    with tls_relay(plain_port, certificate, host="127.0.0.2") as port:
-        url = spelled(port, f"?ssl_ca_certs={certificate[0]}{options}", host="127.0.0.2")
-        assert everyone(url, settings) == {believed}
+    assert answers(f"?ssl_ca_certs={certificate[0]}{options}", host="127.0.0.2") == {believed}
