@@ -46,8 +46,8 @@ def plain(text: str) -> str:
 
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_every_sample_becomes_a_document_without_a_complaint(sample: str, caplog: pytest.LogCaptureFixture) -> None:
-    rendered.cache_clear()
-    report = rendered(sample)
+    # Not what another test has made by now, whose complaints went there.
+    report = render(SAMPLES[sample], Kind.PDF)
     assert report.extension == "pdf"
     assert report.content.startswith(b"%PDF-1.7")
     assert report.pages == read_pdf(report.content).pages
@@ -160,11 +160,12 @@ def test_the_preview_is_a_picture_of_the_first_page() -> None:
 
 
 def test_the_same_data_give_the_same_bytes_in_every_process(tmp_path: Path) -> None:
-    for seed in ("1", "2"):
-        command = [sys.executable, "manage.py", "render_report", "--sample", "full", "-o", str(tmp_path / seed)]
-        subprocess.run(command, check=True, cwd=CHECKOUT, env={**os.environ, "PYTHONHASHSEED": seed}, timeout=60)
-    digests = {sha256((tmp_path / seed).read_bytes()).hexdigest() for seed in ("1", "2")}
-    assert digests == {sha256(rendered("full").content).hexdigest()}
+    path = tmp_path / "other"
+    command = [sys.executable, "manage.py", "render_report", "--sample", "full", "-o", str(path)]
+    # Words fall into another order there than here.
+    seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    subprocess.run(command, check=True, cwd=CHECKOUT, env={**os.environ, "PYTHONHASHSEED": seed}, timeout=60)
+    assert sha256(path.read_bytes()).hexdigest() == sha256(rendered("full").content).hexdigest()
 
 
 def test_other_data_give_other_bytes() -> None:

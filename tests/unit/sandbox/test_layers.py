@@ -1,5 +1,6 @@
 """A package or module that nobody typed anywhere is held to the layers. On a small checkout, as any could be."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,30 @@ FILES = {
 }
 
 
+WITHIN = {
+    **FILES,
+    "surveys/apps.py": "import notifications.apps, wording.apps",
+    "payments/gifts/send.py": "import payments.checking.ask",
+}
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        write(tmp_path, name, text)
-    return tmp_path
+    return made_of(FILES, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def within_layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a new package and a new room of an old one, which break nothing."""
+    checkout = made_of(WITHIN, tmp_path_factory.mktemp("layers"))
+    assert lint(checkout) == 0
+    return checkout
+
+
+def made_of(files: dict[str, str], checkout: Path) -> Path:
+    for name, text in files.items():
+        write(checkout, name, text)
+    return checkout
 
 
 def write(checkout: Path, name: str, text: str) -> None:
@@ -50,10 +70,8 @@ def write(checkout: Path, name: str, text: str) -> None:
         pytest.param("payments/tips.py", "import rest_framework.status", id="a service knows the framework of the API"),
     ],
 )
-def test_what_breaks_a_layer_fails(checkout: Path, name: str, text: str) -> None:
-    write(checkout, "surveys/apps.py", "import notifications.apps, wording.apps")
-    write(checkout, "payments/gifts/send.py", "import payments.checking.ask")
-    assert lint(checkout) == 0
+def test_what_breaks_a_layer_fails(within_layers: Path, tmp_path: Path, name: str, text: str) -> None:
+    checkout = Path(shutil.copytree(within_layers, tmp_path / "checkout"))
     write(checkout, name, text)
     assert lint(checkout) == 1
 
