@@ -8,8 +8,10 @@ from django.conf import settings
 from django.db import connection
 
 from bridge.errors import PermanentError
-from bridge.message import Delivery
+from bridge.message import Delivery, Message
 from bridge.pgmq import pgmq_queue
+
+TRACE_ID = "0123456789abcdef"
 
 
 def read_one(queue: str, msg_id: int) -> Delivery:
@@ -24,15 +26,28 @@ def read_one(queue: str, msg_id: int) -> Delivery:
     return delivery
 
 
-def attempt(task: Any, msg_id: int, *ends_with: type[Exception]) -> None:
-    """Run one attempt of the task of a queue, however it ends; `ends_with` are errors of the last one besides."""
-    delivery = read_one(task.pgmq_queue, msg_id)
-    task.push_request(id=f"test-{msg_id}", retries=delivery.history.attempts, called_directly=False)
+def claim(queue: str, msg_id: int) -> Message:
+    """Start an attempt, as the task does before its handler runs."""
+    delivery = read_one(queue, msg_id)
+    attempts = delivery.history.attempts + 1
+    claimed = pgmq_queue(queue).claim(delivery.token, lease=60, attempts=attempts, trace_id=TRACE_ID)
+    assert claimed is not None
+    return claimed
+
+
+def run(task: Any, delivery: Delivery) -> None:
+    """Run the task of a delivery that was read; raises what Celery would see."""
+    task.push_request(id=f"test-{delivery.msg_id}", retries=delivery.history.attempts, called_directly=False)
     try:
-        with suppress(Retry, PermanentError, *ends_with):
-            task(task.pgmq_queue, msg_id, delivery.token.vt.isoformat(), "0123456789abcdef")
+        task(delivery.queue, delivery.msg_id, delivery.token.vt.isoformat(), TRACE_ID)
     finally:
         task.pop_request()
+
+
+def attempt(task: Any, msg_id: int, *ends_with: type[Exception]) -> None:
+    """Run one attempt of the task of a queue, however it ends; `ends_with` are errors of the last one besides."""
+    with suppress(Retry, PermanentError, *ends_with):
+        run(task, read_one(task.pgmq_queue, msg_id))
 
 
 def outcome_of(queue: str, msg_id: int) -> tuple[str, str | None]:

@@ -26,12 +26,7 @@ def read_one(msg_id: int) -> Delivery:
 
 
 def claim(msg_id: int) -> Message:
-    """Start an attempt, as the task does before its handler runs."""
-    delivery = read_one(msg_id)
-    attempts = delivery.history.attempts + 1
-    claimed = email_queue().claim(delivery.token, lease=60, attempts=attempts, trace_id="0123456789abcdef")
-    assert claimed is not None
-    return claimed
+    return deliveries.claim(QUEUE, msg_id)
 
 
 def attempt(msg_id: int) -> EmailMessage:

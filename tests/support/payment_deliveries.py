@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from payments.tasks import process
 from payments.yookassa.errors import Unavailable
 from payments.yookassa.objects import ProviderPayment
 from sandbox.yookassa import YooKassaServer
+from tests.support import deliveries
 from tests.support.checkouts import make_checkout
 from tests.support.payment_calls import Answer
 from tests.support.yookassa_shop import READ_TIMEOUT, SECRET_KEY, SHOP_ID, payment_body
@@ -53,21 +54,14 @@ def create_at_yookassa(metadata: dict[str, str], amount: Decimal = Decimal("4500
 
 def work_off() -> int:
     """Run each message that is queued now, whatever comes of it; returns how many."""
-    queue, count = pgmq_queue(QUEUE), 0
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE pgmq.q_{QUEUE} SET vt = now() - interval '1 second'")
-    deliveries = queue.read(limit=1000, lease=60)
-    for delivery in deliveries:
-        process.push_request(id=f"test-{delivery.msg_id}", retries=delivery.history.attempts, called_directly=False)
-        try:
-            process(QUEUE, delivery.msg_id, delivery.token.vt.isoformat(), "0123456789abcdef")
-        except (Retry, PermanentError, Unavailable):
-            # How it ended stands on the message and in our rows.
-            pass
-        finally:
-            process.pop_request()
-        count += 1
-    return count
+    due = pgmq_queue(QUEUE).read(limit=1000, lease=60)
+    for delivery in due:
+        # How it ended stands on the message and in our rows.
+        with suppress(Retry, PermanentError, Unavailable):
+            deliveries.run(process, delivery)
+    return len(due)
 
 
 def paid(yookassa: YooKassaServer, started: Answer) -> Checkout:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -16,6 +17,7 @@ from bridge.message import Delivery
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
 from sandbox.probe.apps import QUEUE
+from tests.support import deliveries
 from tests.support.databases import ClonedDatabase, DatabaseServer
 
 if TYPE_CHECKING:
@@ -32,16 +34,7 @@ def probe(database: ClonedDatabase) -> PgmqQueue:
 def run_delivery(probe: PgmqQueue) -> Callable[[Delivery], None]:
     """Run the task of a delivery that was read, as the worker's child does; raises what Celery would see."""
     current_app.loader.import_default_modules()
-
-    def run(delivery: Delivery) -> None:
-        task = current_app.tasks["probe.run"]
-        task.push_request(id=f"test-{delivery.msg_id}", retries=delivery.history.attempts, called_directly=False)
-        try:
-            task(QUEUE, delivery.msg_id, delivery.token.vt.isoformat(), "trace")
-        finally:
-            task.pop_request()
-
-    return run
+    return partial(deliveries.run, current_app.tasks["probe.run"])
 
 
 @pytest.fixture

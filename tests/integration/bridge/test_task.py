@@ -19,6 +19,7 @@ from bridge.trace import current_trace_id
 from sandbox.probe import tasks as probe_tasks
 from sandbox.probe.models import ProbeRun
 from tests.integration.bridge.conftest import archived
+from tests.support.deliveries import TRACE_ID
 
 Read = Callable[[], Delivery]
 Run = Callable[[Delivery], None]
@@ -185,7 +186,7 @@ def test_the_trace_id_is_current_while_the_handler_runs(
     handler_that(monkeypatch, lambda message: seen.append(current_trace_id()))
     probe.send({})
     run_delivery(read_one())
-    assert seen == ["trace"]
+    assert seen == [TRACE_ID]
     assert current_trace_id() == ""
 
 
