@@ -11,15 +11,15 @@ from pytest_django import Settings
 from payments.checking.apply import apply_observation
 from payments.checking.ask import Observation
 from payments.checking.sync import send_and_ask, sync_payment
-from payments.errors import RefundOfAnother
+from payments.errors import NoAmount, NothingToRefund, RefundOfAnother
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, PaymentEvent, Refund
 from payments.provider import provider
-from payments.refunds.request import request_refund
-from payments.states import Door, EventKind, OrderKind, RefundStatus
+from payments.refunds.request import goes_back, remaining_amount, request_refund
+from payments.states import Door, EventKind, OrderKind, ProviderStatus, RefundStatus
 from payments.yookassa.errors import Rejected, Unavailable
 from sandbox.yookassa import YooKassaServer
-from tests.support.checkouts import purge_checks, queued_checks
+from tests.support.checkouts import make_checkout, purge_checks, queued_checks
 from tests.support.payment_calls import Catalogue
 from tests.support.payment_deliveries import start_payment
 from tests.support.report_deliveries import queued_mails
@@ -87,6 +87,7 @@ def test_a_refusal_of_another_payments_refund_leaves_that_to_be_sent(
 ) -> None:
     other = pay(shop, catalogue)
     theirs, seen = ask(other, "100.00"), send_and_ask(paid.pk)
+    assert shop.shop.list_refunds({})["items"] == []
     refusal = Rejected(400, "invalid_request", "amount", "more than what can be refunded")
     apply_observation(Observation(paid.pk, seen.payment, (), {theirs.pk: refusal}), door=Door.QUEUE)
     theirs.refresh_from_db()
@@ -114,6 +115,45 @@ def test_a_refund_that_was_made_by_a_lost_attempt_was_never_refused(shop: YooKas
     sync_payment(paid.pk, door=Door.RECONCILIATION)
     assert changes(refund) == ["succeeded"]
     assert len(shop.shop.list_refunds({})["items"]) == 1
+
+
+def test_what_is_over_is_not_sent_again(shop: YooKassaServer, paid: Checkout) -> None:
+    ask(paid, "100.00")
+    sync_payment(paid.pk, door=Door.QUEUE)
+    sent = [request for request in shop.requests if request.method == "POST"]
+    for _ in range(2):
+        sync_payment(paid.pk, door=Door.RECONCILIATION)
+    assert [request for request in shop.requests if request.method == "POST"] == sent
+
+
+def test_what_others_got_back_or_what_was_called_off_leaves_what_remains(paid: Checkout) -> None:
+    other = make_checkout(ProviderStatus.SUCCEEDED)
+    ask(other, "4000.00")
+    called_off = ask(paid, "1000.00")
+    assert (remaining_amount(paid), remaining_amount(other)) == (Decimal("3500.00"), Decimal("500.00"))
+    Refund.objects.filter(pk=called_off.pk).update(status=RefundStatus.REJECTED)
+    assert remaining_amount(paid) == Decimal("4500.00")
+    ask(paid, "4499.99")
+    assert not goes_back(paid)
+    ask(paid, None)
+    assert goes_back(paid)
+    for amount in (None, "0.01"):
+        with pytest.raises(NothingToRefund):
+            ask(paid, amount)
+
+
+@pytest.mark.parametrize("amount", ["0.00", "-1.00", "0.005", "10.015"])
+def test_no_money_and_parts_of_a_kopeck_are_no_amount(paid: Checkout, amount: str) -> None:
+    with pytest.raises(NoAmount):
+        ask(paid, amount)
+    assert ask(paid, "0.01").amount == Decimal("0.01")
+
+
+def test_a_request_is_told_in_the_timeline_before_anything_is_sent(paid: Checkout) -> None:
+    refund = ask(paid, "100.00", uuid.uuid4())
+    told = PaymentEvent.objects.get(kind=EventKind.REFUND_REQUESTED)
+    assert (told.payment_id, told.data) == (paid.pk, {"refund": str(refund.pk), "amount": "100.00"})
+    assert ask(paid, "100.00").pk != refund.pk
 
 
 def test_a_silent_yookassa_is_asked_for_two_refunds_and_not_for_all(shop: YooKassaServer, paid: Checkout) -> None:
