@@ -43,7 +43,6 @@ def note_refund(book: Book, seen: ProviderRefund) -> Refund:
             currency=seen.currency,
             status=RefundStatus.PENDING,
         )
-        refund.save(force_insert=True)
     status = RefundStatus(seen.status) if seen.status in RefundStatus.values else RefundStatus.PENDING
     changed = status in REFUND_TRANSITIONS[RefundStatus(refund.status)]
     refund.external_id = seen.id
