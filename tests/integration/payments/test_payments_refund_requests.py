@@ -153,7 +153,21 @@ def test_a_request_is_told_in_the_timeline_before_anything_is_sent(paid: Checkou
     refund = ask(paid, "100.00", uuid.uuid4())
     told = PaymentEvent.objects.get(kind=EventKind.REFUND_REQUESTED)
     assert (told.payment_id, told.data) == (paid.pk, {"refund": str(refund.pk), "amount": "100.00"})
-    assert ask(paid, "100.00").pk != refund.pk
+    for key in (None, uuid.uuid4()):
+        assert ask(paid, "100.00", key).pk != refund.pk
+
+
+def test_a_refund_without_an_answer_keeps_nobody_from_theirs_and_is_sent_again(
+    shop: YooKassaServer, paid: Checkout
+) -> None:
+    lost, made = ask(paid, "100.00"), ask(paid, "200.00")
+    purge_checks()
+    shop.fail("500", method="POST")
+    sync_payment(paid.pk, door=Door.QUEUE)
+    assert (changes(lost), changes(made)) == ([], ["succeeded"])
+    assert queued_checks() == [{"payment_id": str(paid.pk), "action": "refund"}]
+    sync_payment(paid.pk, door=Door.QUEUE)
+    assert changes(lost) == ["succeeded"]
 
 
 def test_a_silent_yookassa_is_asked_for_two_refunds_and_not_for_all(shop: YooKassaServer, paid: Checkout) -> None:

@@ -7,9 +7,17 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from payments.ledger.book import open_book
+from payments.ledger.marks import open_marks
 from payments.models import Checkout, Refund, User
-from payments.receipts import can_send_receipt, has_unsettled_receipt, refund_receipt, wants_refund_receipts
-from payments.states import Attention, ProviderStatus, RefundStatus
+from payments.receipts import (
+    can_send_receipt,
+    has_unsettled_receipt,
+    judge_receipts,
+    refund_receipt,
+    wants_refund_receipts,
+)
+from payments.states import Attention, Door, ProviderStatus, RefundStatus
 from tests.support.checkouts import flag, make_checkout, settle
 from tests.support.yookassa_shop import receipt
 
@@ -89,13 +97,28 @@ def test_what_is_not_paid_has_no_receipt_to_wait_for(status: ProviderStatus) -> 
     assert has_unsettled_receipt(make_checkout(ProviderStatus.SUCCEEDED, receipt_registration="pending"))
 
 
+def test_a_receipt_that_waits_since_nobody_knows_when_is_no_case_for_a_person_yet() -> None:
+    checkout = make_checkout(ProviderStatus.SUCCEEDED, receipt_registration="pending")
+    now = timezone.now()
+    for captured_at, reasons in (
+        (None, []),
+        (now - timedelta(days=2, hours=23), []),
+        (now - timedelta(days=3, minutes=1), [Attention.RECEIPT_FAILED]),
+        (now, []),
+    ):
+        Checkout.objects.filter(pk=checkout.pk).update(captured_at=captured_at)
+        with open_book(checkout.pk, door=Door.RECONCILIATION) as book:
+            judge_receipts(book, now=now)
+        assert [mark.reason for mark in open_marks(checkout.pk)] == reasons
+
+
 def test_the_receipt_that_is_made_anew_goes_to_the_payer_of_this_very_payment() -> None:
-    for address in ("anna@example.org", "boris@example.org"):
-        checkout = make_checkout(ProviderStatus.SUCCEEDED, request_body=None)
+    addresses = ("anna@example.org", "boris@example.org")
+    checkouts = [make_checkout(ProviderStatus.SUCCEEDED, request_body=None) for _ in addresses]
+    for checkout, address in zip(checkouts, addresses, strict=True):
         User.objects.filter(pk=checkout.user_id).update(email=address)
-        made = refund_receipt(checkout, Refund(amount=Decimal("10.00"), currency="RUB"))
-        assert made is not None
-        assert made["customer"] == {"email": address}
+    made = [refund_receipt(checkout, Refund(amount=Decimal("10.00"), currency="RUB")) for checkout in checkouts]
+    assert [one["customer"] for one in made if one is not None] == [{"email": address} for address in addresses]
 
 
 def test_the_receipt_of_a_part_is_that_of_the_payment_with_its_own_amount() -> None:

@@ -76,6 +76,21 @@ def test_a_refund_of_yookassas_office_is_booked_and_told_once(paid: Checkout, se
     assert mailed_to() == [("parent@example.org", "100.00")]
 
 
+def test_of_two_requests_for_one_amount_the_one_is_meant_that_the_refund_names(
+    paid: Checkout, seen: ProviderRefund
+) -> None:
+    requests = [asked_for(paid) for _ in range(2)]
+    named = f"Возврат {requests[1].pk}"
+    assert noted(paid, seen, description=named) == requests[1]
+    assert noted(paid, seen, id="2f-nobodys", description=f"Возврат {uuid.uuid4()}") not in requests
+    requests[0].refresh_from_db()
+    assert (requests[0].status, requests[0].external_id) == (RefundStatus.REQUESTED, None)
+    # What was made already is not made by another one of its name.
+    assert noted(paid, seen, id="2f-second", description=named) not in requests
+    requests[1].refresh_from_db()
+    assert requests[1].external_id == seen.id
+
+
 def test_the_mail_goes_to_the_payer_of_this_very_payment(seen: ProviderRefund) -> None:
     addresses = ("anna@example.org", "boris@example.org")
     for address in addresses:
