@@ -8,9 +8,16 @@ from django.utils import timezone
 from payments.checking.by_staff import clear_attention
 from payments.errors import PaymentMissing
 from payments.ledger.book import open_loose_leaf
-from payments.ledger.marks import is_marked, open_marks, was_dealt_with, was_ever_marked
-from payments.models import Checkout
-from payments.states import Attention, Door, ProviderStatus
+from payments.ledger.marks import (
+    is_marked,
+    open_marks,
+    take_over_marks,
+    take_over_marks_of,
+    was_dealt_with,
+    was_ever_marked,
+)
+from payments.models import Checkout, PaymentAttention, PaymentEvent
+from payments.states import Attention, Door, EventKind, ProviderStatus
 from tests.support.checkouts import flag, make_checkout, make_payment, settle
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -98,3 +105,52 @@ def test_a_mark_without_a_checkout_is_cleared_and_clearing_it_twice_is_no_error(
         assert (open_marks(row.pk), was_dealt_with(row.pk, Attention.MISMATCH)) == ([], True)
     with pytest.raises(PaymentMissing):
         clear_attention(payment_id=unmarked.pk, actor_id=7, note="сделано")
+
+
+def mark_bare(checkout: Checkout, reason: Attention) -> None:
+    """As a process of the version before does, which knows of no rows."""
+    since = timezone.now() - timedelta(hours=1)
+    Checkout.objects.filter(pk=checkout.pk).update(attention=reason, attention_note="old", attention_since=since)
+
+
+def test_a_bare_mark_gets_one_row_when_its_payment_is_taken_in_hand(checkout: Checkout, other: Checkout) -> None:
+    make_checkout(ProviderStatus.SUCCEEDED)
+    flag(checkout, Attention.REFUND_FAILED, "settled since")
+    settle(checkout, Attention.REFUND_FAILED)
+    for marked in (checkout, other):
+        mark_bare(marked, Attention.REFUND_FAILED)
+        marked.refresh_from_db()
+    for _ in range(2):
+        take_over_marks_of(checkout.pk)
+        (mark,) = open_marks(checkout.pk)
+        assert (mark.reason, mark.note, mark.since) == (Attention.REFUND_FAILED, "old", checkout.attention_since)
+        assert open_marks(other.pk) == []
+    for _ in range(2):
+        take_over_marks()
+        assert [mark.payment_id for mark in PaymentAttention.objects.filter(settled_at=None).order_by("pk")] == [
+            checkout.pk,
+            other.pk,
+        ]
+
+
+@pytest.mark.parametrize("otherwise", ["", "payment", "reason", "kind", "still marked", "older"])
+def test_a_mark_is_over_that_was_taken_away_without_its_row(
+    otherwise: str, checkout: Checkout, other: Checkout
+) -> None:
+    flag(checkout, Attention.REFUND_FAILED, "new")
+    if otherwise != "still marked":
+        Checkout.objects.filter(pk=checkout.pk).update(attention="", attention_note="", attention_since=None)
+    reason = Attention.MISMATCH if otherwise == "reason" else Attention.REFUND_FAILED
+    cleared = PaymentEvent.objects.create(
+        payment_id=other.pk if otherwise == "payment" else checkout.pk,
+        kind=EventKind.ATTENTION if otherwise == "kind" else EventKind.ATTENTION_CLEARED,
+        door=Door.STAFF,
+        data={"reason": reason.value},
+        actor_id=7,
+    )
+    if otherwise == "older":
+        PaymentAttention.objects.update(since=cleared.created_at + timedelta(seconds=1))
+    take_over_marks()
+    mark = PaymentAttention.objects.get(payment_id=checkout.pk)
+    over = (None, None) if otherwise else (cleared.created_at, 7)
+    assert (mark.settled_at, mark.settled_by_id) == over

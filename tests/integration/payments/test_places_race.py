@@ -13,6 +13,7 @@ from payments.checking.apply import apply_observation
 from payments.checking.ask import Observation
 from payments.checking.sync import send_and_ask
 from payments.consultations.places import lock_place
+from payments.ledger.locks import lock_customer, lock_slot
 from payments.models import Appointment, Checkout, Fulfilment
 from payments.states import Attention, Door, OrderKind
 from sandbox.yookassa import YooKassaServer
@@ -95,3 +96,14 @@ def test_a_place_is_locked_by_its_kind_and_minute() -> None:
             lock_place(kind, start + timedelta(seconds=after))
 
         assert overlap(lambda: lock_place(kind, start), take) is waits, (other, seconds)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_customer_waits_for_nobody_but_themselves() -> None:
+    customer, other = uuid.uuid4(), uuid.uuid4()
+    for lock, waits in (
+        (partial(lock_customer, customer), True),
+        (partial(lock_customer, other), False),
+        (partial(lock_slot, str(customer)), False),
+    ):
+        assert overlap(partial(lock_customer, customer), transaction.atomic(lock)) is waits, lock
