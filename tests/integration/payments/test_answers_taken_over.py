@@ -115,6 +115,10 @@ def test_an_answer_settles_what_it_proves_wrong(checkout: Checkout) -> None:
     assert reasons(checkout) == [Attention.MISMATCH]
     take(told(checkout, "canceled"))
     assert reasons(checkout) == []
+    called_off = make_checkout()
+    for status, open_reasons in (("waiting_for_capture", [Attention.WAITS_FOR_CAPTURE]), ("canceled", [])):
+        take(told(called_off, status))
+        assert reasons(called_off) == open_reasons
 
 
 def test_a_refund_that_failed_stays_a_case_until_as_much_went_back(checkout: Checkout) -> None:
@@ -125,6 +129,7 @@ def test_a_refund_that_failed_stays_a_case_until_as_much_went_back(checkout: Che
     flag(checkout, Attention.REFUND_FAILED, str(failed.pk))
     take(told(checkout, "succeeded"))
     assert Attention.REFUND_FAILED in reasons(checkout)
+    Checkout.objects.filter(pk=checkout.pk).update(held_at=timezone.now(), give_at=timezone.now())
     # Nobody is given anything for what went back, and nothing about it is open.
     paid = take(told(checkout, "succeeded", refunded_amount=checkout.amount))
     assert (reasons(checkout), paid.refunded_amount, paid.held_at) == ([], checkout.amount, None)

@@ -1,6 +1,7 @@
 """What is asked of the marks of a payment: each by its payment, its reason, and who has settled it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -132,7 +133,7 @@ def test_a_bare_mark_gets_one_row_when_its_payment_is_taken_in_hand(checkout: Ch
         assert [mark.payment_id for mark in rows] == [checkout.pk, other.pk]
 
 
-@pytest.mark.parametrize("otherwise", ["", "payment", "reason", "kind", "still marked", "older"])
+@pytest.mark.parametrize("otherwise", ["", "payment", "reason", "kind", "still marked", "older", "settled already"])
 def test_a_mark_is_over_that_was_taken_away_without_its_row(
     otherwise: str, checkout: Checkout, other: Checkout
 ) -> None:
@@ -149,12 +150,11 @@ def test_a_mark_is_over_that_was_taken_away_without_its_row(
     )
     if otherwise == "older":
         PaymentAttention.objects.update(since=cleared.created_at + timedelta(seconds=1))
-    over = (None, None) if otherwise else (cleared.created_at, 7)
-    for _ in range(2):
-        take_over_marks()
-        mark = PaymentAttention.objects.get(payment_id=checkout.pk)
-        assert (mark.settled_at, mark.settled_by_id) == over
-        # What is settled is not settled again by somebody else.
-        if not otherwise:
-            cleared.pk, cleared.actor_id = None, 8
-            cleared.save(force_insert=True)
+    over: dict[str, Any] = {"settled_at": None, "settled_by_id": None}
+    if otherwise == "settled already":
+        over = {"settled_at": cleared.created_at + timedelta(seconds=1), "settled_by_id": 9}
+        PaymentAttention.objects.update(**over)
+    elif not otherwise:
+        over = {"settled_at": cleared.created_at, "settled_by_id": 7}
+    take_over_marks()
+    assert PaymentAttention.objects.values(*over).get(payment_id=checkout.pk) == over

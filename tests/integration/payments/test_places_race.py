@@ -14,7 +14,7 @@ from payments.checking.ask import Observation
 from payments.checking.sync import send_and_ask
 from payments.consultations.places import lock_place
 from payments.ledger.locks import lock_customer, lock_slot
-from payments.models import Appointment, Checkout, Fulfilment
+from payments.models import Appointment, Checkout, Fulfilment, Payment
 from payments.states import Attention, Door, OrderKind
 from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import make_customer
@@ -107,3 +107,18 @@ def test_a_customer_waits_for_nobody_but_themselves() -> None:
         (partial(lock_slot, str(customer)), False),
     ):
         assert overlap(partial(lock_customer, customer), transaction.atomic(lock)) is waits, lock
+
+
+def test_of_two_payments_for_one_booking_at_once_the_first_stays_in_its_row(
+    shop: YooKassaServer, catalogue: Catalogue
+) -> None:
+    own = Appointment.objects.create(
+        user=make_customer(), appointment_type=catalogue.consultation, scheduled_at=tomorrow()
+    )
+    first, second = (paid(shop, catalogue, appointment_id=own.pk) for _ in range(2))
+    for model in (Checkout, Payment):
+        model.objects.filter(pk__in=(first.payment_id, second.payment_id)).update(user_id=own.user_id)
+    overlap(*(partial(apply_observation, order, door=Door.WEBHOOK) for order in (first, second)))
+    assert Appointment.objects.get().payment_id == first.payment_id
+    assert Fulfilment.objects.get().pk == first.payment_id
+    assert Checkout.objects.get(pk=second.payment_id).attention == Attention.NOT_FULFILLED

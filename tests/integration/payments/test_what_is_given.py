@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payments.checking.fulfil import fulfil
+from payments.checking.fulfil import flag_deleted, fulfil
 from payments.ledger.book import open_book
 from payments.ledger.marks import open_marks
-from payments.models import Appointment, Checkout, Fulfilment, PackagePurchase, Payment
-from payments.states import Attention, Door, OrderKind, ProviderStatus
+from payments.models import Appointment, Checkout, Fulfilment, Package, PackagePurchase, Payment, PaymentEvent
+from payments.states import Attention, Door, EventKind, OrderKind, ProviderStatus
 from tests.support.checkouts import flag, make_checkout, make_customer
 from tests.support.payment_calls import Catalogue, make_catalogue, tomorrow
 
@@ -58,11 +58,21 @@ def bought(checkout: Checkout, catalogue: Catalogue, **fields: Any) -> PackagePu
     return PackagePurchase.objects.create(**(usual | fields))
 
 
+def told_as_given(checkout: Checkout) -> str:
+    """The id that the timeline names."""
+    return str(PaymentEvent.objects.get(payment_id=checkout.pk, kind=EventKind.FULFILLED).data["id"])
+
+
 def give(checkout: Checkout, *, vouched: bool = True) -> Fulfilment | None:
     with open_book(checkout.pk, door=Door.QUEUE) as book:
         fulfil(book, vouched=vouched)
     checkout.refresh_from_db()
     return Fulfilment.objects.filter(pk=checkout.pk).first()
+
+
+def keep_place(checkout: Checkout) -> None:
+    now = timezone.now()
+    Checkout.objects.filter(pk=checkout.pk).update(held_at=now, give_at=now)
 
 
 def assert_left_to_a_person(checkout: Checkout, says: str, *, vouched: bool = True) -> None:
@@ -80,6 +90,7 @@ def test_what_others_were_given_stands_in_nobodys_way(catalogue: Catalogue) -> N
         given = give(checkout)
         assert given is not None
         assert PackagePurchase.objects.get(payment_id=checkout.pk).pk == given.purchase_id
+        assert open_marks(checkout.pk) == []
     assert PackagePurchase.objects.count() == 2
 
 
@@ -88,7 +99,9 @@ def test_what_a_person_has_given_otherwise_is_given_by_no_machine_but_found(cata
     flag(checkout, Attention.NOT_FULFILLED, "the database refused it")
     with open_book(checkout.pk, door=Door.STAFF, actor=7) as book:
         book.clear("given by hand")
+    keep_place(checkout)
     assert give(checkout) is None
+    assert (checkout.held_at, checkout.give_at) == (None, None)
     assert not PackagePurchase.objects.exists()
     own = bought(checkout, catalogue)
     found = give(checkout)
@@ -105,9 +118,13 @@ def test_each_payment_finds_the_consultation_that_carries_it(body: Any, catalogu
     rows = [row_of(checkout, catalogue, user_id=first.user_id) for checkout in (first, second)]
     # The second first: by then nothing is given, and the other row is older.
     Appointment.objects.filter(pk=rows[0].pk).update(scheduled_at=tomorrow() + timedelta(days=1))
+    flag(second, Attention.SLOT_TAKEN, "as it seemed")
+    keep_place(second)
     found = give(second)
     assert found is not None
     assert (found.appointment_id, found.how) == (rows[1].pk, Fulfilment.How.FOUND)
+    assert (second.held_at, second.give_at, open_marks(second.pk)) == (None, None, [])
+    assert told_as_given(second) == str(found.appointment_id)
 
 
 @pytest.mark.parametrize("otherwise", ["a stranger's", "given for another", "of another kind", "at another time"])
@@ -139,22 +156,43 @@ def test_of_several_rows_that_carry_a_payment_the_ordered_one_is_found(catalogue
     assert found.appointment_id == own
 
 
-@pytest.mark.parametrize(("body", "is_found"), [(None, True), ({}, False)], ids=["before us", "ours"])
-def test_a_consultation_that_was_called_off_was_given_only_before_our_time(
-    body: Any, is_found: bool, catalogue: Catalogue
+@pytest.mark.parametrize(
+    ("body", "fields", "is_found"),
+    [
+        ({}, {"status": "cancelled"}, False),
+        (None, {"status": "cancelled"}, True),
+        (None, {"scheduled_at": tomorrow() + timedelta(days=1)}, True),
+        ({}, {"status": "completed"}, True),
+    ],
+    ids=["called off", "called off before us", "at another time before us", "held"],
+)
+def test_a_consultation_that_was_called_off_counts_as_given_only_before_our_time(
+    body: Any, fields: dict[str, Any], is_found: bool, catalogue: Catalogue
 ) -> None:
     checkout = order(catalogue, request_body=body)
-    row_of(checkout, catalogue, status="cancelled")
+    row_of(checkout, catalogue, **fields)
     assert (give(checkout) is not None) == is_found
 
 
 def test_a_package_that_carries_the_payment_is_found_though_some_of_it_was_used(catalogue: Catalogue) -> None:
     checkout, other = bundle(catalogue), bundle(catalogue)
-    bought(other, catalogue)
+    Payment.objects.filter(pk=other.pk).update(user_id=checkout.user_id)
+    Checkout.objects.filter(pk=other.pk).update(user_id=checkout.user_id)
+    theirs = bought(other, catalogue, user_id=checkout.user_id)
     own = bought(checkout, catalogue, sessions_remaining=catalogue.package.session_count - 1)
+    for payment, purchase in ((other, theirs), (checkout, own)):
+        found = give(payment)
+        assert found is not None
+        assert (found.purchase_id, found.how) == (purchase.pk, Fulfilment.How.FOUND)
+        assert told_as_given(payment) == str(purchase.pk)
+
+
+def test_how_many_sessions_a_package_of_the_system_before_us_has_is_its_own_affair(catalogue: Catalogue) -> None:
+    checkout = bundle(catalogue, request_body=None)
+    own = bought(checkout, catalogue, sessions_remaining=catalogue.package.session_count + 1)
     found = give(checkout)
     assert found is not None
-    assert (found.purchase_id, found.how) == (own.pk, Fulfilment.How.FOUND)
+    assert found.purchase_id == own.pk
 
 
 @pytest.mark.parametrize("otherwise", ["given for another", "another package", "more sessions"])
@@ -164,6 +202,10 @@ def test_a_package_that_carries_the_payment_is_not_taken_if_it_is(otherwise: str
     if otherwise == "another package":
         fields = {"package": make_catalogue().package}
     elif otherwise == "more sessions":
+        # Others have more.
+        Package.objects.create(
+            pk=uuid.UUID(int=1), name="", session_count=99, appointment_type=catalogue.consultation, price=1
+        )
         fields = {"sessions_remaining": catalogue.package.session_count + 1}
     own = bought(checkout, catalogue, **fields)
     if otherwise == "given for another":
@@ -204,8 +246,31 @@ def test_a_booked_consultation_is_not_paid_if_it_is(otherwise: str, catalogue: C
     assert not Appointment.objects.filter(payment_id=checkout.pk).exists()
 
 
-def test_an_order_that_says_not_what_it_is_for_is_left_to_a_person() -> None:
-    assert_left_to_a_person(make_checkout(ProviderStatus.SUCCEEDED), "does not say what it is for")
+def test_each_booked_consultation_is_linked_with_its_payment(catalogue: Catalogue) -> None:
+    for day in range(2):
+        own, start = uuid.uuid4(), tomorrow() + timedelta(days=day)
+        checkout = order(catalogue, appointment_id=own)
+        row_of(checkout, catalogue, pk=own, payment_id=None, scheduled_at=start)
+        given = give(checkout)
+        assert given is not None
+        assert (given.appointment_id, given.how) == (own, Fulfilment.How.LINKED)
+
+
+def test_an_order_that_says_not_what_it_is_for_is_left_to_a_person_and_keeps_no_place() -> None:
+    checkout = make_checkout(ProviderStatus.SUCCEEDED)
+    keep_place(checkout)
+    assert_left_to_a_person(checkout, "does not say what it is for")
+
+
+def test_of_a_deleted_row_it_is_told_what_was_given_for_it(catalogue: Catalogue) -> None:
+    given, bare = bundle(catalogue), bundle(catalogue)
+    assert give(given) is not None
+    for checkout, says in ((given, "its package had been given"), (bare, "nothing was given for it")):
+        with open_book(checkout.pk, door=Door.QUEUE) as book:
+            assert flag_deleted(book)
+            assert not flag_deleted(book)
+        (mark,) = open_marks(checkout.pk)
+        assert mark.note.endswith(says)
 
 
 def test_a_package_that_is_not_sold_any_more_is_left_to_a_person(catalogue: Catalogue) -> None:
