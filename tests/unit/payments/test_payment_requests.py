@@ -74,6 +74,9 @@ def test_amounts_are_exact_text(amount: str, text: str) -> None:
         (("not an address", ""), "+7 (900) 000-00-01", ReceiptContact(phone="79000000001")),
         ((None,), "8 900 000 00 01", ReceiptContact(phone="79000000001")),
         ((None,), "+375 29 123-45-67", ReceiptContact(phone="375291234567")),
+        # Elsewhere an 8 begins a country's code, and eleven digits begin with another one.
+        ((None,), "+86 138 0013 8000", ReceiptContact(phone="8613800138000")),
+        ((None,), "+1 202 555-01-01", ReceiptContact(phone="12025550101")),
         ((None,), "900", None),
         ((None,), "call me", None),
         ((None, ""), None, None),
