@@ -13,6 +13,7 @@ from payments.checking.ask import GIVE_UP_AFTER, Observation
 from payments.ledger.marks import open_marks
 from payments.models import Checkout, Fulfilment, PaymentEvent, Refund
 from payments.states import Attention, Door, EventKind, ProviderStatus, RefundStatus
+from payments.yookassa.errors import Rejected
 from payments.yookassa.objects import ProviderPayment, ProviderRefund
 from tests.support.checkouts import delete_row, flag, make_checkout, queued_checks
 
@@ -181,3 +182,15 @@ def test_refunds_are_noted_though_one_of_them_cannot_be_and_that_one_is_named(ch
     assert queued_checks() == []
     take(replace(told(checkout, "succeeded"), unsent=True))
     assert queued_checks() == [{"payment_id": str(checkout.pk), "action": "refund"}]
+
+
+def test_of_several_refunds_the_one_is_refused_that_yookassa_refused(checkout: Checkout) -> None:
+    other = make_checkout(ProviderStatus.SUCCEEDED)
+    asked = [
+        Refund.objects.create(payment_id=payment_id, amount=Decimal(100), request_body={})
+        for payment_id in (checkout.pk, checkout.pk, other.pk)
+    ]
+    refused = {refund.pk: Rejected(400, "invalid_request", "amount", "too much") for refund in asked[1:]}
+    take(replace(told(checkout, "succeeded"), refused=refused))
+    states = [Refund.objects.get(pk=refund.pk).status for refund in asked]
+    assert states == [RefundStatus.REQUESTED, RefundStatus.REJECTED, RefundStatus.REQUESTED]

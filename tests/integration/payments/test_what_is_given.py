@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from payments.checking.fulfil import flag_deleted, fulfil
 from payments.ledger.book import open_book
@@ -185,6 +187,34 @@ def test_a_package_that_carries_the_payment_is_found_though_some_of_it_was_used(
         assert found is not None
         assert (found.purchase_id, found.how) == (purchase.pk, Fulfilment.How.FOUND)
         assert told_as_given(payment) == str(purchase.pk)
+
+
+@pytest.mark.parametrize("doing", ["RETURN NULL", "NEW.payment_id := NULL; RETURN NEW"], ids=["swallows", "empties"])
+def test_a_package_that_a_trigger_keeps_from_its_payer_is_tried_again(doing: str, catalogue: Catalogue) -> None:
+    checkout = bundle(catalogue)
+    bought(checkout, catalogue, user_id=make_customer().pk)
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {doing}; END $$")
+        cursor.execute(
+            "CREATE TRIGGER trouble BEFORE INSERT ON public.package_purchases FOR EACH ROW EXECUTE FUNCTION trouble()"
+        )
+    assert give(checkout) is None
+    (mark,) = open_marks(checkout.pk)
+    assert (mark.reason, "the database kept no row of the package" in mark.note) == (Attention.NOT_FULFILLED, True)
+    assert checkout.held_at is not None
+    assert checkout.give_at is not None
+    assert checkout.give_at > timezone.now()
+
+
+def test_a_place_that_was_taken_and_is_free_again_is_kept_for_the_payers_own_row(
+    catalogue: Catalogue, settings: Settings
+) -> None:
+    settings.APPOINTMENT_WAIT_SECONDS = 90
+    checkout = order(catalogue)
+    flag(checkout, Attention.SLOT_TAKEN, "somebody else has the time")
+    assert give(checkout) is None
+    assert checkout.held_at is not None
+    assert open_marks(checkout.pk) == []
 
 
 def test_how_many_sessions_a_package_of_the_system_before_us_has_is_its_own_affair(catalogue: Catalogue) -> None:
