@@ -153,8 +153,9 @@ def test_a_request_is_told_in_the_timeline_before_anything_is_sent(paid: Checkou
     refund = ask(paid, "100.00", uuid.uuid4())
     told = PaymentEvent.objects.get(kind=EventKind.REFUND_REQUESTED)
     assert (told.payment_id, told.data) == (paid.pk, {"refund": str(refund.pk), "amount": "100.00"})
-    for key in (None, uuid.uuid4()):
+    for count, key in enumerate((None, uuid.uuid4()), start=2):
         assert ask(paid, "100.00", key).pk != refund.pk
+        assert Refund.objects.count() == count
 
 
 def test_a_refund_without_an_answer_keeps_nobody_from_theirs_and_is_sent_again(
