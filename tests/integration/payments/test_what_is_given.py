@@ -21,11 +21,6 @@ from tests.support.payment_calls import Catalogue, make_catalogue, tomorrow
 pytestmark = pytest.mark.usefixtures("database")
 
 
-@pytest.fixture
-def catalogue(database: object) -> Catalogue:
-    return make_catalogue()
-
-
 def order(catalogue: Catalogue, **fields: Any) -> Checkout:
     """Paid, by default for a consultation tomorrow."""
     kind: dict[str, Any] = {"kind": OrderKind.APPOINTMENT, "appointment_type_id": catalogue.consultation.pk}
