@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg2.errors
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, InternalError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -134,6 +135,7 @@ def guarded(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
+    path("admin/", admin.site.urls),
     path("api/", include("balansity.api.urls")),
     path("api/echo", EchoView.as_view()),
     path("api/open", OpenView.as_view()),

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partialmethod
 
 import pytest
 from django.utils import timezone
@@ -18,7 +17,6 @@ from payments.provider import provider
 from payments.refunds import send
 from payments.refunds.request import remaining_amount, request_refund
 from payments.states import Door, OrderKind, PaymentStatus, ProviderStatus, RefundStatus
-from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Unavailable
 from sandbox.yookassa import Status, YooKassaServer
 from tests.support.checkouts import make_checkout, purge_checks, queued_checks
@@ -78,9 +76,7 @@ def long_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     """YooKassa has more than we ask for in one search: pages of one, and two of them are asked for."""
     for module in (ask, send):
         monkeypatch.setattr(module, "MOST_PAGES", 2)
-    for name in ("list_payments", "list_refunds"):
-        whole = getattr(YooKassaClient, name)
-        monkeypatch.setattr(YooKassaClient, name, partialmethod(whole, limit=1))
+    monkeypatch.setattr("payments.yookassa.client.MOST_ITEMS", 1)
 
 
 @pytest.mark.usefixtures("long_lists")
