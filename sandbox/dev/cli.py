@@ -172,9 +172,9 @@ def _test(arguments: list[str]) -> NoReturn:
     # Tests empty what they use, so they never see an address from outside; and their settings are their own.
     outside = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
     environment = {name: value for name, value in os.environ.items() if name not in outside}
-    # All of them take a while, and many of them wait: four keep two cores busy. A few chosen ones are done before any
+    # All of them take a while, and many of them wait: six keep two cores busy. A few chosen ones are done before any
     # worker has started.
-    arguments = arguments or ["-n", "4", "--dist", "worksteal"]
+    arguments = arguments or ["-n", "6", "--dist", "worksteal"]
     os.execve(sys.executable, [sys.executable, "-m", "pytest", *arguments], environment)
 
 
