@@ -16,11 +16,11 @@ import redis
 from django.core.management import call_command
 from django.db import connection
 
+from sandbox.packages import CHECKOUT
 from sandbox.probe.apps import QUEUE
 from sandbox.services.sandbox import Sandbox
 
 PATIENCE_SECONDS = 600.0
-CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @dataclass

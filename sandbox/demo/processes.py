@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from sandbox.errors import SandboxError
+from sandbox.packages import CHECKOUT
 from sandbox.services.process import Service
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 CONCURRENCY = 4
 
 _CELERY = ("-m", "celery", "-A", "balansity")

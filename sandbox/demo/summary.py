@@ -13,8 +13,8 @@ from sandbox.demo.log_search import LogFindings
 from sandbox.demo.mail.table import print_mails
 from sandbox.demo.payments.customers import CUSTOMERS
 from sandbox.demo.payments.table import print_payments
-from sandbox.demo.processes import CHECKOUT
 from sandbox.demo.reports.table import print_reports, tell_reports
+from sandbox.packages import CHECKOUT
 
 
 def print_tables(console: Console, reviews: Reviews) -> None:

@@ -3,11 +3,10 @@
 import argparse
 import shutil
 import subprocess
-from pathlib import Path
 
 from sandbox.errors import SandboxError
+from sandbox.packages import CHECKOUT
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 # In this order: the later ones are constrained by the earlier.
 NAMES = ("requirements", "requirements-sandbox", "requirements-dev")
 # Only the package itself, for the SQL in it.

@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from sandbox.packages import CHECKOUT
 from sandbox.services.process import Service
 
 _READY = re.compile(r"SMTP on 127\.0\.0\.1:(\d+), page on (http://127\.0\.0\.1:\d+/)")
@@ -22,7 +23,7 @@ class MailService:
         self._service.log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "sandbox.mailbox", "--directory", str(self.directory)]
         # Ours is found by the folder it starts in, wherever the command was typed.
-        self._service.start(command, self._announced, cwd=Path(__file__).resolve().parents[2])
+        self._service.start(command, self._announced, cwd=CHECKOUT)
 
     def stop(self) -> None:
         self._service.stop()

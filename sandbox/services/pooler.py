@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 import psycopg2
 
 from sandbox.errors import SandboxError
+from sandbox.packages import CHECKOUT
 from sandbox.services.postgres import as_no_root
 from sandbox.services.process import Service, free_port
 
 _TRIES = 3
-_UNPACKED = Path(__file__).resolve().parents[2] / ".venv" / "pgbouncer" / "run"
+_UNPACKED = CHECKOUT / ".venv" / "pgbouncer" / "run"
 
 
 class Pooler:

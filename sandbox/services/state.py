@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import IO
 
 from sandbox.errors import SandboxError
+from sandbox.packages import CHECKOUT
 
-ROOT = Path(__file__).resolve().parents[2] / ".sandbox"
+ROOT = CHECKOUT / ".sandbox"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,40}")
 
 

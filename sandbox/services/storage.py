@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from sandbox.packages import CHECKOUT
 from sandbox.services.process import Service
 from sandbox.storage.server import SERVICE_KEY
 
@@ -24,7 +25,7 @@ class StorageService:
         self._service.log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "sandbox.storage", "--directory", str(self.directory)]
         # Ours is found by the folder it starts in, wherever the command was typed.
-        self._service.start(command, self._announced, cwd=Path(__file__).resolve().parents[2])
+        self._service.start(command, self._announced, cwd=CHECKOUT)
 
     def stop(self) -> None:
         self._service.stop()

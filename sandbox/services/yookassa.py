@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from sandbox.packages import CHECKOUT
 from sandbox.services.process import Service
 from sandbox.yookassa.pages import WIDGET
 
@@ -33,7 +34,7 @@ class YooKassaService:
         if self._notify_url:
             command += ["--notify", self._notify_url]
         # Ours is found by the folder it starts in, wherever the command was typed.
-        self._service.start(command, self._announced, cwd=Path(__file__).resolve().parents[2])
+        self._service.start(command, self._announced, cwd=CHECKOUT)
 
     def stop(self) -> None:
         self._service.stop()

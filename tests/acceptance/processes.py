@@ -6,10 +6,10 @@ import signal
 import uuid
 from pathlib import Path
 
+from sandbox.packages import CHECKOUT
 from tests.acceptance.starter import start
 from tests.acceptance.waiting import wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
 TAIL_LINES = 60
 
 
@@ -19,7 +19,7 @@ class Child:
     def __init__(self, name: str, log: Path, command: list[str], environment: dict[str, str]) -> None:
         self.name, self._log = name, log
         log.touch()
-        self._process = start(command, environment, folder=ROOT, log=log)
+        self._process = start(command, environment, folder=CHECKOUT, log=log)
 
     @property
     def pid(self) -> int:

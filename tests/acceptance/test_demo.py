@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from balansity.sandbox_keys import SANDBOX_JWT_SECRET
+from sandbox.packages import CHECKOUT
 from sandbox.services.process import identity
 from sandbox.services.storage import StorageService
 from sandbox.services.yookassa import YooKassaService
 from tests.acceptance.waiting import wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "sandbox.demo", "--fast", "--folder"]
 # The demo takes these for services to use, and the run's own must not be mixed with its messages.
 OUTSIDE = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
@@ -30,7 +30,7 @@ def demo(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     with (tmp_path / "output").open("w") as output:
         process = subprocess.Popen(
             [*COMMAND, str(tmp_path)],
-            cwd=ROOT,
+            cwd=CHECKOUT,
             env={**environment, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,

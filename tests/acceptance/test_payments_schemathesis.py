@@ -25,9 +25,10 @@ from schemathesis.specs.openapi.checks import (
 
 from payments.models import Payment
 from payments.states import ProviderStatus
+from sandbox.packages import CHECKOUT
 from sandbox.services.process import free_port
 from sandbox.yookassa import YooKassaServer
-from tests.acceptance.processes import ROOT, Fleet
+from tests.acceptance.processes import Fleet
 from tests.support.checkouts import make_checkout
 from tests.support.payment_calls import Customer, make_catalogue
 from tests.support.supabase_tokens import access_token
@@ -42,7 +43,7 @@ CHECKS = [
 EXAMPLES = 30
 NO_LIMIT = "1000000"
 
-schema = schemathesis.openapi.from_path(ROOT / "openapi.yaml").include(path_regex="^/api/payments")
+schema = schemathesis.openapi.from_path(CHECKOUT / "openapi.yaml").include(path_regex="^/api/payments")
 
 
 @dataclass(frozen=True)

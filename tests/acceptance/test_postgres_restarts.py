@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.packages import CHECKOUT
 from sandbox.services.postgres import Postgres
 from sandbox.services.process import free_port
 from sandbox.services.supabase import prepare
 from tests.acceptance.ledger import Ledger
-from tests.acceptance.processes import ROOT, Fleet
+from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
 
 
@@ -27,7 +28,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         prepare(postgres.url(), seed=False)
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity=0"],
-            cwd=ROOT,
+            cwd=CHECKOUT,
             env={**os.environ, "DATABASE_URL": postgres.url()},
             check=True,
             timeout=60,

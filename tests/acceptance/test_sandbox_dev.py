@@ -9,9 +9,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from sandbox.packages import CHECKOUT
 from sandbox.services.state import State
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 VERBS = ("demo", "up", "sandbox", "manage", "test", "check", "bench", "lock", "help")
 
 

@@ -15,12 +15,12 @@ import redis
 import requests
 
 from sandbox.errors import SandboxError
+from sandbox.packages import CHECKOUT
 from sandbox.services.process import identity
 from sandbox.services.sandbox import Sandbox, sweep
 from tests.acceptance.waiting import wait_until
 from tests.support.databases import DatabaseServer
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 SERVICES = {"mailbox", "broker", "postgres"}
 STAND_INS = {"yookassa", "storage"}
 

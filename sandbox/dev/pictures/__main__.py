@@ -11,8 +11,9 @@ from types import FrameType
 from typing import NoReturn
 
 from sandbox.admin_login import migrate
-from sandbox.dev.pictures.album import CHECKOUT, PICTURES, Picture, file_of
+from sandbox.dev.pictures.album import PICTURES, Picture, file_of
 from sandbox.errors import SandboxError
+from sandbox.packages import CHECKOUT
 from sandbox.services.sandbox import Sandbox
 
 NAME = "pictures"

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from sandbox.packages import CHECKOUT
+
 # The payment and the mail that have a picture of their own.
 SPOTLIGHT = UUID("d1000000-0000-4000-8000-000000000042")
 EMAIL = 7
 
-CHECKOUT = Path(__file__).resolve().parents[3]
 FOLDER = CHECKOUT / "docs" / "images"
-_SHOP = Path(__file__).resolve().parents[2] / "shop"
+_SHOP = CHECKOUT / "sandbox" / "shop"
 _PAYMENTS = "/admin/payments/payment/"
 _EMAIL = f"/admin/notifications/emailmessage/{EMAIL}/"
 

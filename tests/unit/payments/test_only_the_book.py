@@ -2,11 +2,12 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-PAYMENTS = Path(__file__).resolve().parents[3] / "payments"
+from sandbox.packages import CHECKOUT
+
+PAYMENTS = CHECKOUT / "payments"
 BOOK = PAYMENTS / "ledger" / "book.py"
 COLUMNS = {"attention", "attention_note", "attention_since", "settled_at", "settled_by", "settled_by_id"}
 WRITING = {"update", "create", "bulk_create", "get_or_create", "update_or_create", "PaymentAttention"}

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sandbox.dev.pictures.album import CHECKOUT, FOLDER, PICTURES, PagePicture, file_of
+from sandbox.dev.pictures.album import FOLDER, PICTURES, PagePicture, file_of
 from sandbox.dev.pictures.browser import Browser, BrowserError
 from sandbox.dev.pictures.fingerprint import PageMissing, fingerprint, kept_fingerprint, stale
 from sandbox.dev.pictures.site import logged_in
 from sandbox.dev.pictures.studio import keep
+from sandbox.packages import CHECKOUT
 
 PAGE = PagePicture("page", "/admin/page/")
 FRAMED = PagePicture("framed", "/admin/page/", inside=("/admin/inside/",))
