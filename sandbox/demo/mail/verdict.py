@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.message import Outcome
+from sandbox.demo.findings import unequal, unlike_archive
 from sandbox.demo.mail.messages import Sent
 from sandbox.demo.mail.observation import Observed
 
@@ -49,24 +50,13 @@ class MailFindings:
 
 def judge(sent: Sent, observed: Observed, *, scale: float) -> Result:
     """Compare one message; `scale` shortens the planned delays."""
-    found = [*_archive(sent, observed), *_mail_log(sent, observed), *_mailbox(sent, observed)]
+    found = [*unlike_archive(sent.expected, observed.archived), *_mail_log(sent, observed), *_mailbox(sent, observed)]
     found += _delays(sent.expected.delays(scale), observed.delays)
     return Result(sent, observed, tuple(found))
 
 
-def _archive(sent: Sent, observed: Observed) -> list[str]:
-    expected, archived = sent.expected, observed.archived
-    if archived is None:
-        return ["it is not in the archive"]
-    return _unequal(
-        ("outcome", expected.outcome.value, archived.outcome),
-        ("reason", expected.reason.value if expected.reason else "", archived.reason),
-        ("number of attempts", expected.attempts, archived.attempts),
-    )
-
-
 def _mail_log(sent: Sent, observed: Observed) -> list[str]:
-    return _unequal(("status in the mail log", _LOG_STATUS[sent.expected.outcome], observed.log_status))
+    return unequal(("status in the mail log", _LOG_STATUS[sent.expected.outcome], observed.log_status))
 
 
 def _mailbox(sent: Sent, observed: Observed) -> list[str]:
@@ -77,7 +67,7 @@ def _mailbox(sent: Sent, observed: Observed) -> list[str]:
         if not 1 <= len(mails) <= expected.attempts:
             found.append(f"{len(mails)} mails arrived instead of 1 or 2")
     else:
-        found += _unequal(
+        found += unequal(
             ("number of mails", expected.mails, len(mails)), ("number of tries", expected.tries, len(tries))
         )
     if len({attempt.message_id for attempt in tries}) > 1:
@@ -86,7 +76,7 @@ def _mailbox(sent: Sent, observed: Observed) -> list[str]:
     found += [
         line
         for mail in mails
-        for line in _unequal(
+        for line in unequal(
             ("recipient", expected.recipient, mail.recipient), ("subject", sent.subject, mail.subject.strip())
         )
     ]
@@ -99,7 +89,3 @@ def _delays(planned: Sequence[float], seen: Sequence[float]) -> list[str]:
         for number, (delay, actual) in enumerate(zip(planned, seen, strict=False), start=1)
         if not delay <= actual <= delay + MOST_LATE_SECONDS
     ]
-
-
-def _unequal(*facts: tuple[str, object, object]) -> list[str]:
-    return [f"{name} is {got!r} instead of {wanted!r}" for name, wanted, got in facts if wanted != got]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sandbox.demo.findings import unequal, unlike_archive
 from sandbox.demo.reports.expectation import Asked
 from sandbox.demo.reports.observation import ObservedReport, Row
 
@@ -36,39 +37,24 @@ class ReportFindings:
 
 
 def judge_report(asked: Asked, observed: ObservedReport) -> ReportResult:
-    found = [*_message(asked, observed), *_row(asked, observed)]
+    found = [*unlike_archive(asked.expected, observed.archived), *_row(asked, observed)]
     return ReportResult(asked, observed, tuple(found))
-
-
-def _message(asked: Asked, observed: ObservedReport) -> list[str]:
-    expected, archived = asked.expected, observed.archived
-    if archived is None:
-        return ["it is not in the archive"]
-    return _unequal(
-        ("outcome", expected.outcome.value, archived.outcome),
-        ("reason", expected.reason.value if expected.reason else "", archived.reason),
-        ("number of attempts", expected.attempts, archived.attempts),
-    )
 
 
 def _row(asked: Asked, observed: ObservedReport) -> list[str]:
     expected, row = asked.expected, observed.row
     if row is None:
         return ["there is no row of it"]
-    found = _unequal(
+    found = unequal(
         ("status of the report", "stored" if expected.is_made else "failed", row.status),
         ("reason of the report", expected.reason.value if expected.reason else "", row.reason),
         ("whether the assessment is the client's", expected.about is None, row.is_confirmed),
     )
     if not expected.is_made:
-        return found + _unequal(("document", "", row.storage_key))
+        return found + unequal(("document", "", row.storage_key))
     if row.pages < 1 or row.size < 1:
         found.append(f"it has {row.pages} pages and {row.size} bytes")
-    return found + _unequal(
+    return found + unequal(
         ("sum of the object in the storage", row.sha256, observed.stored),
         ("sum of what the link in the mail opens", row.sha256, observed.opened),
     )
-
-
-def _unequal(*facts: tuple[str, object, object]) -> list[str]:
-    return [f"{name} is {got!r} instead of {wanted!r}" for name, wanted, got in facts if wanted != got]
