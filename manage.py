@@ -1,45 +1,28 @@
 #!/usr/bin/env python
-"""Django's command line for the Balansity back office."""
+"""Django's command line for the Balansity back office.
+
+Every command, ours and Django's, ends an expected trouble of its surroundings in one line with what mends it.
+"""
 
 import os
 import sys
 
 from django.core.management import execute_from_command_line
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, ProgrammingError
 
-from bridge.errors import AddressRefused, is_closed
-from bridge.postgres import is_outage
-
-# As `bridge_queues` ends when Postgres is away.
-UNREACHABLE = 3
+from bridge.trouble.explain import explain
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "balansity.settings")
     try:
         execute_from_command_line(sys.argv)
-    except (AddressRefused, OperationalError, InterfaceError, InternalError, ProgrammingError) as error:
-        if "--traceback" in sys.argv or not (line := _readable(error)):
+    except Exception as error:
+        found = None if "--traceback" in sys.argv else explain(error)
+        if found is None:
+            # A mistake of our own, which needs its traceback.
             raise
-        print(line, file=sys.stderr)
-        sys.exit(UNREACHABLE)
-
-
-def _readable(error: DatabaseError | InterfaceError) -> str:
-    """What Postgres says, in one line; empty for a mistake of our own, which needs its traceback."""
-    text = " ".join(str(error).split())
-    match error:
-        case AddressRefused():
-            return text
-        case OperationalError() | InterfaceError():
-            return f"Postgres does not do its part: {text}"
-        # It is read-only, after a failover or with a full disk.
-        case InternalError() if is_outage(error):
-            return f"Postgres does not do its part: {text}"
-        case _ if is_closed(error):
-            return f"the role of DATABASE_URL may not: {text}. manage.py queue_status names what mends it"
-        case _:
-            return ""
+        print(found, file=sys.stderr)
+        sys.exit(found.exit_code)
 
 
 if __name__ == "__main__":

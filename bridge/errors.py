@@ -55,6 +55,12 @@ class NotYet(BridgeError):
     to the screen again. No attempt is counted."""
 
 
+class BrokerAway(BridgeError):
+    """The broker does not answer, or refuses to store what it is given."""
+
+    code = "broker_away"
+
+
 class TokenLost(BridgeError):
     """Somebody else owns the message by now; whatever this process did with it must be rolled back."""
 

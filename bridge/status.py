@@ -7,13 +7,15 @@ from celery import current_app
 from django.db.models import Count, Model
 
 from bridge.daemon.heartbeat import living_bridges
-from bridge.daemon.publisher import BrokerAway, Publisher
+from bridge.daemon.publisher import Publisher
+from bridge.errors import BrokerAway
 from bridge.message import Outcome
 from bridge.models import BridgeProcess, KeptOutcome
 from bridge.open_functions import OpenFunction, find_open_functions
 from bridge.pgmq import Counts, QueueMissing, pgmq_queue, queue_names
 from bridge.queues import registry
 from bridge.rights import OWN_SCHEMA, RowsHidden, Trouble, find_troubles, queue_tables, require_sight
+from bridge.trouble.explain import explain
 from bridge.wakeup import Method, installed_method
 
 HOURS = 24
@@ -75,7 +77,7 @@ def read_status() -> Status:
                 try:
                     line = publisher.line_length(registry.get(name).celery_queue)
                 except BrokerAway as error:
-                    problem = str(error)
+                    problem = str(explain(error) or error)
             try:
                 queues.append(_read_queue(name, line, kept))
             except QueueMissing:

@@ -8,9 +8,9 @@ from django.conf import settings
 
 from bridge import outcome
 from bridge.daemon.flow import Flow
-from bridge.daemon.publisher import BrokerAway, Publisher
+from bridge.daemon.publisher import Publisher
 from bridge.daemon.screening import Order
-from bridge.errors import TokenLost
+from bridge.errors import BrokerAway, TokenLost
 from bridge.message import Delivery, LastError, Message, Reason, Unreadable
 from bridge.pgmq import TOO_LARGE, QueueMissing, pgmq_queue
 from bridge.postgres import is_outage

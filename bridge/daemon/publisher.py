@@ -9,15 +9,11 @@ from celery import Celery
 from kombu import Connection, Producer
 from kombu.exceptions import KombuError
 
-from bridge.errors import BridgeError
+from bridge.errors import BrokerAway
 from bridge.message import Delivery
 from bridge.queues import BUNDLE_SECONDS, Queue
 
 BUNDLE_TASK = "bridge.deliver_bundle"
-
-
-class BrokerAway(BridgeError):
-    """The broker does not answer, or refuses to store what it is given."""
 
 
 class Publisher:

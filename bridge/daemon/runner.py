@@ -20,8 +20,8 @@ from django.db import DatabaseError, InterfaceError, ProgrammingError, connectio
 from bridge.daemon.drain import Drain, Look
 from bridge.daemon.heartbeat import INTERVAL_SECONDS, THE_BROKER, THE_DATABASE, Heartbeat
 from bridge.daemon.listener import Listener
-from bridge.daemon.publisher import BrokerAway, Publisher
-from bridge.errors import AddressRefused
+from bridge.daemon.publisher import Publisher
+from bridge.errors import AddressRefused, BrokerAway
 from bridge.pgmq import QueueMissing
 from bridge.postgres import is_outage
 from bridge.queues import Queue

@@ -9,20 +9,17 @@ from typing import Any
 from celery import current_app
 from django.core.management.base import BaseCommand, CommandError
 
-from bridge.daemon.publisher import BrokerAway, Publisher
+from bridge.daemon.publisher import Publisher
 from bridge.daemon.runner import Runner, Totals
-from bridge.errors import AddressRefused, QueueNotRegistered
-from bridge.pgmq import POSTGRES_AWAY
+from bridge.errors import QueueNotRegistered
 from bridge.queues import Queue, registry
-
-UNREACHABLE = 3
 
 
 class Command(BaseCommand):
     help = (
         "Drain the pgmq queues into Celery until SIGTERM or Ctrl-C. Exit codes: 0 stopped in order or done; 1 bad "
-        "arguments, or a queue was left alone (--once, --drain); 3 DATABASE_URL must not be used, or Postgres or the "
-        "broker is away (--once, --drain)."
+        "arguments, or a queue was left alone (--once, --drain); 3 Postgres or Redis do not do their part, or "
+        "DATABASE_URL must not be used."
     )
     requires_system_checks: list[str] = []
 
@@ -37,17 +34,10 @@ class Command(BaseCommand):
         with Publisher(current_app) as publisher:
             runner = Runner(queues, publisher)
             with runner.signals():
-                try:
-                    if not (options["once"] or options["drain"]):
-                        runner.run()
-                        return
-                    runner.run_once() if options["once"] else self._drain(runner, queues)
-                except AddressRefused as error:
-                    raise CommandError(str(error), returncode=UNREACHABLE) from error
-                except BrokerAway as error:
-                    raise CommandError(f"The broker does not answer: {error}", returncode=UNREACHABLE) from error
-                except POSTGRES_AWAY as error:
-                    raise CommandError(f"Postgres does not answer: {error}", returncode=UNREACHABLE) from error
+                if not (options["once"] or options["drain"]):
+                    runner.run()
+                    return
+                runner.run_once() if options["once"] else self._drain(runner, queues)
         for name, why in runner.left_alone.items():
             self.stderr.write(f"{name} was left alone: {'; '.join(map(str, why))}")
         self.stdout.write(f"{runner.totals.published} handed to workers, {runner.totals.archived} archived as failed")

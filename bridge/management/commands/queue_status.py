@@ -60,7 +60,7 @@ class Command(BaseCommand):
         for function in status.open_functions:
             console.print(f"  {function.remedy}", markup=False, soft_wrap=True)
         if status.broker_problem:
-            console.print(f"the broker does not answer: {status.broker_problem}", style="red", markup=False)
+            console.print(status.broker_problem, style="red", markup=False, soft_wrap=True)
         self.stdout.write(text.getvalue(), ending="")
 
 
@@ -96,5 +96,5 @@ def _problem(status: Status) -> str:
     if status.troubles:
         return f"The role of DATABASE_URL cannot reach all that is needed: {status.troubles[0]}"
     if status.broker_problem:
-        return f"The broker does not answer: {status.broker_problem}"
+        return status.broker_problem
     return "" if status.bridges else "No bridge process reported within the last seconds: start manage.py bridge_queues"

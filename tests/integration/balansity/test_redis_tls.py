@@ -14,7 +14,8 @@ from balansity.api.throttles import count_request
 from balansity.door.limits import DoorCounter, Limit
 from balansity.env import EnvReader
 from balansity.settings.redis_address import redis_address
-from bridge.daemon.publisher import BrokerAway, Publisher
+from bridge.daemon.publisher import Publisher
+from bridge.errors import BrokerAway
 from tests.support.tls_relay import tls_relay
 
 

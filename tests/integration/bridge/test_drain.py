@@ -16,7 +16,8 @@ from pytest_django import Settings
 from bridge.daemon import drain as drain_module
 from bridge.daemon.drain import MOST_OWN_TRIES, UNHIDE_SECONDS, Drain
 from bridge.daemon.flow import LEAST_IN_LINE
-from bridge.daemon.publisher import BUNDLE_TASK, BrokerAway, Publisher
+from bridge.daemon.publisher import BUNDLE_TASK, Publisher
+from bridge.errors import BrokerAway
 from bridge.message import LastError, Unreadable
 from bridge.pgmq import TOO_LARGE, PgmqQueue
 from bridge.queues import NoJournal, registry

@@ -14,9 +14,9 @@ from django.db import OperationalError, connection
 from bridge import outcome
 from bridge.daemon.drain import Drain
 from bridge.daemon.heartbeat import Heartbeat
-from bridge.daemon.publisher import BrokerAway, Publisher
+from bridge.daemon.publisher import Publisher
 from bridge.daemon.runner import Runner
-from bridge.errors import PermanentError
+from bridge.errors import BrokerAway, PermanentError
 from bridge.kept import keep
 from bridge.message import Delivery, Ending, LastError, Message, Outcome, Reason
 from bridge.models import KeptOutcome

@@ -13,6 +13,7 @@ from bridge.daemon.runner import Runner
 from bridge.outcome import while_postgres_is_away
 from bridge.pgmq import PgmqQueue
 from bridge.queues import registry
+from bridge.trouble.explanation import EXIT_CODE
 from sandbox.probe.apps import QUEUE
 
 
@@ -81,5 +82,5 @@ def test_a_command_says_so_in_one_line(
     with pytest.raises(SystemExit) as ended:
         manage.main()
     read_only(False)
-    assert ended.value.code == manage.UNREACHABLE
-    assert capsys.readouterr().err.startswith("Postgres does not do its part: cannot execute UPDATE in a read-only")
+    assert ended.value.code == EXIT_CODE
+    assert capsys.readouterr().err.startswith("Postgres takes no writes now: its disk is full, ")
