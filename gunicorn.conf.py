@@ -13,13 +13,12 @@ from typing import Any
 # gunicorn's script starts with its own folder in the path, and not with this one.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from balansity.settings import API_HOST, API_PORT, WEB_CONCURRENCY
+from balansity.settings import API_HOST, API_PORT, WEB_CONCURRENCY, WEB_THREADS
 
 wsgi_app = "balansity.wsgi:application"
 bind = f"[{API_HOST}]:{API_PORT}" if ":" in API_HOST else f"{API_HOST}:{API_PORT}"
 worker_class = "gthread"
-# Each thread keeps a connection to Postgres.
-threads = 4
+threads = WEB_THREADS
 workers = WEB_CONCURRENCY
 timeout = 30
 graceful_timeout = 25

@@ -9,6 +9,9 @@ if not is_bindable(API_HOST):
     env.problem(f"API_HOST must be an address of this machine, like 127.0.0.1, 0.0.0.0 or ::1, not {API_HOST!r}")
 API_PORT = env.integer("API_PORT", 3001, least=1, most=65535)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, least=1, most=256)
+WEB_THREADS = env.integer("WEB_THREADS", 4, least=1, most=256)
+# Of one process, to Postgres. What all processes need is summed up in bridge.budget.
+WEB_CONNECTIONS = env.integer("WEB_CONNECTIONS", WEB_THREADS, least=1, most=256)
 API_BASE_URL = env.url("API_BASE_URL", f"http://localhost:{API_PORT}", ("http", "https"))
 FRONTEND_URL = env.url("FRONTEND_URL", "http://localhost:5173", ("http", "https"))
 

@@ -156,9 +156,11 @@ def test_gunicorn_reads_its_file_and_the_port(tmp_path: Path) -> None:
 
 def test_gunicorn_listens_where_it_is_told_to(tmp_path: Path) -> None:
     variables = {**example(), **NEEDED, "API_HOST": "::1", "WEB_CONCURRENCY": "3", "LOG_DIR": str(tmp_path)}
+    variables["WEB_THREADS"] = "7"
     done = run([sys.executable, "-m", "gunicorn", "--print-config"], variables, tmp_path)
     assert re.search(r"^bind += \['\[::1\]:3001'\]$", done.stdout, re.MULTILINE), done.stderr
     assert re.search(r"^workers += 3$", done.stdout, re.MULTILINE)
+    assert re.search(r"^threads += 7$", done.stdout, re.MULTILINE)
 
 
 def test_a_place_to_listen_that_is_none_is_named(tmp_path: Path) -> None:
