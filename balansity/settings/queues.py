@@ -4,10 +4,11 @@ from celery.schedules import crontab
 
 from balansity.settings.database import REDIS_URL
 from balansity.settings.environment import BASE_DIR, SANDBOX, env
+from balansity.settings.redis_address import broker_address
 from balansity.settings.web import TIME_ZONE
 
 # Celery runs, times and retries the work; the pgmq row owns it (docs/architecture.md). So nothing here is for safety.
-CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_URL = broker_address(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # Without these a publish to a peer that vanished hangs for ever.

@@ -1,15 +1,24 @@
-"""The address of Redis in one spelling that both of its clients take, and TLS that is worth its name.
+"""The address of Redis, as people spell it, in one spelling for each of its clients, and TLS that is worth its name.
 
-Celery's client and redis-py read the same address by two vocabularies: to the first a bare `rediss://` means that any
-certificate will do, and the second does not know Celery's own word `CERT_NONE`.
+Celery's client and redis-py read the same address by two vocabularies: a socket is `redis+socket://` to the first and
+`unix://` to the second; to the first a bare `rediss://` means that any certificate will do, and the second does not
+know Celery's own word `CERT_NONE`. Passwords are taken as they come, percent-encoded or raw.
 """
 
 import os
-from urllib.parse import parse_qsl, urlencode, urlsplit
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from balansity.env import EnvReader
 from balansity.settings.private_address import is_private_host
 
+_SCHEMES = {
+    **dict.fromkeys(("redis", "valkey"), "redis"),
+    **dict.fromkeys(("rediss", "valkeys", "redis+ssl", "redis+tls"), "rediss"),
+    **dict.fromkeys(("unix", "redis+socket", "redis-socket", "redis+unix", "valkey+socket"), "unix"),
+}
 _WORDS = {
     **dict.fromkeys(("required", "cert_required", "true", "1"), "required"),
     **dict.fromkeys(("optional", "cert_optional"), "optional"),
@@ -17,50 +26,174 @@ _WORDS = {
 }
 _FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _OPTIONS = ("ssl_cert_reqs", "ssl_check_hostname", *_FILES)
-# Of Node's client, which asks whether to resolve names as IPv4 or IPv6: both of ours try both.
-_FOREIGN = ("family",)
+# Each client's name for the number of the database.
+_NUMBER = ("db", "virtual_host", "database")
+# Of Node's clients: how to resolve names (both of ours try IPv4 and IPv6), and when to connect and to give up.
+_FOREIGN = frozenset(
+    ("family", "allowusernameinuri", "lazyconnect", "enablereadycheck", "maxretriesperrequest", "enableofflinequeue")
+)
+_DEFAULT_PORT = 6379
+# An @ is a part of it only in the value of an option: else it ends a password.
+_PLACE = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\[\]:/?#@,\s]*)(?::(?P<port>[0-9]*))?"
+    r"(?P<path>/[^?#@]*)?(?:\?(?P<query>(?:ssl_\w+=[^#]*)|[^#@]*))?"
+)
+_SHAPE = (
+    "must be an address like redis://:password@host:6379/0, rediss://… or unix:///path/redis.sock: "
+    "write / : @ # and ? in the password as %2F %3A %40 %23 and %3F"
+)
+
+
+class _Unusable(Exception):
+    """What is wrong with the address, in words that repeat none of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The address, taken apart and decoded. A socket has a path and no host."""
+
+    scheme: str
+    login: str
+    host: str
+    port: int
+    path: str
+    number: int
+    options: Mapping[str, str]
+
+    def url(self, options: Mapping[str, str] | None = None) -> str:
+        """The spelling of redis-py."""
+        asked = dict(options or {})
+        if self.scheme == "unix":
+            asked |= {"db": str(self.number)} if self.number else {}
+            where = quote(self.path)
+        else:
+            where = f"{self.host}:{self.port}/{self.number}"
+        return f"{self.scheme}://{self.login}{where}" + (f"?{urlencode(asked)}" if asked else "")
 
 
 def redis_address(env: EnvReader, name: str) -> str:
-    """Return the address in the variable `name` for both clients; problems and warnings are left with `env`.
+    """Return the address in the variable `name` as redis-py takes it; problems and warnings are left with `env`.
 
     `rediss://` is verified unless the address says `ssl_cert_reqs=none`. The value is repeated in no message.
     """
-    url = env.url(name, "", ("redis", "rediss", "unix"))
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if port == -1:
-        env.problem(
-            f"{name} must be an address like redis://:password@host:6379/0: "
-            "write / : @ # and ? in the password as %2F %3A %40 %23 and %3F"
-        )
+    raw = env.text(name)
+    if not raw:
         return ""
-    if parts.scheme not in {"redis", "rediss"}:
-        return url
-    options = {key: value for key, value in parse_qsl(parts.query, keep_blank_values=True) if key not in _FOREIGN}
-    if set(options) - set(_OPTIONS):
+    try:
+        parts = _take_apart(raw)
+    except _Unusable as problem:
+        env.problem(f"{name} {problem}")
+        return ""
+    if set(parts.options) - set(_OPTIONS):
         env.problem(f"{name} has an option that is not known here; known are {', '.join(_OPTIONS)}")
         return ""
-    if parts.scheme == "redis":
-        return _plain(env, name, url, options)
-    tls = _tls(env, name, options)
-    return parts._replace(query=urlencode(tls)).geturl()
-
-
-def _plain(env: EnvReader, name: str, url: str, options: dict[str, str]) -> str:
-    if options:
-        env.problem(f"{name} has options of TLS and begins with redis://: write rediss://")
-    if not is_private_host(urlsplit(url).hostname or ""):
+    if parts.scheme == "rediss":
+        return parts.url(_tls(env, name, parts.options))
+    if parts.options:
+        env.problem(f"{name} has options of TLS and begins with {parts.scheme}://: write rediss://")
+    if not is_private_host(parts.host):
         env.warning(
             f"{name} leads through the internet without TLS, password and all: write rediss:// if the server offers it"
         )
-    return urlsplit(url)._replace(query="").geturl()
+    return parts.url()
 
 
-def _tls(env: EnvReader, name: str, options: dict[str, str]) -> dict[str, str]:
+def broker_address(url: str) -> str:
+    """The same address as Celery takes it."""
+    if not url.startswith("unix://"):
+        return url
+    return url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+
+
+def _take_apart(raw: str) -> _Parts:
+    raw = raw.strip().strip("'\"")
+    if raw.startswith("/"):
+        raw = f"unix://{raw}"
+    given, _, rest = raw.partition(":")
+    scheme = _SCHEMES.get(given.lower())
+    if scheme is None or not rest.startswith("/"):
+        raise _Unusable(_wrong_scheme(given.lower(), rest))
+    # One slash is enough for a socket.
+    rest = rest.removeprefix("//") if rest.startswith("//") else rest
+    return _socket(rest) if scheme == "unix" else _tcp(scheme, rest)
+
+
+def _wrong_scheme(scheme: str, rest: str) -> str:
+    if "sentinel" in scheme or "cluster" in scheme:
+        return "must name one Redis by itself: neither Sentinel nor Cluster is supported"
+    if scheme.startswith("rediss+") and rest.startswith("//"):
+        return "names a socket and TLS, which a socket does not need: write unix:///path/redis.sock"
+    if scheme in {"http", "https"}:
+        return "must be the address that begins with rediss://, and not the one of the provider's REST API"
+    return _SHAPE
+
+
+def _tcp(scheme: str, rest: str) -> _Parts:
+    login, place = _split(rest)
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        many = "," in place and "@" not in place
+        raise _Unusable("must name one host: neither Sentinel nor Cluster is supported" if many else _SHAPE)
+    port = int(found["port"] or _DEFAULT_PORT)
+    if not 0 < port <= 65535:
+        raise _Unusable(_SHAPE)
+    options = _options(found["query"] or "")
+    in_path = unquote(found["path"] or "").strip("/")
+    number = _number(in_path, options)
+    return _Parts(scheme, login, found["host"] or "localhost", port, "", number, options)
+
+
+def _socket(rest: str) -> _Parts:
+    # A path begins with a slash, so a login is whatever stands in front of an @ and that.
+    login, at, place = ("", "", rest) if rest.startswith("/") else rest.partition("@/")
+    path, _, query = (f"/{place}" if at else place or login).partition("?")
+    if not path.startswith("/") or path == "/":
+        raise _Unusable("must name the socket by its whole path, with three slashes: unix:///run/redis/redis.sock")
+    options = _options(query)
+    secret = options.pop("password", "")
+    user = options.pop("username", "")
+    encoded = _encoded(login) if at else _login(user, secret)
+    return _Parts("unix", encoded, "", 0, unquote(path), _number("", options), options)
+
+
+def _split(rest: str) -> tuple[str, str]:
+    """The login, encoded and with its @, and the place. By the rules of addresses, or as people write passwords."""
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    login, at, host = authority.rpartition("@")
+    if not _PLACE.fullmatch(host + rest[len(authority) :]):
+        # What ends an authority by the rules stands in the password, which goes on to the last @.
+        login, at, place = rest.rpartition("@")
+        return _encoded(login) if at else "", place
+    return _encoded(login) if at else "", host + rest[len(authority) :]
+
+
+def _encoded(login: str) -> str:
+    user, _, password = login.partition(":")
+    return _login(unquote(user), unquote(password))
+
+
+def _login(user: str, password: str) -> str:
+    if not (user or password):
+        return ""
+    return quote(user, safe="") + (f":{quote(password, safe='')}" if password else "") + "@"
+
+
+def _options(query: str) -> dict[str, str]:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return {key: value for key, value in pairs if key.lower() not in _FOREIGN}
+
+
+def _number(in_path: str, options: dict[str, str]) -> int:
+    """The database's number, which is taken out of `options`."""
+    said = {value for key in _NUMBER if (value := options.pop(key, "")) != ""} | ({in_path} if in_path else set())
+    if not said:
+        return 0
+    if len(said) > 1 or not re.fullmatch(r"[0-9]{1,6}", *said):
+        raise _Unusable("must end with the number of a database, and one only, as in redis://:password@host:6379/0")
+    return int(*said)
+
+
+def _tls(env: EnvReader, name: str, options: Mapping[str, str]) -> dict[str, str]:
     word = _WORDS.get(options.get("ssl_cert_reqs", "required").lower())
     if word is None:
         env.problem(f"{name}: ssl_cert_reqs must be required, optional or none")

@@ -11,6 +11,8 @@ from sandbox.errors import SandboxError
 from sandbox.services.process import Service, free_port
 
 _TRIES = 3
+# Relative to the folder of its data, as the whole path of a socket may have 107 characters only.
+_SOCKET = "redis.sock"
 
 
 class Broker:
@@ -36,6 +38,11 @@ class Broker:
         return f"redis://:{self.password}@127.0.0.1:{self.port}/{number}"
 
     @property
+    def socket(self) -> Path:
+        """Where it listens as well, for whoever reaches Redis without a port."""
+        return self._data / _SOCKET
+
+    @property
     def pid(self) -> int:
         return self._service.pid
 
@@ -59,8 +66,11 @@ class Broker:
     def _command(self) -> list[str]:
         config = self._data / "valkey.conf"
         settings = {
-            "bind": "127.0.0.1",
+            # Where the machine has no IPv6, it goes without.
+            "bind": "127.0.0.1 -::1",
             "port": str(self.port),
+            "unixsocket": _SOCKET,
+            "unixsocketperm": "700",
             "dir": ".",
             "save": '""',
             "appendonly": "yes" if self._durable else "no",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from balansity.env import ConfigurationError, EnvReader
-from balansity.settings.redis_address import redis_address
+from balansity.settings.redis_address import broker_address, redis_address
 
 HOST = "rediss://:geheim@redis.example.com:6380/0"
 
@@ -40,6 +40,76 @@ def test_one_spelling_is_left(raw: str, url: str | None) -> None:
         assert read(raw) == (url, [])
 
 
+@pytest.mark.parametrize(
+    ("raw", "url"),
+    [
+        ("redis://redis", "redis://redis:6379/0"),
+        ("redis://redis:", "redis://redis:6379/0"),
+        ("redis://redis:/", "redis://redis:6379/0"),
+        ("redis:///2", "redis://localhost:6379/2"),
+        ("redis://redis?db=3", "redis://redis:6379/3"),
+        ("REDIS://redis:6379/0", "redis://redis:6379/0"),
+        ("'redis://redis:6379/0'", "redis://redis:6379/0"),
+        ("valkey://redis:6379/0", "redis://redis:6379/0"),
+        ("redis://[::1]:6380/1", "redis://[::1]:6380/1"),
+        ("redis://:@redis", "redis://redis:6379/0"),
+        ("redis://balansity:pw@redis", "redis://balansity:pw@redis:6379/0"),
+    ],
+)
+def test_what_is_left_out_is_filled_in(raw: str, url: str) -> None:
+    assert read(raw) == (url, [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "encoded"),
+    [
+        ("pa/ss", "pa%2Fss"),
+        ("12/ss", "12%2Fss"),
+        ("p@ss:word", "p%40ss%3Aword"),
+        ("p#s?s=x", "p%23s%3Fs%3Dx"),
+        ("p[s]s", "p%5Bs%5Ds"),
+        ("100%", "100%25"),
+        ("pa ss", "pa%20ss"),
+        ("a+b&c", "a%2Bb%26c"),
+        ("пароль", "%D0%BF%D0%B0%D1%80%D0%BE%D0%BB%D1%8C"),
+        ("p%2Fss", "p%2Fss"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("before", "place"),
+    [("redis://:", "@127.0.0.1:6379/0"), ("redis://app:", "@[::1]:1/4"), ("unix://:", "@/run/r.sock")],
+)
+def test_a_password_is_taken_raw_or_encoded(raw: str, encoded: str, before: str, place: str) -> None:
+    assert read(f"{before}{raw}{place}") == (f"{before}{encoded}{place}", [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "ours", "celery"),
+    [
+        ("unix:///run/redis.sock", "unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("redis+socket:///run/redis.sock", "unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("redis-socket:///run/redis.sock", "unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("unix:/run/redis.sock", "unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("/run/redis.sock", "unix:///run/redis.sock", "redis+socket:///run/redis.sock"),
+        ("unix:///run/r s.sock?db=2", "unix:///run/r%20s.sock?db=2", "redis+socket:///run/r%20s.sock?virtual_host=2"),
+        (
+            "redis+socket://:a/b@/run/redis.sock?virtual_host=2",
+            "unix://:a%2Fb@/run/redis.sock?db=2",
+            "redis+socket://:a%2Fb@/run/redis.sock?virtual_host=2",
+        ),
+        (
+            "unix:///run/redis.sock?password=a%20b&db=1",
+            "unix://:a%20b@/run/redis.sock?db=1",
+            "redis+socket://:a%20b@/run/redis.sock?virtual_host=1",
+        ),
+        ("redis://redis:6379/2", "redis://redis:6379/2", "redis://redis:6379/2"),
+    ],
+)
+def test_a_socket_has_a_spelling_for_each_client(raw: str, ours: str, celery: str) -> None:
+    url, _ = read(raw)
+    assert (url, broker_address(url)) == (ours, celery)
+
+
 @pytest.mark.parametrize("word", ["none", "CERT_NONE", "None"])
 def test_not_looking_at_the_certificate_is_warned_about(word: str) -> None:
     url, (warning,) = read(f"{HOST}?ssl_cert_reqs={word}&ssl_check_hostname=false")
@@ -72,10 +142,21 @@ def test_a_network_of_our_own_needs_no_tls(host: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
-        ("redis://:ge/heim@127.0.0.1:6379/0", "must be an address like redis://:password@host:6379/0"),
-        ("redis://:ge#heim@127.0.0.1:6379/0", "must be an address"),
-        ("redis://:ge?heim=x@127.0.0.1:6379/0", "REDIS_URL"),
-        ("redis://127.0.0.1:port/0", "must be an address like"),
+        ("redis://127.0.0.1:port/0", "must be an address like redis://:password@host:6379/0"),
+        ("redis://:geheim@127.0.0.1:port/0", "must be an address like"),
+        ("redis://:geheim@127.0.0.1:0/0", "must be an address like"),
+        ("redis://:geheim@::1:6379/0", "must be an address like"),
+        ("redis://:geheim@127.0.0.1:6379/geheim", "must end with the number of a database"),
+        ("redis://:geheim@127.0.0.1:6379/-1", "must end with the number of a database"),
+        ("redis://:geheim@127.0.0.1:6379/1?db=2", "must end with the number of a database, and one only"),
+        ("redis://:geheim@127.0.0.1:6379/0#heim", "must be an address like"),
+        ("redis://:geheim@one:6379,two:6379/0", "neither Sentinel nor Cluster"),
+        ("redis+sentinel://:geheim@one:26379/main", "neither Sentinel nor Cluster"),
+        ("rediss+socket://:geheim@/run/redis.sock", "TLS, which a socket does not need: write unix:///path"),
+        ("unix://run/geheim.sock", "with three slashes"),
+        ("unix:///run/redis.sock?ssl_cert_reqs=none", "begins with unix://: write rediss://"),
+        ("https://geheim.upstash.io", "the address that begins with rediss://"),
+        ("geheim", "must be an address like"),
         ("redis://127.0.0.1:99999/0", "must be an address like"),
         (f"{HOST}?geheim=1", "has an option that is not known here; known are ssl_cert_reqs"),
         (f"{HOST}?ssl_cert_reqs=geheim", "ssl_cert_reqs must be required, optional or none"),
