@@ -88,7 +88,7 @@ class Transport(ApiClient):  # type: ignore[misc]
         query_params: Mapping[str, str] | None,
         request_headers: Mapping[str, str],
     ) -> Answer:
-        content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        content = None if body is None else _written(body)
         changes = method != "GET"
         try:
             with self.get_session().request(
@@ -146,6 +146,14 @@ class Transport(ApiClient):  # type: ignore[misc]
             if time.monotonic() > deadline:
                 raise Unavailable("the answer took too long", changes)
         return bytes(content)
+
+
+def _written(body: Mapping[str, Any]) -> bytes:
+    """The same bytes for the same body, also for one that comes out of jsonb, which keeps an order of its own.
+
+    "The same key and the same body" is all that YooKassa says about a repeat, and not whether it compares values.
+    """
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
 
 
 def _keep_header(request: requests.PreparedRequest) -> requests.PreparedRequest:
