@@ -6,18 +6,16 @@ person. https://yookassa.ru/developers/payment-acceptance/receipts/54fz/yoomoney
 """
 
 import copy
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from payments.contacts import ReceiptContact, receipt_contact
 from payments.ledger.book import Book
 from payments.models import Checkout, PaymentAttention, Refund, User
 from payments.states import Attention, OrderKind, ProviderStatus, RefundStatus
@@ -29,24 +27,10 @@ _SOME_ITEM = "Консультация"
 # 54-FZ: paid in full before the service is given. The shop's cash desk issues the receipt of the settlement later.
 _PAYMENT_MODE = "full_prepayment"
 _PAYMENT_SUBJECT = "service"
-# What people write into a telephone number besides digits.
-_PUNCTUATION = re.compile(r"[\s()+.-]")
-_PHONE = re.compile(r"[0-9]{11,15}")
 PATIENCE = timedelta(days=3)
 PENDING, CANCELED = "pending", "canceled"
 _NONE = Refund.objects.none()
 _BY_RECEIPTS = (Attention.RECEIPT_FAILED, Attention.REFUND_RECEIPT_FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptContact:
-    """Where the receipt goes: an e-mail address, or else a telephone number in digits with its country code."""
-
-    email: str = ""
-    phone: str = ""
-
-    def to_json(self) -> dict[str, str]:
-        return {"email": self.email} if self.email else {"phone": self.phone}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +39,6 @@ class TaxRules:
 
     vat_code: int
     tax_system_code: int | None
-
-
-def receipt_contact(*, emails: tuple[str | None, ...], phone: str | None) -> ReceiptContact | None:
-    """Return the first usable address, or else the number, or `None`: YooKassa refuses a receipt with a bad one."""
-    for email in emails:
-        if email and _is_email(email):
-            return ReceiptContact(email=email)
-    digits = _PUNCTUATION.sub("", phone or "")
-    # Dialled within Russia, the country code is an 8.
-    if len(digits) == 11 and digits.startswith("8"):
-        digits = f"7{digits[1:]}"
-    return ReceiptContact(phone=digits) if _PHONE.fullmatch(digits) else None
 
 
 def receipt(*, kind: str, amount: Decimal, currency: str, contact: ReceiptContact, taxes: TaxRules) -> dict[str, Any]:
@@ -177,11 +149,3 @@ def _keep(book: Book, reason: Attention, note: str) -> None:
         book.flag(reason, note)
     else:
         book.settle(reason)
-
-
-def _is_email(text: str) -> bool:
-    try:
-        validate_email(text)
-    except ValidationError:
-        return False
-    return True

@@ -72,7 +72,8 @@ ANSWERS: dict[type[Exception], Answer] = {
     ReceiptImpossible: Answer(
         409,
         "a refund of a part needs a fiscal receipt, and the customer's account has neither an e-mail address nor a "
-        "telephone number: refund the whole sum, or refund in the admin and make the receipt by hand",
+        "telephone number that it can be sent to: refund the whole sum, or refund in the admin and make the receipt by "
+        "hand",
     ),
     IdempotencyKeyReused: Answer(422, "This Idempotency-Key came with another request before"),
     Rejected: Answer(502, "The payment provider refused the request", "provider_rejected"),
@@ -104,7 +105,7 @@ ORDER_FAULTS: dict[OrderFault, str] = {
     OrderFault.OTHER_PRICE: "the price is {price}",
     OrderFault.IN_THE_PAST: "the time has passed",
     OrderFault.RECEIPT_CONTACT_MISSING: (
-        "the receipt needs an e-mail address or a telephone number in the customer's account"
+        "the receipt needs an e-mail address or a telephone number in the customer's account that it can be sent to"
     ),
 }
 

@@ -19,6 +19,7 @@ from payments.buying.request_body import payment_request
 from payments.checking.creation import record_created, record_refused, record_unanswered
 from payments.checking.schedule import STEPS
 from payments.checking.sync import sync_payment
+from payments.contacts import receipt_contact
 from payments.errors import (
     OrderFault,
     OrderRefused,
@@ -34,7 +35,7 @@ from payments.ledger.locks import lock_customer
 from payments.models import Checkout, Payment, User
 from payments.orders import parse_order, storable_metadata
 from payments.provider import provider
-from payments.receipts import TaxRules, receipt_contact
+from payments.receipts import TaxRules
 from payments.states import Attention, Door, EventKind, ProviderStatus
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable

@@ -7,7 +7,8 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
-from payments.receipts import ReceiptContact, TaxRules, receipt
+from payments.contacts import ReceiptContact
+from payments.receipts import TaxRules, receipt
 from payments.states import OrderKind
 
 

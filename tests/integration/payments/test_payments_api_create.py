@@ -223,6 +223,33 @@ def test_the_receipt_needs_a_contact(catalogue: Catalogue, yookassa: YooKassaSer
     assert sent()["receipt"]["customer"] == {"phone": "79000000001"}
 
 
+@pytest.mark.parametrize(
+    ("own", "contact"),
+    [
+        ("ivan@почта.рф", {"email": "ivan@xn--80a1acny.xn--p1ai"}),
+        (" ivan@example.org ", {"email": "ivan@example.org"}),
+        ("ivan@localhost", {"email": "token@example.org"}),
+    ],
+)
+def test_the_receipt_goes_to_an_address_that_yookassa_takes(
+    own: str, contact: dict[str, str], catalogue: Catalogue, yookassa: YooKassaServer
+) -> None:
+    assert Customer(make_customer(email=own)).create(catalogue.bundle()).status == 200
+    assert sent()["receipt"]["customer"] == contact
+
+
+def test_unusable_addresses_make_room_for_the_telephone_and_no_usable_contact_is_told(
+    catalogue: Catalogue, yookassa: YooKassaServer
+) -> None:
+    customer = Customer(make_customer(email="ivan@[127.0.0.1]"), token_email="иван@example.org")
+    refused = customer.create(catalogue.bundle())
+    assert_refused(refused, 400, "receipt_contact_missing", yookassa)
+    assert "that it can be sent to" in str(refused.body)
+    User.objects.filter(pk=customer.id).update(phone="8 900 000-00-01")
+    assert customer.create(catalogue.bundle()).status == 200
+    assert sent()["receipt"]["customer"] == {"phone": "79000000001"}
+
+
 def test_the_tokens_address_stands_in_for_a_missing_one(catalogue: Catalogue) -> None:
     assert Customer(make_customer(email=""), token_email="token@example.org").create(catalogue.bundle()).status == 200
     assert sent()["receipt"]["customer"] == {"email": "token@example.org"}

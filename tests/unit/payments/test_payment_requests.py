@@ -9,7 +9,8 @@ from rest_framework.exceptions import ValidationError
 
 from payments.api.amounts import AmountField
 from payments.buying.request_body import payment_request
-from payments.receipts import ReceiptContact, TaxRules, receipt_contact
+from payments.contacts import ReceiptContact, receipt_contact
+from payments.receipts import TaxRules
 from payments.states import OrderKind
 
 PAYMENT_ID = uuid.UUID("d1e2f3a4-0000-4000-8000-000000000001")
