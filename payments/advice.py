@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.states import Attention, ProviderStatus
-
-Text = str | Promise
+from payments.words import Text, party_name, receipt_name, undescribed
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +98,7 @@ _DECLINES: dict[str, Advice] = {
     ),
 }
 
+_CERTIFICATE = gettext_lazy("Look the certificate's purchase up in YooKassa's office, and refund what it names.")
 _REFUND_AGAIN = gettext_lazy("Refund in another way, for instance by transfer, and note it in YooKassa's office.")
 _REFUND_DECLINES: dict[str, Advice] = {
     "general_decline": Advice(
@@ -109,6 +108,26 @@ _REFUND_DECLINES: dict[str, Advice] = {
     "insufficient_funds": Advice(
         gettext_lazy("There is not enough money on our account at YooKassa for the refund."),
         gettext_lazy("Top up the balance in YooKassa's office, or wait for new payments, then refund again."),
+    ),
+    # The five of electronic certificates.
+    "payment_article_number_not_found": Advice(
+        gettext_lazy("The payment has no such item: it was paid with an electronic certificate."), _CERTIFICATE
+    ),
+    "payment_basket_id_not_found": Advice(
+        gettext_lazy("YooKassa does not find the purchase that the electronic certificate paid for."), _CERTIFICATE
+    ),
+    "payment_expired": Advice(
+        gettext_lazy("The payment is too old: a refund to the way it was paid by is not possible any more."),
+        _REFUND_AGAIN,
+    ),
+    "payment_tru_code_not_found": Advice(
+        gettext_lazy("The electronic certificate did not pay for goods with this code."), _CERTIFICATE
+    ),
+    "some_articles_already_refunded": Advice(
+        gettext_lazy("A part of what the electronic certificate paid for was refunded already."), _CERTIFICATE
+    ),
+    "too_many_refunding_articles": Advice(
+        gettext_lazy("More is to be refunded than the electronic certificate paid for."), _CERTIFICATE
     ),
     "rejected_by_payee": Advice(gettext_lazy("The bank of the recipient does not take the money."), _REFUND_AGAIN),
     "rejected_by_timeout": Advice(
@@ -121,13 +140,6 @@ REFUND_NOT_TAKEN = gettext_lazy(
     "YooKassa did not take the request for this refund: the money stays with us. Show the technical details to the "
     "developers, then refund again."
 )
-
-_PARTIES: dict[str, Text] = {
-    "merchant": gettext_lazy("our shop"),
-    "yoo_money": gettext_lazy("YooKassa"),
-    "payment_network": gettext_lazy("the bank or another participant of the payment"),
-    "deal_participant": gettext_lazy("a participant of the deal"),
-}
 
 ATTENTION: dict[str, Text] = {
     Attention.ROW_DELETED: gettext_lazy(
@@ -170,7 +182,7 @@ ATTENTION: dict[str, Text] = {
     ),
     Attention.REFUND_RECEIPT_MISSING: gettext_lazy(
         "A part of the payment was refunded without a fiscal receipt, as the client has neither an address nor a "
-        "telephone number. Make the receipt of the refund by hand; then clear the mark."
+        "telephone number that YooKassa sends receipts to. Make the receipt of the refund by hand; then clear the mark."
     ),
     Attention.NOT_CREATED: gettext_lazy(
         "The client could not pay. Check the shop's settings at YooKassa and show the error to the developers; "
@@ -188,12 +200,6 @@ ATTENTION: dict[str, Text] = {
     ),
 }
 
-RECEIPTS: dict[str, Text] = {
-    "": gettext_lazy("no data yet"),
-    "pending": gettext_lazy("being registered with the tax office"),
-    "succeeded": gettext_lazy("registered"),
-    "canceled": gettext_lazy("not registered"),
-}
 RECEIPT_AGAIN = gettext_lazy("Send the receipt again from YooKassa's office, or make a correction receipt.")
 
 
@@ -206,11 +212,6 @@ def refund_advice(reason: str) -> Advice:
     """Why a refund was cancelled."""
     look = gettext_lazy("Look the refund up in YooKassa's office.")
     return _REFUND_DECLINES.get(reason) or Advice(_unknown(reason), look)
-
-
-def party_name(party: str) -> Text:
-    """Who refused, in words; empty when nobody is named."""
-    return _PARTIES.get(party, party)
 
 
 def told_with_party(what: Text, party: str) -> Text:
@@ -229,16 +230,11 @@ def refund_reason(reason: str) -> str:
     return _with_code(reason, _REFUND_DECLINES)
 
 
-def receipt_with_code(registration: str) -> str:
-    """«зарегистрирован (succeeded)»; what is new to us as it came."""
-    return f"{RECEIPTS[registration]} ({registration})" if registration in RECEIPTS else registration
-
-
 def receipt_state(provider_status: ProviderStatus, registration: str) -> Text:
     """How the fiscal receipt stands, in words. Only money that was taken has one, whatever `registration` says."""
     match provider_status:
         case ProviderStatus.SUCCEEDED:
-            return RECEIPTS.get(registration, registration)
+            return receipt_name(registration)
         case ProviderStatus.CANCELED | ProviderStatus.REJECTED:
             return gettext_lazy("not needed: no money was taken")
         case ProviderStatus.UNKNOWN | ProviderStatus.PENDING | ProviderStatus.WAITING_FOR_CAPTURE:
@@ -249,7 +245,9 @@ def receipt_state(provider_status: ProviderStatus, registration: str) -> Text:
 
 def _with_code(reason: str, known: Mapping[str, Advice]) -> str:
     advice = known.get(reason)
-    return reason if advice is None else f"{str(advice.what).rstrip('.')} ({reason})"
+    if advice is None:
+        return undescribed(reason) if reason else ""
+    return f"{str(advice.what).rstrip('.')} ({reason})"
 
 
 def _unknown(reason: str) -> str:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bridge.errors import PermanentError
 from notifications.writing.variables import Variables
+from wording.payment_methods import method_in_words
 from wording.russian import Money
 
 APPOINTMENT_STATUSES = {
@@ -21,7 +22,6 @@ APPOINTMENT_STATUSES = {
     "cancelled": "отменена",
     "no_show": "не состоялась",
 }
-PAYMENT_METHODS = {"yookassa": "ЮKassa", "bank_card": "банковская карта", "sbp": "СБП"}
 
 
 LinkOfReport = Callable[[UUID], str]
@@ -122,7 +122,7 @@ class PaymentConfirmation(Content):
         return cls(
             payment_id=variables.identifier("payment_id"),
             money=Money(variables.amount("amount"), variables.currency("currency")),
-            payment_method=PAYMENT_METHODS.get(method, method),
+            payment_method=method_in_words(method),
         )
 
     def about(self) -> tuple[Thing, str]:

@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.admin.failures import ASKING, explain
-from payments.admin.orders import method_text
-from payments.advice import decline_reason, receipt_with_code
+from payments.advice import decline_reason
 from payments.checking.comparison import Compared, Method, Value, compare_payment
 from payments.models import Payment
 from payments.states import PaymentStatus, ProviderStatus
+from payments.words import method_text, receipt_with_code, undescribed
 from staff.formats import money
 from staff.read_only import ReadOnlyAdmin
 
@@ -79,8 +79,8 @@ def _text(name: str, value: Value) -> str:
         return decline_reason(value)
     if name == "receipt_registration":
         return receipt_with_code(value)
-    if name == "status" and value in ProviderStatus.values:
-        return f"{ProviderStatus(value).label} ({value})"
+    if name == "status":
+        return f"{ProviderStatus(value).label} ({value})" if value in ProviderStatus.values else undescribed(value)
     if name == "row_status" and value in PaymentStatus.values:
         return f"{PaymentStatus(value).label} ({value})"
     return value

@@ -23,11 +23,11 @@ from payments.models import Payment, ProviderNotification
 from payments.states import NotificationStatus
 from payments.webhook.journal import ALREADY_KNOWN, ANOTHER_ID, NOT_OURS, OTHER_OBJECT, replay_notification
 from payments.webhook.store import STRANGER
+from payments.words import event_name, event_with_code
 from staff.badges import Tone, badge
 from staff.formats import block, in_code, moment, pretty_json, two_lines
 from staff.pages import actor_id, staff_page
 from staff.read_only import ReadOnlyAdmin
-from wording.addresses import breakable
 
 MOST_OF_ONE_PAYMENT = 20
 
@@ -83,8 +83,18 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     ordering = ("-received_at", "-id")
     change_form_template = "admin/payments/notification_page.html"
     fields = (
-        *("status_badge", "why", "advice", "technical", "event", "object_id", "payment_link", "address", "trusted"),
-        *("received", "processed", "body_text", "msg_id", "trace_id"),
+        *(
+            "status_badge",
+            "why",
+            "advice",
+            "technical",
+            "event_text",
+            "object_id",
+            "payment_link",
+            "address",
+            "trusted",
+        ),
+        *("address", "trusted", "received", "processed", "body_text", "msg_id", "trace_id"),
     )
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
@@ -145,7 +155,11 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("event"), ordering="event")
     def event_and_object(self, row: ProviderNotification) -> SafeString:
-        return two_lines(breakable(row.event, after="._"), row.object_id)
+        return two_lines(event_name(row.event), row.object_id)
+
+    @admin.display(description=gettext_lazy("event"))
+    def event_text(self, row: ProviderNotification) -> str:
+        return event_with_code(row.event)
 
     @admin.display(description=gettext_lazy("payment"))
     def payment_link(self, row: ProviderNotification) -> str:
@@ -177,7 +191,7 @@ def notifications_of(payment: Payment) -> list[NotificationLine]:
         NotificationLine(
             row.pk,
             moment(row.received_at),
-            row.event,
+            str(event_name(row.event)),
             notification_badge(row),
             reason_text(row),
         )

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from payments.admin.shown_status import checkout_of
 from payments.models import Appointment, AppointmentType, Checkout, Fulfilment, Package, PackagePurchase, Payment
 from payments.states import OrderKind
+from payments.words import method_text
 from staff.formats import moment
 
 _APPOINTMENT_STATUSES: dict[str, str | Promise] = {
@@ -20,19 +21,6 @@ _APPOINTMENT_STATUSES: dict[str, str | Promise] = {
     "completed": gettext_lazy("took place"),
     "cancelled": gettext_lazy("was called off"),
     "no_show": gettext_lazy("the client did not come"),
-}
-_METHODS: dict[str, str | Promise] = {
-    "bank_card": gettext_lazy("bank card"),
-    "sbp": gettext_lazy("SBP"),
-    "yoo_money": gettext_lazy("YooMoney wallet"),
-    "sberbank": "SberPay",
-    "tinkoff_bank": "T-Pay",
-    "mobile_balance": gettext_lazy("mobile phone account"),
-    "cash": gettext_lazy("cash at a terminal"),
-    "sber_loan": gettext_lazy("instalments of Sberbank"),
-    "sber_bnpl": gettext_lazy("instalments of Sberbank"),
-    "b2b_sberbank": gettext_lazy("Sberbank for business"),
-    "electronic_certificate": gettext_lazy("electronic certificate"),
 }
 
 
@@ -69,14 +57,6 @@ def order_kind(payment: Payment) -> str | None:
 def method_name(checkout: Checkout | None) -> str:
     """How a payment was paid, in words; «—» before the payer chose."""
     return "—" if checkout is None else method_text(checkout.method_type, checkout.method_title)
-
-
-def method_text(kind: str, title: str) -> str:
-    """«банковская карта *4477»; a method that is new to us as YooKassa calls it; «—» for none."""
-    if not kind:
-        return title or "—"
-    _, star, digits = title.rpartition("*")
-    return " ".join((str(_METHODS.get(kind, kind)), *((star + digits,) if star else ())))
 
 
 def given_text(payment: Payment) -> str:

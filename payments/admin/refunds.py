@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy
 
 from payments.admin.deleted_rows import get_stand_in
 from payments.admin.finding import search_checkouts, search_payments
-from payments.advice import RECEIPTS, REFUND_NOT_TAKEN, refund_advice, told_with_party
+from payments.advice import REFUND_NOT_TAKEN, refund_advice, told_with_party
 from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, Refund
 from payments.states import RefundStatus
+from payments.words import receipt_name
 from staff.badges import Tone, badge
 from staff.formats import in_code, moment, money, pretty_json, two_lines
 from staff.read_only import ReadOnlyAdmin
@@ -161,7 +162,7 @@ def refund_receipt_text(row: Refund) -> str:
     """How the receipt of a refund stands; empty where there is none."""
     if row.status != RefundStatus.SUCCEEDED or not row.receipt_registration:
         return ""
-    return str(RECEIPTS.get(row.receipt_registration, row.receipt_registration))
+    return str(receipt_name(row.receipt_registration))
 
 
 def refund_problem(row: Refund) -> str:

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from payments.advice import RECEIPTS, decline_reason, refund_reason
+from payments.advice import decline_reason, refund_reason
 from payments.models import Fulfilment, Payment, PaymentEvent
 from payments.states import (
     Attention,
@@ -21,6 +21,7 @@ from payments.states import (
     ProviderStatus,
     RefundStatus,
 )
+from payments.words import event_name, receipt_name
 from staff.formats import moment, money
 
 MOST_EVENTS = 200
@@ -152,6 +153,7 @@ def _amount(value: Any) -> str:
 _READERS: dict[tuple[str, str], Callable[[Any], str]] = {
     ("", "amount"): _amount,
     # The whole id is on the page of the refund and in the fields above.
+    ("", "event"): lambda value: str(event_name(str(value))),
     ("", "refund"): _short,
     ("", "id"): _short,
     (EventKind.CREATED, "order"): lambda value: _choice(OrderKind, value),
@@ -168,5 +170,5 @@ _READERS: dict[tuple[str, str], Callable[[Any], str]] = {
         ", ".join(map(_short, value)) if isinstance(value, list) else str(value)
     ),
     ("", "how"): lambda value: _choice(Fulfilment.How, value),
-    (EventKind.RECEIPT_CHANGED, "state"): lambda value: str(RECEIPTS.get(str(value), value)),
+    (EventKind.RECEIPT_CHANGED, "state"): lambda value: str(receipt_name(str(value))),
 }

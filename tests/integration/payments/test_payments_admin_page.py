@@ -223,7 +223,7 @@ def test_notifications_of_the_payment_are_listed_with_their_fate(support: Client
     ProviderNotification.objects.create(
         address="185.71.76.1", trusted=True, event="payment.succeeded", payment_id=checkout.pk, body="{}"
     )
-    assert "payment.succeeded ждёт проверки" in text(support.get(page_of(checkout.pk)))
+    assert "платёж оплачен ждёт проверки" in text(support.get(page_of(checkout.pk)))
 
 
 @pytest.mark.parametrize(
