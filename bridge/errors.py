@@ -51,8 +51,15 @@ class DuplicateMessage(BridgeError):
 
 
 class NotYet(BridgeError):
-    """What a screen says of a message whose turn depends on others before it: it is hidden for some seconds, and shown
-    to the screen again. No attempt is counted."""
+    """The turn of this message comes later: it is hidden for some seconds, and no attempt is counted.
+
+    A screen says so of what depends on others before it, and decides for how long. A handler that has done nothing yet
+    raises it with the `seconds`.
+    """
+
+    def __init__(self, text: str = "", *, seconds: float = 0.0) -> None:
+        super().__init__(text)
+        self.seconds = seconds
 
 
 class BrokerAway(BridgeError):

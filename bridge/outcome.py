@@ -128,6 +128,23 @@ def schedule_retry(queue: Queue, message: Message, error: LastError, *, delay: f
     return due
 
 
+def put_back(queue: Queue, message: Message, *, delay: float) -> None:
+    """Hide the message for `delay` seconds as if this attempt had never begun. Raises `TokenLost`.
+
+    Where Postgres refuses that, the message comes again when its lease has run out.
+    """
+    try:
+        ours = pgmq_queue(queue.name).put_back(message.token, delay=delay, attempts=message.history.attempts - 1)
+    except (DatabaseError, QueueMissing) as refusal:
+        if is_outage(refusal):
+            raise
+        logger.warning("%s %s: not put back: %s", queue.name, message.msg_id, first_line(refusal))
+        return
+    if not ours:
+        raise TokenLost(f"{queue.name} {message.msg_id} belongs to somebody else by now")
+    logger.debug("%s %s: put back for %g s, its turn comes later", queue.name, message.msg_id, delay)
+
+
 def write_kept(queue: Queue, delivery: Delivery) -> bool:
     """Write the outcome that was kept for this message onto it; returns whether that works by now."""
     try:

@@ -123,6 +123,10 @@ class PgmqQueue(Archive):
         row = self._one("retry", token, delay=delay, last_error=_error_json(error))
         return row[0] if row else None
 
+    def put_back(self, token: Token, *, delay: float, attempts: int) -> bool:
+        """Hide the message for `delay` seconds, with no more than `attempts` counted."""
+        return bool(self._one("put_back", token, delay=delay, attempts=attempts))
+
     def finish(
         self,
         held: Delivery | Message,

@@ -156,6 +156,22 @@ WITH hidden AS (
 )
 SELECT vt, pg_notify('balansity_bridge', %(name)s) FROM hidden
 
+-- name: put_back
+-- Ends an attempt that has done nothing, as the turn of the message comes later: it is hidden for `delay` seconds, and
+-- the attempt does not count. The notification is for the same reason as that of a retry.
+WITH hidden AS (
+    UPDATE {queue} AS q
+    SET vt = statement_timestamp() + make_interval(secs => %(delay)s),
+        {written}
+    FROM {absent}, jsonb_build_object(
+            'attempts', %(attempts)s,
+            'leased_until', NULL,
+            'next_retry_at', statement_timestamp() + make_interval(secs => %(delay)s)) AS patch
+    WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current}
+    RETURNING q.vt
+)
+SELECT vt, pg_notify('balansity_bridge', %(name)s) FROM hidden
+
 -- name: finish
 -- Writes the outcome and moves the message to the archive. pgmq.archive looks at the id alone, so the token is checked
 -- by the update, whose row lock then keeps everybody else away until the commit. A lock on the archive must not hold it

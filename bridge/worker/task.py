@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from bridge import outcome
-from bridge.errors import DuplicateMessage, InvalidMessage, NotKept, PermanentError, TokenLost
+from bridge.errors import DuplicateMessage, InvalidMessage, NotKept, NotYet, PermanentError, TokenLost
 from bridge.message import Message, Token, Unreadable
 from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_outage
@@ -38,7 +38,7 @@ class QueueTask(Task):  # type: ignore[type-arg]
     abstract = True
     typing = False  # Called with a delivery's coordinates, while `run` takes the message.
     autoretry_for = (Exception,)
-    dont_autoretry_for = (PermanentError, DuplicateMessage, TokenLost)
+    dont_autoretry_for = (PermanentError, DuplicateMessage, NotYet, TokenLost)
     throws = (PermanentError,)  # Expected: logged in one line, without a traceback.
     retry_backoff = True
     retry_backoff_max = 60
@@ -77,6 +77,10 @@ class QueueTask(Task):  # type: ignore[type-arg]
             except TokenLost as lost:
                 logger.warning("%s; what this attempt did is rolled back", lost)
                 raise Ignore(str(lost)) from lost
+            except NotYet as later:
+                seconds = later.seconds
+                self._write(lambda: outcome.put_back(self.spec, message, delay=seconds))
+                raise Ignore(str(later)) from later
             except DuplicateMessage as duplicate:
                 why, original = str(duplicate), duplicate.original
                 self._write(lambda: outcome.discard_duplicate(self.spec, message, why=why, original=original))
@@ -165,7 +169,8 @@ def queue_task(name: str, *, queue: str) -> Callable[[Handler], Any]:
 
     The handler gets a `Message` and does its effect outside any transaction. It may return a callable that writes its
     rows: that runs in the very transaction that archives the message as succeeded. It raises `PermanentError`,
-    `InvalidMessage`, `Refused` or `DuplicateMessage` to end the message; any other exception is a reason to repeat.
+    `InvalidMessage`, `Refused` or `DuplicateMessage` to end the message, and `NotYet`, before it has done anything, to
+    get it later; any other exception is a reason to repeat.
     """
 
     def decorate(handler: Handler) -> Any:

@@ -11,7 +11,7 @@ from celery.exceptions import Ignore, Retry
 from django.db import IntegrityError, OperationalError, connection
 
 from bridge import outcome
-from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, Refused
+from bridge.errors import DuplicateMessage, InvalidMessage, NotYet, PermanentError, Refused
 from bridge.message import Delivery, LastError, Message, Reason
 from bridge.pgmq import PgmqQueue
 from bridge.queues import Queue, registry
@@ -60,6 +60,80 @@ def test_an_error_hides_the_message_and_reports_a_retry(probe: PgmqQueue, read_o
     assert again.history.last_error == LastError("RuntimeError", "attempt 1 was told to fail")
     run_delivery(again)
     assert archived(probe, msg_id)["attempts"] == 2
+
+
+def not_yet(message: Message) -> None:
+    raise NotYet("others go first", seconds=7)
+
+
+@pytest.mark.parametrize("pgmq_version", ["1.13", "1.4"], indirect=True)
+def test_a_message_whose_turn_comes_later_is_hidden_and_no_attempt_is_counted(
+    probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    msg_id = probe.send({"note": True})
+    with monkeypatch.context() as patched:
+        handler_that(patched, not_yet)
+        for _ in range(10):
+            with pytest.raises(Ignore, match="others go first"):
+                run_delivery(read_one())
+            due = probe.next_due()
+            assert due is not None
+            assert 6 < due <= 7
+    later = read_one()
+    assert (later.history.attempts, later.history.last_error, later.kind) == (0, None, "object")
+    run_delivery(later)
+    assert archived(probe, msg_id)["attempts"] == 1
+    assert ProbeRun.objects.get().attempt == 1
+
+
+def test_the_attempts_before_a_message_was_put_back_stay_counted(
+    probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    msg_id = probe.send({"fail_first": 1})
+    with pytest.raises(Retry):
+        run_delivery(read_one())
+    with monkeypatch.context() as patched:
+        handler_that(patched, not_yet)
+        with pytest.raises(Ignore):
+            run_delivery(read_one())
+    assert read_one().history.attempts == 1
+    run_delivery(read_one())
+    assert archived(probe, msg_id)["attempts"] == 2
+
+
+def test_a_message_that_somebody_else_owns_by_now_is_not_put_back(
+    probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    msg_id = probe.send({})
+
+    def lose(message: Message) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE pgmq.q_probe_queue SET vt = now() + interval '1 hour'")
+        not_yet(message)
+
+    handler_that(monkeypatch, lose)
+    with pytest.raises(Ignore, match="belongs to somebody else"):
+        run_delivery(read_one())
+    due = probe.next_due()
+    assert due is not None
+    assert due > 3000
+    assert probe.is_queued(msg_id)
+
+
+def test_where_putting_back_is_refused_the_message_comes_again_after_its_lease(
+    probe: PgmqQueue, read_one: Read, run_delivery: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    msg_id = probe.send({})
+
+    def refuse(message: Message) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE pgmq.q_probe_queue ADD CHECK (vt < enqueued_at) NOT VALID")
+        not_yet(message)
+
+    handler_that(monkeypatch, refuse)
+    with pytest.raises(Ignore, match="others go first"):
+        run_delivery(read_one())
+    assert probe.is_queued(msg_id)
 
 
 @pytest.mark.parametrize(("throw", "ends"), [(True, Retry), (False, Ignore)])
