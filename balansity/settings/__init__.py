@@ -13,6 +13,7 @@ from balansity.env import ConfigurationError
 # isort: off
 from balansity.settings.environment import *
 from balansity.settings.web import *
+from balansity.settings.browsers import *
 from balansity.settings.database import *
 from balansity.settings.queues import *
 from balansity.settings.supabase import *

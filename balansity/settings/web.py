@@ -20,7 +20,6 @@ ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("*",)))
 CSRF_TRUSTED_ORIGINS = [API_BASE_URL] if _https else []
 CSRF_COOKIE_SECURE = _https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
-X_FRAME_OPTIONS = "SAMEORIGIN"
 CSRF_FAILURE_VIEW = "staff.refusals.csrf_failure"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["balansity.uploads.NoFiles"]
@@ -64,6 +63,7 @@ MIDDLEWARE = [
     "balansity.api.boundary.ApiBoundaryMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
