@@ -11,6 +11,7 @@ from django.core.validators import validate_email
 from balansity.settings.environment import SANDBOX, env
 from balansity.settings.supabase import SUPABASE_URL
 from balansity.settings.web import API_BASE_URL
+from wording.contact import read_contact
 
 _IMPLICIT_TLS_PORT = 465
 _SUBMISSION_PORT = 587
@@ -80,6 +81,24 @@ def _link_hosts() -> tuple[str, ...]:
     return tuple(host.lower() for host in hosts)
 
 
+def _support_contact() -> str:
+    contact = env.text("SUPPORT_CONTACT")
+    try:
+        read_contact(contact)
+    except ValueError:
+        env.problem(
+            "SUPPORT_CONTACT must be one mail address, one telephone number with its code, or one https:// link, "
+            f"not {contact!r}"
+        )
+        return ""
+    if not contact and not SANDBOX:
+        env.warning(
+            "SUPPORT_CONTACT is not set, so mails and error pages name nobody whom a family can ask: put a mail "
+            "address, a telephone number or an https:// link there"
+        )
+    return contact
+
+
 def _look_at_smtp() -> None:
     """Leave with `env` what is missing for SMTP."""
     if EMAIL_PROVIDER == "smtp" and not SANDBOX and not env.text("SMTP_HOST"):
@@ -129,6 +148,8 @@ DEFAULT_FROM_EMAIL = _sender()
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Times are sent in UTC: the recipient's mail client knows its own zone.
 EMAIL_USE_LOCALTIME = False
+# Whom families can ask, for mails and pages; an address also gets the answers to our mails.
+SUPPORT_CONTACT = _support_contact()
 
 SMTP_HELO_NAME = _hello_name(DEFAULT_FROM_EMAIL)
 EMAIL_HOST = env.text("SMTP_HOST", "127.0.0.1")

@@ -17,6 +17,7 @@ from requests import RequestException
 from notifications.errors import DeliveryDeferred
 from notifications.sending.refusals import explain_refusal
 from notifications.sending.smtp import SmtpBackend
+from wording.contact import Kind, read_contact
 from wording.plain_text import one_line
 
 # Mail servers drop idle connections after minutes, firewalls sooner and without a word.
@@ -115,6 +116,7 @@ class Mailer(threading.local):
             subject=email.subject,
             body=email.text,
             to=[email.recipient],
+            reply_to=_reply_to(),
             headers={
                 "Message-ID": email.message_id,
                 "Date": format_datetime(email.date.astimezone(UTC)),
@@ -137,6 +139,12 @@ class Mailer(threading.local):
         if isinstance(self._backend, SmtpBackend):
             self._backend.abandon()
         self._backend = None
+
+
+def _reply_to() -> list[str]:
+    """Where answers go: nobody reads the box that mails are sent from, if there is one."""
+    contact = read_contact(settings.SUPPORT_CONTACT)
+    return [contact.text] if contact and contact.kind is Kind.ADDRESS else []
 
 
 def _provider_id(backend: BaseEmailBackend, message: EmailMultiAlternatives) -> str:

@@ -10,6 +10,8 @@ from django.template.loader import render_to_string
 from notifications.mailboxes import is_extra_recipient
 from notifications.writing.links import make_report_link
 from notifications.writing.request import EmailRequest
+from wording.brand import BRAND, SERVICE
+from wording.contact import read_contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,10 @@ def render_email(request: EmailRequest, *, at: datetime) -> RenderedEmail:
 
     context = {
         "content": request.content.with_links(link_of_report),
-        "links": _links(settings.FRONTEND_URL),
+        "links": front_end_pages(),
+        "contact": read_contact(settings.SUPPORT_CONTACT),
+        "brand": BRAND,
+        "service": SERVICE,
         "recipient": request.recipient,
         "is_trial": is_extra_recipient(request.recipient),
     }
@@ -50,8 +55,8 @@ def render_email(request: EmailRequest, *, at: datetime) -> RenderedEmail:
     )
 
 
-def _links(home: str) -> Links:
-    base = home.rstrip("/")
+def front_end_pages() -> Links:
+    base = settings.FRONTEND_URL.rstrip("/")
     return Links(
         home=base,
         cabinet=f"{base}/cabinet",

@@ -151,6 +151,7 @@ class Sandbox:
             "SMTP_USER": "",
             "SMTP_PASS": "",
             "SMTP_FROM": "hello@littleotter.example",
+            "SUPPORT_CONTACT": "help@littleotter.example",
             "SANDBOX_NAME": self.state.name,
             "SANDBOX_MAIL_DIR": str(self.mail.directory),
             "SANDBOX_MAIL_URL": self.mail.page_url,

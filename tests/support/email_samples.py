@@ -36,7 +36,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
 
 # What each says: its heading, pieces of its text, and where its button leads.
 EXPECTED = {
-    "checkup_completed": ("Чекап завершён", ["Маша", MOMENT], f"{SITE}/checkup-history"),
+    "checkup_completed": ("Опросник пройден", ["Маша", MOMENT], f"{SITE}/checkup-history"),
     "appointment_confirmation": (
         "Вы записаны на консультацию",
         ["Консультация психолога", MOMENT, "запланирована"],

@@ -42,7 +42,11 @@ from sandbox.services.supabase import sample_families
 
 STAFF = "elena.support"
 # What a machine's own environment must not change on a page.
-FIXED_SETTINGS = {"FRONTEND_URL": "https://littleotter.example", "EMAIL_EXTRA_RECIPIENTS": ()}
+FIXED_SETTINGS = {
+    "FRONTEND_URL": "https://littleotter.example",
+    "EMAIL_EXTRA_RECIPIENTS": (),
+    "SUPPORT_CONTACT": "help@littleotter.example",
+}
 
 _PAYERS = (ANNA, LEYLA, IGOR, ALEKSANDRA)
 _USUALLY_BOUGHT = (TALK, FAMILY_SESSION, FIRST_TALK, TALK, FOUR_TALKS, FAMILY_SESSION, TALK)

@@ -41,6 +41,24 @@ def email(to: str = "parent@example.org", number: int = 1) -> OutgoingEmail:
     )
 
 
+@pytest.mark.parametrize(
+    ("contact", "reply_to"),
+    [
+        ("help@балансити.рф", "help@xn--80aab4aapp6ak.xn--p1ai"),
+        ("8 800 555-35-35", None),
+        ("https://t.me/littleotter", None),
+        ("", None),
+    ],
+)
+def test_an_answer_reaches_the_contact_if_that_is_an_address(
+    contact: str, reply_to: str | None, mailbox: Mailbox, mailer: Mailer, settings: Settings
+) -> None:
+    settings.SUPPORT_CONTACT = contact
+    mailer.send(email())
+    (mail,) = mailbox.messages
+    assert mail.message["Reply-To"] == reply_to
+
+
 def test_a_mail_arrives_as_it_was_meant(mailbox: Mailbox, mailer: Mailer, settings: Settings) -> None:
     settings.DEFAULT_FROM_EMAIL = "Выдра и друзья <hello@littleotter.example>"
     receipt = mailer.send(email())

@@ -146,3 +146,44 @@ def test_a_bad_name_address_or_limit_is_one_readable_line(change: dict[str, str]
 def test_nobody_but_customers_gets_mail_by_default() -> None:
     settings = load_settings(SMTP)
     assert (settings["EMAIL_EXTRA_RECIPIENTS"], settings["EMAIL_HOURLY_LIMIT"]) == ((), 20)
+
+
+CONTACTS = [
+    "help@example.org",
+    "+7 (495) 123-45-67",
+    "8 800 555-35-35",
+    "https://t.me/littleotter",
+    "help@балансити.рф",
+]
+
+
+@pytest.mark.parametrize("contact", CONTACTS)
+def test_a_family_can_ask_an_address_a_number_or_a_page(contact: str) -> None:
+    settings = load_settings(SMTP | {"SUPPORT_CONTACT": contact})
+    assert settings["SUPPORT_CONTACT"] == contact
+    assert not [line for line in settings["START_WARNINGS"] if "SUPPORT_CONTACT" in line]
+
+
+@pytest.mark.parametrize(
+    "contact", ["Anna <help@example.org>", "112", "http://example.org/help", "a@b.example, c@b.example"]
+)
+def test_another_contact_stops_the_start(contact: str) -> None:
+    assert problems_of(SMTP | {"SUPPORT_CONTACT": contact}) == [
+        (
+            "SUPPORT_CONTACT must be one mail address, one telephone number with its code, or one https:// link, "
+            f"not {contact!r}"
+        )
+    ]
+
+
+def test_production_without_a_contact_warns_and_the_sandbox_does_not() -> None:
+    def warnings(*, sandbox: bool) -> list[str]:
+        return [line for line in load_settings(SMTP, sandbox=sandbox)["START_WARNINGS"] if "SUPPORT_CONTACT" in line]
+
+    assert warnings(sandbox=True) == []
+    assert warnings(sandbox=False) == [
+        (
+            "SUPPORT_CONTACT is not set, so mails and error pages name nobody whom a family can ask: put a mail "
+            "address, a telephone number or an https:// link there"
+        )
+    ]

@@ -62,6 +62,7 @@ def link_of_report(report_id: UUID, recipient: str, at: datetime) -> str:
 @pytest.fixture(autouse=True)
 def _site(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.FRONTEND_URL = f"{SITE}/"
+    settings.SUPPORT_CONTACT = "help@littleotter.example"
     monkeypatch.setattr("notifications.writing.links._makers", [link_of_report])
 
 
@@ -97,7 +98,8 @@ def test_the_html_is_well_formed_loads_nothing_and_runs_nothing(template: str) -
     assert page.open == []
     assert page.tags.isdisjoint({"img", "script", "link", "iframe", "form", "object", "svg"})
     assert "url(" not in html
-    assert all(link.startswith((SITE, "https://api.example.org/")) for link in page.links)
+    ours = (SITE, "https://api.example.org/", "mailto:help@littleotter.example")
+    assert all(link.startswith(ours) for link in page.links)
     assert "{{" not in html
     assert "{%" not in html
 
