@@ -2,14 +2,18 @@ from django.contrib import admin
 from django.urls import include, path
 
 from balansity.health import health
-from staff.refusals import forbidden, not_found
+from balansity.wayfinding import favicon, robots, to_admin
+from staff.refusals import bad_request, forbidden, not_found, server_error
 
 admin.autodiscover()
 
-handler403, handler404 = forbidden, not_found
+handler400, handler403, handler404, handler500 = bad_request, forbidden, not_found, server_error
 
 urlpatterns = [
+    path("", to_admin),
     path("health", health),
+    path("favicon.ico", favicon),
+    path("robots.txt", robots),
     path("admin/", admin.site.urls),
     path("api/", include("balansity.api.urls")),
     path("api/", include("payments.urls")),

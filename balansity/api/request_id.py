@@ -25,6 +25,8 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get(HEADER, "")
         request_id = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+        # For the page that says that something broke: people can name it to the developers.
+        request.META["REQUEST_ID"] = request_id
         with traced(request_id), nobodys_request():
             response = self._get_response(request)
             if response.status_code >= 400 and isinstance(response, HttpResponse):

@@ -195,12 +195,6 @@ def test_an_unknown_address_and_an_old_form_have_pages_of_their_own() -> None:
     assert 'href="/admin/payments/payment/"' in old.content.decode()
 
 
-def test_elsewhere_they_are_djangos() -> None:
-    unknown = Client().get("/nonsense")
-    assert unknown.status_code == 404
-    assert "branding" not in unknown.content.decode()
-
-
 def test_an_id_is_found_with_the_spaces_around_it_that_were_copied_too() -> None:
     boss = client_of("boss", is_superuser=True)
     payment, report, email = ROWS[Payment](), ROWS[Report](), ROWS[EmailMessage]()
