@@ -1,26 +1,42 @@
 """`DATABASE_URL`, read: what people paste for Node's drivers, and whether the way to Postgres must be encrypted."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import environ
 import psycopg2
-from django.core.exceptions import ImproperlyConfigured
 from psycopg2.extensions import make_dsn
 
 from balansity.env import EnvReader
 from balansity.postgres.base import HINT, WITHOUT_TLS
+from balansity.settings.postgres_url import Unusable, read_postgres_url
 from balansity.settings.private_address import is_private_host
 
-# What Node's drivers, Prisma and Supabase's and Vercel's pages put into an address, and libpq does not know.
+# What Node's drivers, Prisma, JDBC, SQLAlchemy, Django's own readers and Supabase's and Vercel's pages put into an
+# address, and libpq does not know, or that are none of a caller's business here: the encoding, and how long a statement
+# may take, is ours.
 _FOREIGN = frozenset(
     (
-        *("pgbouncer", "pool_mode", "prepare", "connection_limit", "pool_timeout", "socket_timeout", "supa"),
-        *("schema", "currentschema", "search_path", "timezone", "statement_cache_size", "uselibpqcompat"),
-        *("ssl", "sslaccept", "sslidentity", "sslpassword"),
+        *("pgbouncer", "pool_mode", "prepare", "preparethreshold", "statement_cache_size", "workaround", "supa"),
+        *("prepared_statement_cache_size", "prepared_statements", "binary_parameters"),
+        *("connection_limit", "pool", "pool_size", "max", "min", "max_conns", "max_overflow", "max_client_connections"),
+        *("pool_timeout", "pool_max_conns", "poolmaxconns", "socket_timeout", "sockettimeout", "idle_timeout"),
+        *("idletimeoutmillis", "connectiontimeoutmillis", "max_lifetime", "query_timeout", "statement_timeout"),
+        *("lock_timeout", "idle_in_transaction_session_timeout", "logintimeout", "tcpkeepalive", "keepalive"),
+        *("schema", "currentschema", "search_path", "timezone", "encoding", "client_encoding", "charset"),
+        *("directconnection", "targetservertype", "rewritebatchedinserts", "stringtype", "multisubnetfailover"),
+        *("uselibpqcompat", "ssl", "sslaccept", "sslidentity", "sslpassword", "sslfactory"),
+        *("conn_max_age", "conn_health_checks", "atomic_requests", "autocommit", "disable_server_side_cursors"),
     )
+)
+# The same under another name.
+_NAMED_OTHERWISE = {"applicationname": "application_name", "connecttimeout": "connect_timeout"}
+# With Prisma it is the authority's certificate, and with libpq our own.
+_PRISMA = ("sslaccept", "sslidentity")
+_FILES = frozenset(("sslrootcert", "sslcert", "sslkey", "sslcrl"))
+_NUMBERS = frozenset(
+    ("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
 )
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # Certificates that nobody vouches for are fine with these, which libpq calls `require`.
@@ -32,26 +48,25 @@ _HINTS = {
     "pool_mode": ("transaction", "statement"),
     "prepare": ("false", "0"),
     "statement_cache_size": ("0",),
+    "preparethreshold": ("0",),
 }
 _SUPABASE_TRANSACTION_PORT = "6543"
 
 
 def settings_from_url(env: EnvReader, name: str, *, sandbox: bool) -> dict[str, Any]:
     """Return a `DATABASES` entry for the `postgres://` address in the variable `name`; no address, no entry."""
-    url = env.url(name, "", ("postgres", "postgresql"))
-    if not url:
+    raw = env.text(name)
+    if not raw:
         return {}
     try:
-        config: dict[str, Any] = dict(environ.Env.db_url_config(url))
-    except (ImproperlyConfigured, ValueError):
-        env.problem(f"{name} cannot be read: it looks like postgres://user:password@host:5432/database")
+        url = read_postgres_url(raw)
+    except Unusable as problem:
+        env.problem(f"{name} {problem}")
         return {}
-    if str(config.get("HOST", "")).lower().startswith("%2f"):
-        # libpq's spelling of a socket. Whoever took the address apart made small letters of it.
-        config["HOST"] = unquote(urlsplit(url).netloc.rpartition("@")[2].partition(":")[0])
-    given = {str(key): str(value) for key, value in config.get("OPTIONS", {}).items()}
-    options = _known_options(env, name, given)
-    config[HINT] = _hint(given, str(config.get("PORT") or ""))
+    config: dict[str, Any] = {"NAME": url.dbname, "USER": url.user, "PASSWORD": url.password}
+    config |= {"HOST": url.host, "PORT": url.port}
+    options = _known_options(env, name, url.options)
+    config[HINT] = _hint(url.options, url.port)
     config[WITHOUT_TLS] = "" if sandbox else _decide_tls(name, config, options)
     options.setdefault("connect_timeout", 10)
     options.setdefault("application_name", "balansity")
@@ -67,22 +82,37 @@ def settings_from_url(env: EnvReader, name: str, *, sandbox: bool) -> dict[str, 
 def _known_options(env: EnvReader, name: str, given: Mapping[str, str]) -> dict[str, Any]:
     """What libpq is to be told. Of several ways to ask for TLS, libpq's own counts."""
     options: dict[str, Any] = {}
+    is_prisma = any(key.lower() in _PRISMA for key in given)
     for key, value in given.items():
-        if key.lower() in _FOREIGN:
+        if key.lower() in _FOREIGN or not value:
             continue
+        option = _NAMED_OTHERWISE.get(key.lower(), key.lower())
+        if is_prisma and option == "sslcert":
+            option = "sslrootcert"
         try:
-            make_dsn(**{key: value})
+            make_dsn(**{option: value})
         except psycopg2.Error:
             env.problem(f"{name} has the option {key!r}, which Postgres' own library does not know: take it out")
         else:
-            options[key] = value
+            options[option] = value
+    _check_values(env, name, options)
     asked = {key.lower(): value.lower() for key, value in given.items()}
     mode = asked.get("sslmode") or asked.get("sslaccept") or asked.get("ssl")
-    if mode is not None:
+    if mode:
         options["sslmode"] = _SSL_WORDS.get(mode, mode)
         if options["sslmode"] not in _SSL_MODES:
             env.problem(f"{name} has sslmode={mode!r}, which must be one of {', '.join(_SSL_MODES)}")
     return options
+
+
+def _check_values(env: EnvReader, name: str, options: Mapping[str, str]) -> None:
+    for option in options.keys() & _NUMBERS:
+        if not re.fullmatch(r"[0-9]{1,9}", options[option]):
+            env.problem(f"{name}: {option} must be a whole number")
+    for option in options.keys() & _FILES:
+        # `sslrootcert=system` are the authorities that this machine believes.
+        if options[option] != "system" and not os.access(options[option], os.R_OK):
+            env.problem(f"{name}: the file of {option} cannot be read by the user of this process")
 
 
 def _hint(given: Mapping[str, str], port: str) -> str:

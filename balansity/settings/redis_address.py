@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from balansity.env import EnvReader
 from balansity.settings.private_address import is_private_host
+from balansity.settings.raw_address import split_login, unwrapped
 
 _SCHEMES = {
     **dict.fromkeys(("redis", "valkey"), "redis"),
@@ -106,7 +107,7 @@ def broker_address(url: str) -> str:
 
 
 def _take_apart(raw: str) -> _Parts:
-    raw = raw.strip().strip("'\"")
+    raw = unwrapped(raw)
     if raw.startswith("/"):
         raw = f"unix://{raw}"
     given, _, rest = raw.partition(":")
@@ -129,7 +130,7 @@ def _wrong_scheme(scheme: str, rest: str) -> str:
 
 
 def _tcp(scheme: str, rest: str) -> _Parts:
-    login, place = _split(rest)
+    user, password, place = split_login(rest, _PLACE)
     found = _PLACE.fullmatch(place)
     if found is None:
         many = "," in place and "@" not in place
@@ -140,36 +141,19 @@ def _tcp(scheme: str, rest: str) -> _Parts:
     options = _options(found["query"] or "")
     in_path = unquote(found["path"] or "").strip("/")
     number = _number(in_path, options)
-    return _Parts(scheme, login, found["host"] or "localhost", port, "", number, options)
+    return _Parts(scheme, _login(user, password), found["host"] or "localhost", port, "", number, options)
 
 
 def _socket(rest: str) -> _Parts:
     # A path begins with a slash, so a login is whatever stands in front of an @ and that.
     login, at, place = ("", "", rest) if rest.startswith("/") else rest.partition("@/")
+    user, _, password = map(unquote, login.partition(":") if at else ("", "", ""))
     path, _, query = (f"/{place}" if at else place or login).partition("?")
     if not path.startswith("/") or path == "/":
         raise _Unusable("must name the socket by its whole path, with three slashes: unix:///run/redis/redis.sock")
     options = _options(query)
-    secret = options.pop("password", "")
-    user = options.pop("username", "")
-    encoded = _encoded(login) if at else _login(user, secret)
-    return _Parts("unix", encoded, "", 0, unquote(path), _number("", options), options)
-
-
-def _split(rest: str) -> tuple[str, str]:
-    """The login, encoded and with its @, and the place. By the rules of addresses, or as people write passwords."""
-    authority = re.split("[/?#]", rest, maxsplit=1)[0]
-    login, at, host = authority.rpartition("@")
-    if not _PLACE.fullmatch(host + rest[len(authority) :]):
-        # What ends an authority by the rules stands in the password, which goes on to the last @.
-        login, at, place = rest.rpartition("@")
-        return _encoded(login) if at else "", place
-    return _encoded(login) if at else "", host + rest[len(authority) :]
-
-
-def _encoded(login: str) -> str:
-    user, _, password = login.partition(":")
-    return _login(unquote(user), unquote(password))
+    login = _login(options.pop("username", user), options.pop("password", password))
+    return _Parts("unix", login, "", 0, unquote(path), _number("", options), options)
 
 
 def _login(user: str, password: str) -> str:

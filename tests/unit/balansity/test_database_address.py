@@ -1,6 +1,8 @@
 """How `DATABASE_URL` is read: options of other people's drivers, and whether the way must be encrypted."""
 
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -121,6 +123,104 @@ def test_options_that_only_other_drivers_know_are_dropped() -> None:
     options = read(at("db", f"{dropped}&connection_limit=1&application_name=us"))["OPTIONS"]
     assert options["application_name"] == "us"
     assert not [name for name in options if name.lower() in dropped.lower() or name == "connection_limit"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "workaround=supabase-pooler.vercel&supa=base-pooler.x",
+        "max=10&idle_timeout=20&connectionTimeoutMillis=1000&statement_timeout=1000",
+        "pool_size=5&max_overflow=0&prepared_statement_cache_size=0",
+        "prepareThreshold=0&reWriteBatchedInserts=true&loginTimeout=5&currentSchema=x",
+        "conn_max_age=600&atomic_requests=true&autocommit=false&client_encoding=latin1",
+        "sslmode=&application_name=",
+    ],
+)
+def test_nothing_of_them_reaches_libpq_or_django(query: str) -> None:
+    assert read(at("db", query)) | {HINT: ""} == read(at("db"))
+
+
+def test_names_of_other_drivers_are_translated(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.touch()
+    options = read(at("db.example.com", f"ApplicationName=us&connectTimeout=3&SSLMODE=verify-ca&sslrootcert={file}"))[
+        "OPTIONS"
+    ]
+    assert (options["application_name"], options["connect_timeout"]) == ("us", "3")
+    assert (options["sslmode"], options["sslrootcert"]) == ("verify-ca", str(file))
+    # With Prisma this is the authority's certificate; to libpq it would be our own.
+    assert read(at("db.example.com", f"sslaccept=strict&sslcert={file}"))["OPTIONS"]["sslrootcert"] == str(file)
+
+
+def where(url: str) -> tuple[Any, ...]:
+    config = read(url)
+    return tuple(config[key] for key in ("USER", "PASSWORD", "HOST", "PORT", "NAME"))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["pa/ss", "12/ss", "p@ss:word", "p#s?s=x", "p[s]s", "p]s", "100%", "100%zz", "pa ss", "a+b&c", "пароль", "a,b;c"],
+)
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_password_is_taken_raw_or_encoded(raw: str, encoded: bool) -> None:
+    url = f"postgres://postgres.abc:{quote(raw, safe='') if encoded else raw}@[::1]:5432/postgres?sslmode=disable"
+    assert where(url) == ("postgres.abc", raw, "::1", "5432", "postgres")
+    assert where(url.replace("[::1]", "db"))[1:3] == (raw, "db")
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("postgresql+psycopg2://u:p@db/x", ("u", "p", "db", "", "x")),
+        ("postgresql+asyncpg://u:p@db/x", ("u", "p", "db", "", "x")),
+        ("jdbc:postgresql://db:5433/x?user=u&password=p%2Fw", ("u", "p/w", "db", "5433", "x")),
+        ("'postgres://u:p@db/x'", ("u", "p", "db", "", "x")),
+        ("psql 'postgres://u:p@db/x'", ("u", "p", "db", "", "x")),
+        ("host=db user=u password='p w' dbname=x", ("u", "p w", "db", "", "x")),
+        ("POSTGRES://u:p@db:/x", ("u", "p", "db", "", "x")),
+        ("postgres://u:p@db//x", ("u", "p", "db", "", "x")),
+        ("postgres://u:p@db?dbname=x&port=6432", ("u", "p", "db", "6432", "x")),
+        ("postgres://u:p@one:1,two:2/x", ("u", "p", "one,two", "1,2", "x")),
+        ("postgres://u:p@one:1,two/x", ("u", "p", "one,two", "1,", "x")),
+        ("postgres://u:p@[::1]:1,[::2]/x", ("u", "p", "::1,::2", "1,", "x")),
+        ("postgres:///x?host=/tmp", ("", "", "/tmp", "", "x")),
+        ("postgres:////run/postgresql/x", ("", "", "/run/postgresql", "", "x")),
+        ("postgres://u:p@db/my+x%2B", ("u", "p", "db", "", "my+x+")),
+    ],
+)
+def test_other_spellings_mean_the_same(url: str, found: tuple[str, ...]) -> None:
+    assert where(url) == found
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("postgres://u:geheim@db:5432", "names no database: end it with /postgres"),
+        ("postgres://u:geheim@db:5432/", "names no database"),
+        ("postgres://u:geheim@db:geheim/x", "cannot be read: it looks like"),
+        ("postgres://u:geheim@db:0/x", "cannot be read"),
+        ("postgres://u:geheim@db:99999/x", "cannot be read"),
+        ("postgres://u:geheim@one:1,two:99999/x", "cannot be read"),
+        ("postgres://u:geheim@::1:5432/x", "cannot be read"),
+        ("postgres://u:geheim@db/x#geheim", "cannot be read"),
+        ("postgres://u:[YOUR-PASSWORD]@db/x", "still has the placeholder of Supabase's page"),
+        ("postgres://u:<password>@db/x", "still has the placeholder"),
+        ("prisma+postgres://accelerate.prisma-data.net/?api_key=geheim", "not the one of Prisma's proxy"),
+        ("https://geheim.supabase.co", "not the one of Supabase's API"),
+        ("mysql://u:geheim@db/x", "must be an address that starts with postgres://"),
+        ("geheim", "must be an address that starts with"),
+        ("host=db password='geheim", "cannot be read"),
+        (at("db", "connect_timeout=soon"), "connect_timeout must be a whole number"),
+        (at("db", "sslrootcert=/nowhere/ca.pem"), "the file of sslrootcert cannot be read"),
+    ],
+)
+def test_what_cannot_work_is_one_line_without_the_password(url: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read(url)
+    (line,) = refused.value.problems
+    assert line.startswith("DATABASE_URL")
+    assert problem in line
+    assert "geheim" not in line
 
 
 @pytest.mark.parametrize("query", ["ssl_mode=require", "foo=1", "sslmode=yes"])
