@@ -4,6 +4,8 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.forms import Media
+from django.forms.widgets import Script
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -25,11 +27,12 @@ from wording.addresses import breakable_address
 from wording.masking import mask_tokens
 
 # What a mail needs to look like itself, and nothing that could run, load, submit or be framed by somebody else. The
-# variables in it came from the internet; escaping them is the first lock, and this is the second.
+# variables in it came from the internet; escaping them is the first lock, and this is the second. It is of our origin,
+# so that the page around it can tell how high it is; as nothing in it runs, that gives it nothing.
 _PREVIEW_POLICY = "; ".join(
     (
         *("default-src 'none'", "style-src 'unsafe-inline'", "base-uri 'none'", "form-action 'none'"),
-        *("frame-ancestors 'self'", "sandbox"),
+        *("frame-ancestors 'self'", "sandbox allow-same-origin"),
     )
 )
 _TONES = {
@@ -75,7 +78,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     actions = ("send_selected_again",)
     change_form_template = "admin/notifications/emailmessage/change_form.html"
     fieldsets = (
-        (gettext_lazy("The email as it went out"), {"fields": ("preview", "text_version")}),
+        (gettext_lazy("The email as it went out"), {"fields": ("preview", "attached", "text_version")}),
         (
             gettext_lazy("Delivery"),
             {"fields": ("attempts", "next_retry_at", "created_at", "updated_at", "sent_at", "reason", "error_type")},
@@ -90,6 +93,12 @@ class EmailMessageAdmin(ReadOnlyAdmin):
             },
         ),
     )
+
+    @property
+    def media(self) -> Media:
+        # Deferred: the frame that it looks for comes later in the page. The stubs know of addresses alone.
+        preview = Script("notifications/email_preview.js", defer=True)
+        return super().media + Media(js=[preview])  # type: ignore[list-item]
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("notifications.resend_emailmessage")
@@ -161,8 +170,14 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         address = reverse("admin:notifications_emailmessage_preview", args=[row.pk])
         # The sandbox lets nothing in the mail run, submit or open anything.
         return format_html(
-            '<iframe class="email-preview" sandbox="" src="{}" title="{}"></iframe>', address, row.subject
+            '<iframe class="email-preview" sandbox="allow-same-origin" src="{}" title="{}"></iframe>',
+            address,
+            row.subject,
         )
+
+    @admin.display(description=gettext_lazy("attachments"))
+    def attached(self, row: EmailMessage) -> str:
+        return row.attachments.replace("\n", ", ") or "—"
 
     @admin.display(description=gettext_lazy("text version"))
     def text_version(self, row: EmailMessage) -> str:

@@ -10,7 +10,7 @@ from notifications.writing.catalogue import CATALOGUE
 
 KINDS = ("html", "txt")
 # What mails are built of; the others in that folder are mails.
-PIECES = frozenset({"button", "layout", "note", "preheader_padding", "row"})
+PIECES = frozenset({"button", "layout", "meeting", "note", "preheader_padding", "purchase", "row"})
 
 
 def check_templates(app_configs: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:

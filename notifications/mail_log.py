@@ -57,7 +57,7 @@ def start_sending(message: Message, request: EmailRequest, rendered: RenderedEma
             row.save()
             return row
         why = f"{ASKED_BEFORE} {holder.msg_id}"
-        row.html_body = row.text_body = ""
+        row.html_body = row.text_body = row.attachments = ""
         _enter(row, message, Status.DUPLICATE, LastError("DuplicateMessage", why))
         row.duplicate_of = holder
         row.save()
@@ -83,6 +83,7 @@ def outgoing_email(row: EmailMessage, rendered: RenderedEmail) -> OutgoingEmail:
         text=rendered.text,
         message_id=row.message_id,
         date=row.created_at,
+        attachments=rendered.attachments,
     )
 
 
@@ -184,6 +185,7 @@ def _describe(row: EmailMessage, request: EmailRequest, rendered: RenderedEmail)
     row.dedupe_key = request.dedupe_key
     # Who reads the log, a backup of it or a filter of it, must not hold what opens a report.
     row.html_body, row.text_body = mask_tokens(rendered.html), mask_tokens(rendered.text)
+    row.attachments = "\n".join(file.name for file in rendered.attachments)
 
 
 def _enter(row: EmailMessage, message: Message, status: Status, error: LastError | None = None) -> None:

@@ -45,6 +45,8 @@ class EmailMessage(models.Model):
     template = models.CharField(_("template"), max_length=100, blank=True, default="")
     html_body = models.TextField(_("HTML"), blank=True, default="")
     text_body = models.TextField(_("text"), blank=True, default="")
+    # Their names, a line each; what is in them stands in the text as well.
+    attachments = models.CharField(_("attachments"), max_length=255, blank=True, default="", db_default="")
 
     status = models.CharField(_("status"), max_length=20, choices=Status.choices, default=Status.SENDING)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)

@@ -11,6 +11,7 @@ from notifications.mail_log import first_attempt, mark_sent, outgoing_email, sta
 from notifications.queue import QUEUE
 from notifications.sending.mailer import mailer
 from notifications.upkeep import forget_bodies, forget_refused, settle_stuck_emails
+from notifications.writing.facts import facts_about
 from notifications.writing.rendering import render_email
 from notifications.writing.request import EmailRequest
 from notifications.writing.sameness import with_sameness
@@ -23,7 +24,7 @@ def send_email(message: Message) -> Callable[[], None]:
     """Send the mail that a message of the mail queue asks for."""
     request = with_sameness(EmailRequest.parse(message.body))
     # The same at each attempt: a provider that knows the mail by its idempotency key wants the same text again.
-    rendered = render_email(request, at=first_attempt(message))
+    rendered = render_email(request, facts_about(request), at=first_attempt(message))
     row = start_sending(message, request, rendered)
     receipt = mailer.send(outgoing_email(row, rendered))
     return lambda: mark_sent(row, receipt)

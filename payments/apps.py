@@ -13,12 +13,17 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models, and with them the journal, can only be imported once Django has loaded all apps.
+        from notifications.writing.catalogue import Thing  # noqa: PLC0415
+        from notifications.writing.facts import tell_facts  # noqa: PLC0415
         from notifications.writing.sameness import tell_same_mails  # noqa: PLC0415
         from payments.checking.confirmations import give_and_name_booking  # noqa: PLC0415
         from payments.checking.unhandled import PaymentJournal  # noqa: PLC0415
+        from payments.facts import facts_of_appointment, facts_of_payment  # noqa: PLC0415
         from payments.queue import QUEUE  # noqa: PLC0415
 
         tell_same_mails("appointment_confirmation", give_and_name_booking)
+        tell_facts(Thing.PAYMENT, facts_of_payment)
+        tell_facts(Thing.APPOINTMENT, facts_of_appointment)
 
         registry.register(
             Queue(

@@ -14,6 +14,7 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from requests import RequestException
 
+from notifications.attachment import Attachment
 from notifications.errors import DeliveryDeferred
 from notifications.sending.refusals import explain_refusal
 from notifications.sending.smtp import SmtpBackend
@@ -34,6 +35,7 @@ class OutgoingEmail:
     text: str
     message_id: str
     date: datetime
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ class Mailer(threading.local):
             connection=backend,
         )
         message.attach_alternative(email.html, "text/html")
+        for attachment in email.attachments:
+            message.attach(attachment.part())
         if settings.EMAIL_PROVIDER not in ("smtp", "console"):
             # Providers write the date themselves and some refuse a request that brings one.
             del message.extra_headers["Date"]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from bridge.errors import PermanentError
 from notifications.writing.variables import Variables
 from wording.payment_methods import method_in_words
-from wording.russian import Money
+from wording.russian import NBSP, Money, order_number
 
 APPOINTMENT_STATUSES = {
     "scheduled": "запланирована",
@@ -111,9 +111,21 @@ class AppointmentReminder(Content):
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentConfirmation(Content):
+class _Payment(Content):
     payment_id: str
     money: Money
+
+    @property
+    def order(self) -> str:
+        """«№ c28372ca», as the till and the receipt say it."""
+        return f"№{NBSP}{order_number(self.payment_id)}"
+
+    def about(self) -> tuple[Thing, str]:
+        return Thing.PAYMENT, self.payment_id
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentConfirmation(_Payment):
     payment_method: str
 
     @classmethod
@@ -125,35 +137,20 @@ class PaymentConfirmation(Content):
             payment_method=method_in_words(method),
         )
 
-    def about(self) -> tuple[Thing, str]:
-        return Thing.PAYMENT, self.payment_id
-
 
 @dataclass(frozen=True, slots=True)
-class PaymentFailed(Content):
-    payment_id: str
-    money: Money
-
+class PaymentFailed(_Payment):
     @classmethod
     def read(cls, variables: Variables) -> Self:
         return cls(payment_id=variables.identifier("payment_id"), money=Money(variables.amount("amount")))
 
-    def about(self) -> tuple[Thing, str]:
-        return Thing.PAYMENT, self.payment_id
-
 
 @dataclass(frozen=True, slots=True)
-class PaymentRefunded(Content):
-    payment_id: str
-    money: Money
-
+class PaymentRefunded(_Payment):
     @classmethod
     def read(cls, variables: Variables) -> Self:
         money = Money(variables.amount("amount"), variables.currency("currency"))
         return cls(payment_id=variables.identifier("payment_id"), money=money)
-
-    def about(self) -> tuple[Thing, str]:
-        return Thing.PAYMENT, self.payment_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,19 +180,24 @@ class ReportReady(Content):
 
 @dataclass(frozen=True, slots=True)
 class EmailTemplate:
-    """One kind of mail. `read` makes its content from variables or raises `PermanentError`."""
+    """One kind of mail. `read` makes its content from variables or raises `PermanentError`.
+
+    With `for_calendar` the consultation that it is about comes along as a file.
+    """
 
     name: str
     label: str | Promise
     read: Callable[[Variables], Content]
+    for_calendar: bool = False
 
 
 CATALOGUE: Mapping[str, EmailTemplate] = {
     template.name: template
     for template in (
         EmailTemplate("checkup_completed", _("Check-up completed"), CheckupCompleted.read),
-        EmailTemplate("appointment_confirmation", _("Appointment confirmed"), AppointmentConfirmation.read),
-        EmailTemplate("appointment_reminder_24h", _("Reminder, a day before"), AppointmentReminder.read),
+        EmailTemplate("appointment_confirmation", _("Appointment confirmed"), AppointmentConfirmation.read, True),
+        # No mail says that a consultation was moved: this one brings its entry up to date.
+        EmailTemplate("appointment_reminder_24h", _("Reminder, a day before"), AppointmentReminder.read, True),
         EmailTemplate("appointment_reminder_1h", _("Reminder, an hour before"), AppointmentReminder.read),
         EmailTemplate("payment_confirmation", _("Payment received"), PaymentConfirmation.read),
         EmailTemplate("payment_failed", _("Payment failed"), PaymentFailed.read),

@@ -7,7 +7,11 @@ from uuid import UUID
 from django.conf import settings
 from django.template.loader import render_to_string
 
+from notifications.attachment import Attachment
 from notifications.mailboxes import is_extra_recipient
+from notifications.writing.calendar import calendar_file
+from notifications.writing.catalogue import find_template
+from notifications.writing.facts import NONE, Facts
 from notifications.writing.links import make_report_link
 from notifications.writing.request import EmailRequest
 from wording.brand import BRAND, SERVICE
@@ -18,6 +22,7 @@ from wording.contact import read_contact
 class RenderedEmail:
     html: str
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Links:
     checkups: str
 
 
-def render_email(request: EmailRequest, *, at: datetime) -> RenderedEmail:
+def render_email(request: EmailRequest, facts: Facts = NONE, *, at: datetime) -> RenderedEmail:
     """Render a mail, with its links as of `at`. HTML escapes every value; the text carries them as they are.
 
     The links open something for whoever holds them: what this returns goes to the recipient and into no table.
@@ -39,8 +44,13 @@ def render_email(request: EmailRequest, *, at: datetime) -> RenderedEmail:
     def link_of_report(report_id: UUID) -> str:
         return make_report_link(report_id, recipient=request.recipient, at=at)
 
+    attachments = _attachments(request, facts, at)
     context = {
         "content": request.content.with_links(link_of_report),
+        "purchase": facts.purchase,
+        # The row knows better than a message, which is older and may be anybody's.
+        "scheduled_at": facts.meeting.starts_at if facts.meeting else getattr(request.content, "scheduled_at", None),
+        "has_calendar": bool(attachments),
         "links": front_end_pages(),
         "contact": read_contact(settings.SUPPORT_CONTACT),
         "brand": BRAND,
@@ -52,6 +62,7 @@ def render_email(request: EmailRequest, *, at: datetime) -> RenderedEmail:
     return RenderedEmail(
         html=render_to_string(f"{template}.html", context),
         text=render_to_string(f"{template}.txt", context).strip() + "\n",
+        attachments=attachments,
     )
 
 
@@ -63,3 +74,11 @@ def front_end_pages() -> Links:
         appointments=f"{base}/appointments",
         checkups=f"{base}/checkup-history",
     )
+
+
+def _attachments(request: EmailRequest, facts: Facts, at: datetime) -> tuple[Attachment, ...]:
+    if facts.meeting is None or not find_template(request.template).for_calendar:
+        return ()
+    contact = read_contact(settings.SUPPORT_CONTACT)
+    words = f"{contact.words} {contact.plain}" if contact else ""
+    return (calendar_file(facts.meeting, at=at, link=front_end_pages().appointments, contact=words),)

@@ -17,6 +17,7 @@ from payments.models import AppointmentType, Checkout, Package, Payment, Payment
 from payments.states import ProviderStatus
 from staff.formats import moment, money
 from staff.read_only import ReadOnlyAdmin
+from wording.russian import order_number
 
 MOST_SHOWN = 10
 MOST_LISTED = 200
@@ -102,7 +103,7 @@ def _line(payment: Payment) -> Line:
     return Line(
         pk=checkout.pk,
         url=reverse("admin:payments_payment_change", args=[checkout.pk]),
-        number=str(checkout.pk)[:8],
+        number=order_number(checkout.pk),
         status=payment_badge(status),
         marked=attention_badge() if checkout.attention else "",
         amount=money(checkout.amount, checkout.currency),

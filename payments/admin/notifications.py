@@ -28,6 +28,7 @@ from staff.badges import Tone, badge
 from staff.formats import block, in_code, moment, pretty_json, two_lines
 from staff.pages import actor_id, staff_page
 from staff.read_only import ReadOnlyAdmin
+from wording.russian import order_number
 
 MOST_OF_ONE_PAYMENT = 20
 
@@ -166,7 +167,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
         if row.payment_id is None:
             return "—"
         address = reverse("admin:payments_payment_change", args=[row.payment_id])
-        return format_html('<a href="{}">{}…</a>', address, str(row.payment_id)[:8])
+        return format_html('<a href="{}">{}…</a>', address, order_number(row.payment_id))
 
     @admin.display(description=gettext_lazy("received"), ordering="received_at")
     def received(self, row: ProviderNotification) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from payments.contacts import ReceiptContact
 from payments.receipts import TaxRules, receipt
 from payments.states import OrderKind
+from wording.russian import order_number
 
 
 def payment_request(
@@ -28,7 +29,7 @@ def payment_request(
         "amount": price,
         "capture": True,
         "confirmation": {"type": "embedded"},
-        "description": f"Заказ № {str(payment_id)[:8]}",
+        "description": f"Заказ № {order_number(payment_id)}",
         "metadata": {"payment_id": str(payment_id), "user_id": str(user_id)},
         "receipt": receipt(kind=kind, amount=amount, currency=currency, contact=contact, taxes=taxes),
     }

@@ -7,6 +7,8 @@ REPORT_ID = "0b7f6c1e-2d4a-4f6b-8c7d-1e9f0a1b2c3d"
 AT = "2026-11-23T11:30:00+00:00"
 MOMENT = "23 ноября 2026, 14:30 МСК"
 NBSP = "\N{NO-BREAK SPACE}"
+# What the till and the receipt call the payment.
+ORDER = f"№{NBSP}3f2b8c1e"
 SITE = "https://littleotter.example"
 
 SAMPLES: dict[str, dict[str, Any]] = {
@@ -44,9 +46,9 @@ EXPECTED = {
     ),
     "appointment_reminder_24h": ("Скоро ваша консультация", [MOMENT, "примерно сутки"], f"{SITE}/appointments"),
     "appointment_reminder_1h": ("Консультация примерно через час", [MOMENT], f"{SITE}/appointments"),
-    "payment_confirmation": ("Оплата прошла", [f"5{NBSP}000{NBSP}₽", "ЮKassa", IDENTIFIER], f"{SITE}/cabinet"),
-    "payment_failed": ("Оплата не прошла", [f"5{NBSP}000{NBSP}₽", IDENTIFIER], f"{SITE}/appointments"),
-    "payment_refunded": ("Мы вернули вам деньги", [f"19,99{NBSP}₽", IDENTIFIER], f"{SITE}/cabinet"),
+    "payment_confirmation": ("Оплата прошла", [f"5{NBSP}000{NBSP}₽", "ЮKassa", ORDER], f"{SITE}/cabinet"),
+    "payment_failed": ("Оплата не прошла", [f"5{NBSP}000{NBSP}₽", ORDER], f"{SITE}/appointments"),
+    "payment_refunded": ("Мы вернули вам деньги", [f"19,99{NBSP}₽", ORDER], f"{SITE}/cabinet"),
     "report_ready": ("Отчёт готов", ["Маша"], f"https://api.example.org/reports/{REPORT_ID}?token=s3-cr_et&to=parent"),
 }
 

@@ -3,8 +3,11 @@
 import json
 import re
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from email.message import Message as HeaderMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from pytest_django import Settings
 
 from bridge.errors import PermanentError
+from notifications.attachment import Attachment
 from notifications.errors import DeliveryDeferred, OurFault
 from notifications.sending.mailer import Mailer, OutgoingEmail, stable_message_id
 from tests.support.loaded_settings import load_settings
@@ -107,6 +111,38 @@ def test_a_provider_gets_the_mail_and_its_id_is_kept(
     assert "Date" not in sent
     assert receipt.provider == name
     assert receipt.provider_message_id
+
+
+# Where each keeps a file: the list, its name, its type and its content in base64.
+FILES = {
+    "resend": (("attachments",), "filename", "content_type", "content"),
+    "sendgrid": (("attachments",), "filename", "type", "content"),
+    "unisender_go": (("message", "attachments"), "name", "type", "content"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:django-anymail has dropped official support for SendGrid")
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_a_provider_gets_the_file_for_the_calendar_as_it_was_made(
+    name: str, provider: Provider, mailer: Mailer, settings: Settings
+) -> None:
+    use(name, provider.url, settings)
+    provider.answer = ACCEPTED[name]
+    content = "BEGIN:VCALENDAR\r\nSUMMARY:Встреча\r\nEND:VCALENDAR\r\n"
+    file = Attachment("vstrecha.ics", "calendar", content, (("method", "PUBLISH"),))
+    mailer.send(replace(EMAIL, attachments=(file,)))
+    ((_, _, sent),) = provider.requests
+    path, name_key, type_key, content_key = FILES[name]
+    found: Any = sent
+    for key in path:
+        found = found[key]
+    (seen,) = found
+    assert seen[name_key] == "vstrecha.ics"
+    header = HeaderMessage()
+    header["Content-Type"] = seen[type_key]
+    assert header.get_content_type() == "text/calendar"
+    assert (header.get_content_charset(), header.get_param("method")) == ("utf-8", "PUBLISH")
+    assert b64decode(seen[content_key]).decode() == content
 
 
 def test_resend_gets_the_same_idempotency_key_at_every_attempt(

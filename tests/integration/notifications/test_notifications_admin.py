@@ -215,15 +215,23 @@ def test_a_mail_is_shown_as_it_went_out_and_can_do_nothing(support: Client) -> N
     email = row(1, html_body="<h1>Письмо</h1><script>alert(1)</script>")
     page = support.get(page_of(email)).content.decode()
     address = f"/admin/notifications/emailmessage/{email.pk}/preview/"
-    assert re.search(rf'<iframe [^>]*sandbox="" src="{address}"', page)
+    assert re.search(rf'<iframe [^>]*sandbox="allow-same-origin" src="{address}"', page)
     assert "alert(1)" not in page
     preview = support.get(address)
     assert preview.content.decode() == email.html_body
     policy = preview["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; ")
-    assert policy.endswith("; sandbox")
+    assert policy.endswith("; sandbox allow-same-origin")
+    # What makes the frame as high as the mail is outside of it.
+    assert re.search(r'<script src="/static/notifications/email_preview\.js" defer>', page)
     assert (preview["X-Frame-Options"], preview["Referrer-Policy"]) == ("SAMEORIGIN", "no-referrer")
     assert support.post(address)["Location"] == page_of(email)
+
+
+def test_the_page_of_a_mail_names_the_files_that_came_with_it(support: Client) -> None:
+    with_file, without = row(1, attachments="vstrecha.ics"), row(2)
+    assert "Вложения: vstrecha.ics" in text(support.get(page_of(with_file)))
+    assert "Вложения: —" in text(support.get(page_of(without)))
 
 
 def test_a_mail_whose_text_was_forgotten_says_so(support: Client) -> None:
