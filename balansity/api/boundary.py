@@ -1,4 +1,7 @@
-"""What sets `/api/` apart from the pages that people read: English, errors as JSON, one log line a request."""
+"""What sets `/api/` apart from the pages that people read: English, errors as JSON, one log line a request.
+
+Who followed a link there reads a page all the same.
+"""
 
 import logging
 import time
@@ -11,6 +14,7 @@ from django.utils.encoding import escape_uri_path
 from django.utils.functional import SimpleLazyObject
 
 from balansity.api.exception_handler import problem_for
+from balansity.api.people import speak_to_people
 from balansity.api.problems import Problem
 from balansity.api.throttles import watched_budgets
 
@@ -44,6 +48,7 @@ class ApiBoundaryMiddleware:
             response = self._get_response(request)
         if response.status_code >= 400 and isinstance(response, HttpResponse):
             _make_problem(response)
+            speak_to_people(request, response)
         _keep_advice_true(response, used_up)
         if 400 <= response.status_code < 500:
             # The line below says it. Django's own would be a second one, at level warning for whatever anybody sends.

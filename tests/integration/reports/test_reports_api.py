@@ -166,6 +166,37 @@ def test_a_link_opens_no_other_report_and_cannot_be_made_up(anna: Caller) -> Non
     assert anna.get(f"{REPORTS}/{report.pk}/file?token=x").status_code == 403
 
 
+def test_who_opens_the_link_of_a_mail_in_a_browser_reads_a_page_whatever_became_of_it(
+    storage_server: StorageServer,
+) -> None:
+    report, gone = make(kind="json"), make(ARTYOM_CHECKUP, IGOR, kind="json")
+    link, later = link_of(report), timezone.now() + timedelta(days=settings.REPORT_LINK_DAYS, minutes=5)
+    nobody, browser = Caller(None), {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    assert nobody.get(link, **browser)["Content-Disposition"].startswith("attachment")
+    delete_assessment(ARTYOM_CHECKUP)
+    storage_server.faults.add(Fault(FaultKind.STATUS, status=500))
+    with freeze_time(later):
+        expired = nobody.get(link, **browser)
+    found = {
+        (410, "Ссылка больше не действует"): expired,
+        (403, "Ссылка не открывается"): nobody.get(link[:-1], **browser),
+        (401, "Нужно войти"): nobody.get(link.partition("?")[0], **browser),
+        (404, "Здесь ничего нет"): nobody.get(link_of(gone), **browser),
+        (503, "Сейчас отчёт открыть не получается"): nobody.get(link, **browser),
+    }
+    # A line that a mail program broke off.
+    cut = [nobody.get(link.partition("/file")[0][:-6] + "/file", **browser), nobody.get(link[:-80], **browser)]
+    for (status, heading), answer in [*found.items(), *(((404, "Здесь ничего нет"), one) for one in cut)]:
+        assert (answer.status_code, answer["Content-Type"]) == (status, "text/html; charset=utf-8")
+        assert f"<h1>{heading}</h1>" in answer.content.decode()
+        assert "/checkup-history" in answer.content.decode()
+        assert str(report.pk) not in answer.content.decode()
+        assert "Accept" in answer["Vary"]
+    # Whether there ever was such a report is nobody's to learn.
+    made_up = nobody.get(f"{REPORTS}/{uuid4()}/file?token={link.partition('token=')[2]}", **browser)
+    assert made_up.content == found[403, "Ссылка не открывается"].content
+
+
 def test_a_report_that_is_on_its_way_asks_for_patience(anna: Caller) -> None:
     report_id = anna.ask().json()["id"]
     answer = anna.get(f"{REPORTS}/{report_id}/file")
