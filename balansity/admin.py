@@ -1,15 +1,15 @@
-"""Who came through the door of the admin, and who tried to."""
-
-from typing import Any
+"""Who came through the door of the admin, and who tried to. Who may come stands in `staff_accounts`."""
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
-from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
+from balansity import staff_accounts
 from balansity.models import LoginAttempt
 from staff.formats import moment
 from staff.read_only import ReadOnlyAdmin
+
+# Registers what it has; Django looks for such pages in this module alone.
+__all__ = ["LoginAttemptAdmin", "staff_accounts"]
 
 
 @admin.register(LoginAttempt)
@@ -23,11 +23,6 @@ class LoginAttemptAdmin(ReadOnlyAdmin):
     search_fields = ("username", "=address")
     search_help_text = gettext_lazy("Name that was typed, or the whole address")
     ordering = ("-at", "-id")
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        # Nothing is chosen from this list, and Django's sentence about choosing knows no cases.
-        title = {"title": capfirst(self.opts.verbose_name_plural)}
-        return super().changelist_view(request, {**title, **(extra_context or {})})
 
     @admin.display(description=gettext_lazy("time"), ordering="at")
     def time(self, attempt: LoginAttempt) -> str:

@@ -1,13 +1,14 @@
 """The admin that support staff work in."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
@@ -16,6 +17,20 @@ from balansity.offered_lookups import OfferedLookupsOnly
 
 # Django's forms take a PUT for a POST.
 _LOOKING = ("GET", "HEAD", "OPTIONS")
+
+if TYPE_CHECKING:
+    AnyModelAdmin = ModelAdmin[Model]
+else:
+    # Not generic at run time.
+    AnyModelAdmin = ModelAdmin
+
+
+class _Titled(AnyModelAdmin):
+    """A list is called by what is in it: Django's sentence about choosing one puts the name into a wrong case."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
 
 
 class BalansityAdminSite(AdminSite):
@@ -33,10 +48,12 @@ class BalansityAdminSite(AdminSite):
         admin_class: "type[ModelAdmin[Any]] | None" = None,
         **options: Any,
     ) -> None:
-        """Put `OfferedLookupsOnly` under whichever admin comes, so that none can be written without it."""
+        """Put our base under whichever admin comes, so that none can be written without it."""
         given: type[ModelAdmin[Any]] = admin_class or ModelAdmin
         members = {"__module__": given.__module__, "__doc__": given.__doc__}
-        super().register(model_or_iterable, type(given.__name__, (OfferedLookupsOnly, given), members), **options)
+        super().register(
+            model_or_iterable, type(given.__name__, (OfferedLookupsOnly, _Titled, given), members), **options
+        )
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -5,7 +5,7 @@ from django.contrib.admin.apps import SimpleAdminConfig
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import connections
 from django.db.backends.signals import connection_created
-from django.db.models.signals import pre_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 from django.utils.translation import gettext_lazy
 
 from balansity.postgres.connections import end_with_client, keep_times_readable
@@ -25,11 +25,13 @@ class BalansityConfig(AppConfig):
     def ready(self) -> None:
         # They write rows, so not before there are models.
         from balansity.door.audit import note_failure, note_login  # noqa: PLC0415
+        from balansity.groups import make_groups_after_migrations  # noqa: PLC0415
 
         user_logged_in.connect(note_login, dispatch_uid="balansity.door")
         user_login_failed.connect(note_failure, dispatch_uid="balansity.door")
         connection_created.connect(end_with_client)
         connection_created.connect(keep_times_readable)
+        post_migrate.connect(make_groups_after_migrations, sender=self, dispatch_uid="balansity.groups")
         # For whichever app comes first.
         pre_migrate.connect(prepare_our_schema)
 

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -41,3 +42,25 @@ class LoginAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.username} · {self.address}"
+
+
+class ReadyGroup(models.Model):
+    """A group of staff that we have made (`balansity.groups`), and the rights that it was given so far.
+
+    The group is the operator's from then on: renamed, it stays the same one; deleted, it does not come back; a right
+    that was taken from it is not given again.
+    """
+
+    key = models.CharField(max_length=30, primary_key=True)
+    group = models.OneToOneField(Group, models.SET_NULL, null=True, related_name="+")
+    granted = models.JSONField(default=list)
+
+    objects: ClassVar[models.Manager["ReadyGroup"]] = models.Manager()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("ready group")
+        verbose_name_plural = _("ready groups")
+
+    def __str__(self) -> str:
+        return self.key

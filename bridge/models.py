@@ -22,6 +22,7 @@ class BridgeProcess(models.Model):
     objects: ClassVar[models.Manager["BridgeProcess"]] = models.Manager()
 
     class Meta:
+        default_permissions = ("view",)
         verbose_name = _("bridge process")
         verbose_name_plural = _("bridge processes")
 
@@ -64,7 +65,7 @@ class KeptOutcome(models.Model):
     class Meta:
         verbose_name = _("kept outcome")
         verbose_name_plural = _("kept outcomes")
-        default_permissions = ("view",)
+        default_permissions = ()
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["queue", "msg_id", "enqueued_at"], name="bridge_kept_once"),
             models.CheckConstraint(

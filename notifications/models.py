@@ -72,6 +72,7 @@ class EmailMessage(models.Model):
     class Meta:
         verbose_name = _("email")
         verbose_name_plural = _("emails")
+        default_permissions = ("view",)
         permissions: ClassVar = [("resend_emailmessage", _("Can send a failed email again"))]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["queue", "msg_id"], name="email_queue_msg_id_unique"),
@@ -112,6 +113,11 @@ class EmailMessage(models.Model):
             models.Index(fields=["queue", "requeued_from"], name="email_requeued_from"),
             models.Index(fields=["updated_at"], condition=Q(status__in=UNFINISHED), name="email_unfinished"),
             models.Index(fields=["created_at"], condition=~Q(html_body="", text_body=""), name="email_with_body"),
+            models.Index(fields=["about"], condition=~Q(about=""), name="email_about"),
+            # What somebody may have to look at: counted each time that staff open their overview.
+            models.Index(
+                fields=["created_at"], condition=Q(status="failed") & ~Q(reason="refused"), name="email_failed"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -99,6 +99,7 @@ class Report(models.Model):
     class Meta:
         verbose_name = _("report")
         verbose_name_plural = _("reports")
+        default_permissions = ("view",)
         permissions: ClassVar = [
             ("download_report", _("Can download a report")),
             ("regenerate_report", _("Can have a report made again")),
@@ -168,6 +169,11 @@ class Leftover(models.Model):
     due_at = models.DateTimeField(db_index=True)
 
     objects: ClassVar[models.Manager["Leftover"]] = models.Manager()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("file to be removed")
+        verbose_name_plural = _("files to be removed")
 
     def __str__(self) -> str:
         return self.key

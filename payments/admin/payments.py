@@ -72,6 +72,9 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
     def has_refund_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("payments.refund_payment")
 
+    def has_revenue_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("payments.view_revenue")
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Payment]:
         rows = with_order(super().get_queryset(request).select_related("user", "checkout", "fulfilment"))
         rows = with_marks(rows)
@@ -83,7 +86,9 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
         return found or get_stand_in(object_id)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        shown = {"deleted": deleted_for_list(request)} if self.has_view_permission(request) else {}
+        shown: dict[str, Any] = {"may_see_revenue": self.has_revenue_permission(request)}
+        if self.has_view_permission(request):
+            shown["deleted"] = deleted_for_list(request)
         return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def find(self, rows: QuerySet[Payment], text: str) -> QuerySet[Payment]:
@@ -104,7 +109,7 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
             and remaining_amount(checkout) > 0,
         }
 
-    @staff_page("revenue/")
+    @staff_page("revenue/", may="revenue")
     def revenue_view(self, request: HttpRequest) -> HttpResponse:
         return revenue_page(self, request)
 

@@ -37,6 +37,7 @@ class PaymentAttention(models.Model):
     objects: ClassVar[models.Manager["PaymentAttention"]] = models.Manager()
 
     class Meta:
+        default_permissions = ()
         verbose_name = _("reason for attention")
         verbose_name_plural = _("reasons for attention")
         constraints: ClassVar = [

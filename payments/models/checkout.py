@@ -77,6 +77,7 @@ class Checkout(models.Model):
     objects: ClassVar[models.Manager["Checkout"]] = models.Manager()
 
     class Meta:
+        default_permissions = ()
         verbose_name = _("checkout")
         verbose_name_plural = _("checkouts")
         constraints: ClassVar = [

@@ -39,6 +39,7 @@ class Fulfilment(models.Model):
     objects: ClassVar[models.Manager["Fulfilment"]] = models.Manager()
 
     class Meta:
+        default_permissions = ()
         verbose_name = _("fulfilment")
         verbose_name_plural = _("fulfilments")
         constraints: ClassVar = [

@@ -23,6 +23,7 @@ class IdempotencyKey(models.Model):
     objects: ClassVar[models.Manager["IdempotencyKey"]] = models.Manager()
 
     class Meta:
+        default_permissions = ()
         verbose_name = _("idempotency key")
         verbose_name_plural = _("idempotency keys")
         constraints: ClassVar = [

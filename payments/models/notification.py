@@ -42,6 +42,7 @@ class ProviderNotification(models.Model):
     objects: ClassVar[models.Manager["ProviderNotification"]] = models.Manager()
 
     class Meta:
+        default_permissions = ("view",)
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
         permissions: ClassVar = [("replay_providernotification", _("Can process a notification again"))]
@@ -57,6 +58,7 @@ class ProviderNotification(models.Model):
             models.Index(fields=["received_at"], name="notification_received"),
             models.Index(fields=["payment", "received_at"], name="notification_payment"),
             models.Index(fields=["received_at"], condition=Q(status="stored"), name="notification_unchecked"),
+            models.Index(fields=["received_at"], condition=Q(status="failed"), name="notification_failed"),
         ]
 
     def __str__(self) -> str:

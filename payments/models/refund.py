@@ -42,6 +42,7 @@ class Refund(models.Model):
     objects: ClassVar[models.Manager["Refund"]] = models.Manager()
 
     class Meta:
+        default_permissions = ("view",)
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
         constraints: ClassVar = [

@@ -39,6 +39,7 @@ class User(Stamped):
     class Meta:
         managed = False
         db_table = 'public"."users'
+        default_permissions = ()
         verbose_name = _("customer")
         verbose_name_plural = _("customers")
 
@@ -55,6 +56,7 @@ class Profile(Stamped):
     class Meta:
         managed = False
         db_table = 'public"."profiles'
+        default_permissions = ()
         verbose_name = _("family member")
         verbose_name_plural = _("family members")
 
@@ -73,6 +75,7 @@ class AppointmentType(Stamped):
     class Meta:
         managed = False
         db_table = 'public"."appointment_types'
+        default_permissions = ()
         verbose_name = _("kind of consultation")
         verbose_name_plural = _("kinds of consultation")
 
@@ -92,6 +95,7 @@ class Package(Stamped):
     class Meta:
         managed = False
         db_table = 'public"."packages'
+        default_permissions = ()
         verbose_name = _("package")
         verbose_name_plural = _("packages")
 
@@ -115,11 +119,13 @@ class Payment(Stamped):
     class Meta:
         managed = False
         db_table = 'public"."payments'
+        default_permissions = ("view",)
         verbose_name = _("payment")
         verbose_name_plural = _("payments")
         permissions: ClassVar = [
             ("refund_payment", _("Can refund payments")),
             ("check_payment", _("Can check payments at YooKassa")),
+            ("view_revenue", _("Can see the revenue and take it along as a table")),
         ]
 
     def __str__(self) -> str:
@@ -144,6 +150,7 @@ class Appointment(Stamped):
     class Meta:
         managed = False
         db_table = 'public"."appointments'
+        default_permissions = ()
         verbose_name = _("consultation")
         verbose_name_plural = _("consultations")
 
@@ -164,6 +171,7 @@ class PackagePurchase(Stamped):
     class Meta:
         managed = False
         db_table = 'public"."package_purchases'
+        default_permissions = ()
         verbose_name = _("bought package")
         verbose_name_plural = _("bought packages")
 

@@ -36,6 +36,7 @@ class PaymentEvent(models.Model):
     objects: ClassVar[models.Manager["PaymentEvent"]] = models.Manager()
 
     class Meta:
+        default_permissions = ()
         verbose_name = _("event")
         verbose_name_plural = _("events")
         indexes: ClassVar = [models.Index(fields=["payment", "created_at"], name="event_payment")]

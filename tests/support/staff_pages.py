@@ -24,7 +24,8 @@ def own_pages(admin: "ModelAdmin[Any]") -> Iterator[URLPattern]:
     """What Django does not bring: another name, or another view under a name of Django's."""
     brought = {pattern.name: _view(pattern) for pattern in ModelAdmin.get_urls(admin)}
     for pattern in admin.get_urls():
-        if brought.get(pattern.name) != _view(pattern):
+        # Changing a password is a page of Django's as well, though of its accounts alone.
+        if brought.get(pattern.name) != _view(pattern) and pattern.callback.__module__ != "django.contrib.auth.admin":
             yield pattern
 
 

@@ -244,7 +244,7 @@ def test_a_notification_says_why_nothing_was_done(support: Client, why: str, say
         status=NotificationStatus.IGNORED,
         error=why,
     )
-    assert f"делать нечего {says}" in text(support.get(page_of(checkout.pk)))
+    assert f"ничего не требуется {says}" in text(support.get(page_of(checkout.pk)))
     page = text(support.get(f"{NOTIFICATIONS}{told.pk}/change/"))
     assert f"Почему: {says}" in page
     assert "Технические сведения:" not in page

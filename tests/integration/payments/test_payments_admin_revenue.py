@@ -66,7 +66,7 @@ def test_the_page_shows_sums_bars_and_a_table() -> None:
     paid(datetime(2026, 11, 23, 9, 0, tzinfo=UTC), "4500.00")
     paid(datetime(2026, 11, 23, 10, 0, tzinfo=UTC), "5000.00")
     refunded(datetime(2026, 11, 24, 8, 0, tzinfo=UTC), "1500.50")
-    client = staff_with(*LOOK)
+    client = staff_with(*LOOK, "view_revenue")
     response = client.get(REVENUE)
     shown = text(response)
     for piece in (
@@ -97,7 +97,7 @@ def test_the_page_shows_sums_bars_and_a_table() -> None:
     ],
 )
 def test_periods_and_months_can_be_chosen(query: str, days: int) -> None:
-    response = staff_with(*LOOK).get(REVENUE + query)
+    response = staff_with(*LOOK, "view_revenue").get(REVENUE + query)
     assert "За это время оплат не было." in text(response)
     assert len(response.context["chart"].bars) == days
 

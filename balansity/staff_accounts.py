@@ -1,0 +1,152 @@
+"""Accounts of staff and their groups: Django's pages, with rights in words and only those that there is something for.
+
+Whoever may change accounts could otherwise make themselves a superuser, which is more than any group may do.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import site
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import ManyToManyField, Q, QuerySet
+from django.forms import ModelMultipleChoiceField
+from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy
+
+_ACTIONS: dict[str, str | Promise] = {
+    "view": gettext_lazy("look at: %(name)s"),
+    "add": gettext_lazy("add: %(name)s"),
+    "change": gettext_lazy("change: %(name)s"),
+    "delete": gettext_lazy("delete: %(name)s"),
+}
+
+
+class RightsField(ModelMultipleChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return right_in_words(obj)
+
+
+def right_in_words(right: Permission) -> str:
+    """«Платежи | смотреть: возвраты». The names in the table are Django's and ours, in English."""
+    model = right.content_type.model_class()
+    action = right.codename.partition("_")[0]
+    if model is None:
+        return right.codename
+    if right.codename == f"{action}_{model._meta.model_name}" and action in _ACTIONS:
+        what = str(_ACTIONS[action]) % {"name": model._meta.verbose_name_plural}
+    else:
+        what = gettext(right.name)
+    return f"{model._meta.app_config.verbose_name if model._meta.app_config else ''} | {what}"
+
+
+def rights_with_a_page() -> QuerySet[Permission]:
+    """What can be done in this admin; Django keeps more, for its own tables."""
+    kinds = ContentType.objects.get_for_models(*site._registry).values()
+    rights = Permission.objects.filter(content_type__in=list(kinds)).select_related("content_type")
+    return rights.order_by("content_type__app_label", "content_type__model", "codename")
+
+
+def grantable_by(request: HttpRequest) -> QuerySet[Permission]:
+    """Nobody gives what they do not have."""
+    rights = rights_with_a_page()
+    if request.user.is_superuser:
+        return rights
+    return rights.filter(pk__in=_own_rights(request))
+
+
+def groups_grantable_by(request: HttpRequest) -> QuerySet[Group]:
+    groups = Group.objects.order_by("name")
+    if request.user.is_superuser:
+        return groups
+    beyond = Permission.objects.exclude(pk__in=_own_rights(request))
+    return groups.exclude(pk__in=Group.objects.filter(permissions__in=beyond).values("pk"))
+
+
+def _own_rights(request: HttpRequest) -> list[int]:
+    user: Any = request.user
+    return list(Permission.objects.filter(Q(user=user) | Q(group__user=user)).values_list("pk", flat=True))
+
+
+def _kept(field: Any, already: Iterable[Any]) -> None:
+    """What the row has already stays in the form: it must not be lost because somebody else saves it."""
+    queryset = field.queryset
+    field.queryset = queryset.model._default_manager.filter(
+        Q(pk__in=queryset.values("pk")) | Q(pk__in=[one.pk for one in already])
+    )
+
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class StaffAccountAdmin(UserAdmin):  # type: ignore[type-arg] # Not generic at run time.
+    list_display = ("username", "first_name", "last_name", "email", "is_staff")
+    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        # The dates are nobody's to change; as inputs they have no labels either.
+        fixed = (*super().get_readonly_fields(request, obj), "last_login", "date_joined")
+        return fixed if request.user.is_superuser else (*fixed, "is_superuser")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    def formfield_for_manytomany(
+        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "user_permissions":
+            kwargs |= {"queryset": grantable_by(request), "form_class": RightsField}
+        elif db_field.name == "groups":
+            kwargs["queryset"] = groups_grantable_by(request)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if obj is not None and obj.pk:
+            for name in {"user_permissions", "groups"} & form.base_fields.keys():
+                _kept(form.base_fields[name], getattr(obj, name).all())
+        return form
+
+
+@admin.register(Group)
+class StaffGroupAdmin(GroupAdmin):
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch_group(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch_group(request, obj)
+
+    def formfield_for_manytomany(
+        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "permissions":
+            kwargs["form_class"] = RightsField
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None and db_field.name == "permissions":
+            # Django's own puts all rights there.
+            field.queryset = grantable_by(request)
+        return field
+
+
+def _may_touch(request: HttpRequest, account: Any) -> bool:
+    """A superuser's account belongs to superusers: its password opens everything.
+
+    So does any account of somebody who may do more than whoever would change it.
+    """
+    if account is None or request.user.is_superuser or account.pk == request.user.pk:
+        return True
+    return not account.is_superuser and account.get_all_permissions() <= request.user.get_all_permissions()  # type: ignore[union-attr] # Of the staff.
+
+
+def _may_touch_group(request: HttpRequest, group: Any) -> bool:
+    if group is None or request.user.is_superuser:
+        return True
+    return not group.permissions.exclude(pk__in=_own_rights(request)).exists()
