@@ -7,6 +7,7 @@ from django.contrib.admin import AdminSite, ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +15,7 @@ from django.views.decorators.cache import never_cache
 
 from balansity.door.guard import through_the_door
 from balansity.offered_lookups import OfferedLookupsOnly
+from staff.attention import lines_for
 
 # Django's forms take a PUT for a POST.
 _LOOKING = ("GET", "HEAD", "OPTIONS")
@@ -54,6 +56,9 @@ class BalansityAdminSite(AdminSite):
         super().register(
             model_or_iterable, type(given.__name__, (OfferedLookupsOnly, _Titled, given), members), **options
         )
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        return super().index(request, {"attention": lines_for(request, self), **(extra_context or {})})
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -26,8 +26,9 @@ class QueueStatus:
     """One queue. `handler` is empty where nobody drains it; `broker_line` counts Celery tasks, `None`: broker away.
 
     `succeeded`, `failed`, `duplicates` and `others` (archived by somebody else) count the last 24 hours; `refused` are
-    those of the failed ones that our rules forbid. `kept` are outcomes that wait until they can be written, `kept_why`
-    is what Postgres said to the latest of them.
+    those of the failed ones that our rules forbid. What failed and was put back since is history: it counts as
+    `put_back` alone. `kept` are outcomes that wait until they can be written, `kept_why` is what Postgres said to the
+    latest of them.
     """
 
     name: str
@@ -40,8 +41,14 @@ class QueueStatus:
     duplicates: int
     others: int
     refused: int = 0
+    put_back: int = 0
     kept: int = 0
     kept_why: str = ""
+
+    @property
+    def open_failures(self) -> int:
+        """What somebody may have to do something about."""
+        return self.failed - self.refused
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "wakeup": self.wakeup.value if self.wakeup else None, "total": self.counts.total}
@@ -120,7 +127,8 @@ def _read_queue(name: str, line: int | None, all_kept: dict[str, tuple[int, str]
     pgmq = pgmq_queue(name)
     archived = pgmq.archived_since(hours=HOURS)
     kept, kept_why = all_kept.get(name, (0, ""))
-    ours = {outcome: archived.pop(outcome.value, 0) for outcome in Outcome}
+    counted = dict(archived.outcomes)
+    ours = {outcome: counted.pop(outcome.value, 0) for outcome in Outcome}
     return QueueStatus(
         name=name,
         handler=registry.get(name).task if name in registry else "",
@@ -130,8 +138,9 @@ def _read_queue(name: str, line: int | None, all_kept: dict[str, tuple[int, str]
         succeeded=ours[Outcome.SUCCEEDED],
         failed=ours[Outcome.FAILED],
         duplicates=ours[Outcome.DUPLICATE],
-        others=sum(archived.values()),
-        refused=pgmq.refused_since(hours=HOURS) if ours[Outcome.FAILED] else 0,
+        others=sum(counted.values()),
+        refused=archived.refused,
+        put_back=archived.put_back,
         kept=kept,
         kept_why=kept_why,
     )

@@ -1,5 +1,6 @@
 """What staff see of the mails: a log to search, each mail as it went out, and a way to send a failed one again."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,12 +14,16 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from bridge.admin.subjects import Subject, tell_subjects
+from bridge.sql.rows import FailedMessage
 from notifications.advice import ADVICE, why_not_resent
 from notifications.errors import NotResendable
 from notifications.mail_log import ASKED_BEFORE
 from notifications.models import EmailMessage, Status
-from notifications.queue import send_again
+from notifications.queue import QUEUE, send_again
+from notifications.unsettled import open_failures, settled_failures, with_standing
 from notifications.writing.catalogue import CATALOGUE
+from staff.attention import Line, StandingFilter, line_of
 from staff.badges import Tone, badge
 from staff.formats import block, in_code, moment
 from staff.pages import staff_page
@@ -42,6 +47,16 @@ _TONES = {
     Status.FAILED: Tone.BAD,
     Status.DUPLICATE: Tone.QUIET,
 }
+
+
+class MailStanding(StandingFilter):
+    settled = gettext_lazy("replaced by a repeat")
+
+    def open_rows(self, rows: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
+        return open_failures(rows)
+
+    def settled_rows(self, rows: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
+        return settled_failures(rows)
 
 
 class TemplateFilter(admin.SimpleListFilter):
@@ -70,7 +85,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     styles = ("notifications/email_admin.css",)
     list_display = ("status_badge", "address", "template_label", "subject", "attempts", "created")
     list_display_links = ("status_badge", "address")
-    list_filter = ("status", TemplateFilter, "created_at")
+    list_filter = (MailStanding, "status", TemplateFilter, "created_at")
     date_hierarchy = "created_at"
     search_fields = ("recipient", "subject", "=msg_id", "=trace_id")
     search_help_text = gettext_lazy("Recipient, subject, message number or trace id")
@@ -104,7 +119,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         return request.user.has_perm("notifications.resend_emailmessage")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EmailMessage]:
-        rows = super().get_queryset(request)
+        rows = with_standing(super().get_queryset(request))
         return rows.defer("html_body", "text_body") if self.is_list(request) else rows.select_related("duplicate_of")
 
     def get_fieldsets(self, request: HttpRequest, obj: EmailMessage | None = None) -> Any:
@@ -116,6 +131,11 @@ class EmailMessageAdmin(ReadOnlyAdmin):
             trouble = ("why_duplicate",) if _asked_before(obj) else ("technical",)
         head = (None, {"fields": ("status_badge", *trouble, "recipient", "subject", "template_label")})
         return (head, *super().get_fieldsets(request, obj))
+
+    def attention(self, request: HttpRequest) -> Iterator[Line]:
+        return line_of(
+            self, gettext_lazy("Emails that were not sent"), open_failures(EmailMessage.objects.all()), "standing=open"
+        )
 
     def row_context(self, request: HttpRequest, row: EmailMessage) -> dict[str, Any]:
         offer = row.status == Status.FAILED and self.has_resend_permission(request)
@@ -136,6 +156,8 @@ class EmailMessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_badge(self, row: EmailMessage) -> SafeString:
+        if row.status == Status.FAILED and getattr(row, "is_settled", False):
+            return badge(_("replaced by a repeat"), Tone.QUIET)
         return badge(row.get_status_display(), _TONES[Status(row.status)])
 
     @admin.display(description=gettext_lazy("recipient"), ordering="recipient")
@@ -227,6 +249,23 @@ class EmailMessageAdmin(ReadOnlyAdmin):
             address = reverse("admin:notifications_emailmessage_changelist")
             links = [format_html('<a href="{}?q={}">№ {}</a>', address, number, number) for number in numbers]
             self.message_user(request, format_html("{} {}", text, SafeString(", ".join(links))), messages.SUCCESS)
+
+
+def mail_subjects(request: HttpRequest, failed: Sequence[FailedMessage]) -> dict[int, Subject]:
+    """Whom the failed messages of the mail queue are for."""
+    numbers = [one.msg_id for one in failed]
+    rows = EmailMessage.objects.filter(queue=QUEUE, msg_id__in=numbers).only("msg_id", "recipient")
+    may = request.user.has_perm("notifications.view_emailmessage")
+    return {
+        row.msg_id: Subject(
+            row.recipient or str(row), reverse("admin:notifications_emailmessage_change", args=[row.pk]) if may else ""
+        )
+        for row in rows
+        if row.msg_id is not None
+    }
+
+
+tell_subjects(QUEUE, mail_subjects)
 
 
 def _asked_before(row: EmailMessage) -> str:

@@ -1,5 +1,7 @@
 """The reports as staff see them: how they went, what they look like, and a way to have one made again."""
 
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +17,18 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from bridge.admin.subjects import Subject, tell_subjects
+from bridge.errors import InvalidMessage
+from bridge.sql.rows import FailedMessage
 from reports.advice import advice_for, refusal_text
 from reports.errors import AssessmentMissing, AssessmentNotCompleted, FileUnavailable, ReportNotReady
 from reports.making.asking import request_report
 from reports.models import Kind, Report, RequestedBy, Status
 from reports.owners import find_users
+from reports.queue import QUEUE, ReportRequest
 from reports.storage.files import file_response
+from reports.unsettled import open_failures, settled_failures
+from staff.attention import Line, StandingFilter, line_of
 from staff.badges import Tone, badge
 from staff.formats import in_code, moment
 from staff.pages import staff_page
@@ -40,6 +48,16 @@ _TONES = {
 }
 
 
+class ReportStanding(StandingFilter):
+    settled = gettext_lazy("nothing has to be done")
+
+    def open_rows(self, rows: QuerySet[Report]) -> QuerySet[Report]:
+        return open_failures(rows)
+
+    def settled_rows(self, rows: QuerySet[Report]) -> QuerySet[Report]:
+        return settled_failures(rows)
+
+
 @admin.register(Report)
 class ReportAdmin(ReadOnlyAdmin):
     """Read-only. What a report says, and having it made again, need permissions of their own."""
@@ -47,7 +65,7 @@ class ReportAdmin(ReadOnlyAdmin):
     styles = ("reports/report_admin.css",)
     list_display = ("status_badge", "kind", "client", "check_up", "file_size", "pages", "took", "asked")
     list_display_links = ("status_badge", "check_up")
-    list_filter = ("status", "kind", "reason", "is_confirmed", "created_at")
+    list_filter = (ReportStanding, "status", "kind", "reason", "is_confirmed", "created_at")
     date_hierarchy = "created_at"
     # What is searched is up to `find`.
     search_fields = ("=trace_id",)
@@ -95,6 +113,11 @@ class ReportAdmin(ReadOnlyAdmin):
                 gettext_lazy("Tracing"),
                 {"fields": ("number", "client_number", "queue", "msg_id", "trace_id", "storage_key", "sha256")},
             ),
+        )
+
+    def attention(self, request: HttpRequest) -> Iterator[Line]:
+        return line_of(
+            self, gettext_lazy("Reports that were not made"), open_failures(Report.objects.all()), "standing=open"
         )
 
     def row_context(self, request: HttpRequest, row: Report) -> dict[str, Any]:
@@ -193,6 +216,25 @@ class ReportAdmin(ReadOnlyAdmin):
     def first_page(self, report: Report) -> SafeString:
         address = reverse("admin:reports_report_preview", args=[report.pk])
         return format_html('<img class="report-preview" src="{}" alt="{}">', address, _("The first page"))
+
+
+def report_subjects(request: HttpRequest, failed: Sequence[FailedMessage]) -> dict[int, Subject]:
+    """The reports that failed messages asked for: a row knows its latest message, an older one says what it wanted."""
+    may = request.user.has_perm("reports.view_report")
+    found: dict[int, Subject] = {}
+    for one in failed:
+        try:
+            asked = ReportRequest.parse(json.loads(one.text or "null"))
+        except (InvalidMessage, ValueError, RecursionError):
+            continue
+        rows = Report.objects.filter(assessment_id=asked.assessment_id, user_id=asked.user_id, kind=asked.kind)
+        pk = rows.values_list("pk", flat=True).first() if may else None
+        address = reverse("admin:reports_report_change", args=[pk]) if pk else ""
+        found[one.msg_id] = Subject(f"{asked.kind.label} · {str(asked.assessment_id)[:8]}…", address)
+    return found
+
+
+tell_subjects(QUEUE, report_subjects)
 
 
 def with_email(reports: QuerySet[Report]) -> QuerySet[Report]:

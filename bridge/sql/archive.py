@@ -6,22 +6,33 @@ from typing import Any
 
 from bridge.message import History, Reason
 from bridge.sql.querying import Querying, QueueMissing, as_history, loaded
-from bridge.sql.rows import FailedMessage
+from bridge.sql.rows import Archived, FailedMessage
 
 
 class Archive(Querying):
     """What stands on archived messages."""
 
-    def archived_since(self, *, hours: int) -> dict[str | None, int]:
-        """How many messages were archived within the last `hours`, by outcome; `None`: by somebody else."""
+    def archived_since(self, *, hours: int) -> Archived:
+        """How many messages were archived within the last `hours`."""
         counts: Counter[str | None] = Counter()
-        for outcome, _, count in self._all("archived_since", hours=hours):
+        refused = put_back = 0
+        for outcome, reason, was_put_back, count in self._all("archived_since", hours=hours):
+            if was_put_back:
+                put_back += count
+                continue
             counts[outcome] += count
-        return dict(counts)
+            refused += count if reason else 0
+        return Archived(dict(counts), refused, put_back)
 
-    def refused_since(self, *, hours: int) -> int:
-        """How many of the failed ones are what our rules refused."""
-        return sum(count for _, reason, count in self._all("archived_since", hours=hours) if reason)
+    def failures(
+        self, *, limit: int, refused: bool = False, hours: int | None = None, depth: int | None = None
+    ) -> list[tuple[int, str]]:
+        """Ids and reasons of the newest failed messages that were not put back, those that our rules refused or others.
+
+        No more of the archive than its `depth` newest, and the last `hours`, is looked through.
+        """
+        rows = self._all("failures", limit=limit, refused=refused, hours=hours, depth=depth)
+        return [(msg_id, why or "") for msg_id, why in rows]
 
     def failed(
         self,
@@ -31,13 +42,15 @@ class Archive(Querying):
         reason: Reason | None = None,
         characters: int = 0,
         until: datetime | None = None,
+        ids: list[int] | None = None,
     ) -> list[FailedMessage]:
         """A page of failed messages that were not put back yet, by id, with ids greater than `after`.
 
         Those that our rules refuse are left out, unless `reason` asks for them. `characters` is how much of each body
-        is wanted; `until` leaves out what was archived later.
+        is wanted; `until` leaves out what was archived later. With `ids` it is those of them that
+        failed, whatever the reason.
         """
-        asked = {"after": after, "limit": limit, "characters": characters, "until": until}
+        asked = {"after": after, "limit": limit, "characters": characters, "until": until, "ids": ids}
         rows = self._all("failed", **asked, reason=reason.value if reason else None)
         return [
             FailedMessage(msg_id, archived_at, History.parse(loaded(raw)), why or "", text)

@@ -255,21 +255,41 @@ FROM (
 ) AS q
 
 -- name: archived_since
--- How many messages were archived within the last `hours`, by outcome (NULL: by somebody else than the bridge) and
--- reason.
+-- How many messages were archived within the last `hours`, by outcome (NULL: by somebody else than the bridge), by
+-- reason, and whether they were put back since.
 SELECT CASE WHEN outcome IN ('"succeeded"', '"failed"', '"duplicate"') THEN outcome #>> '{{}}' END,
        CASE WHEN reason = '"refused"' THEN 'refused' END,
+       requeued_as IS NOT NULL,
        count(*)
 FROM (
     SELECT coalesce({headers} -> 'bridge' -> 'outcome', q.message -> '_bridge' -> 'outcome') AS outcome,
-           coalesce({headers} -> 'bridge' -> 'reason', q.message -> '_bridge' -> 'reason') AS reason
+           coalesce({headers} -> 'bridge' -> 'reason', q.message -> '_bridge' -> 'reason') AS reason,
+           coalesce({headers} -> 'bridge' -> 'requeued_as', q.message -> '_bridge' -> 'requeued_as') AS requeued_as
     FROM {archive} AS q, {absent}
     WHERE q.archived_at > now() - make_interval(hours => %(hours)s)
 ) AS q
-GROUP BY 1, 2
+GROUP BY 1, 2, 3
+
+-- name: failures
+-- The newest `limit` failed messages that nobody put back yet, by id and reason alone, among the `depth` newest of the
+-- archive, or of its last `hours`; without them among all.
+SELECT msg_id, raw ->> 'reason'
+FROM (
+    SELECT q.msg_id, coalesce({headers} -> 'bridge', q.message -> '_bridge') AS raw
+    FROM {archive} AS q, {absent}
+    WHERE %(hours)s::int IS NULL OR q.archived_at > now() - make_interval(hours => %(hours)s::int)
+    ORDER BY q.msg_id DESC
+    LIMIT %(depth)s::bigint
+) AS archived
+WHERE raw -> 'outcome' = '"failed"'
+  AND NOT raw ? 'requeued_as'
+  AND coalesce(raw -> 'reason' = '"refused"', false) = %(refused)s
+ORDER BY msg_id DESC
+LIMIT %(limit)s
 
 -- name: failed
--- A page of failed messages that nobody put back yet, oldest first. What our rules refuse is shown when asked for.
+-- A page of failed messages that nobody put back yet, oldest first. What our rules refuse is shown when asked for, or
+-- named by `ids`.
 -- Bodies are looked at for the page alone, and no more of them than is shown leaves Postgres.
 SELECT q.msg_id, q.archived_at, {history}, {history} ->> 'reason',
     CASE WHEN %(characters)s = 0 OR bridge_too_large(bridge_sent(q.message), {most}) THEN NULL
@@ -282,12 +302,14 @@ FROM (
     FROM (
         SELECT q.*, coalesce({headers} -> 'bridge', q.message -> '_bridge') AS raw FROM {archive} AS q, {absent}
         WHERE q.msg_id > %(after)s
+          AND (%(ids)s::bigint[] IS NULL OR q.msg_id = ANY (%(ids)s::bigint[]))
           AND (%(until)s::timestamptz IS NULL OR q.archived_at <= %(until)s::timestamptz)
         OFFSET 0
     ) AS archived
     WHERE raw -> 'outcome' = '"failed"'
       AND NOT raw ? 'requeued_as'
-      AND (raw -> 'reason' = to_jsonb(%(reason)s::text)
+      AND (%(ids)s::bigint[] IS NOT NULL
+           OR raw -> 'reason' = to_jsonb(%(reason)s::text)
            OR %(reason)s IS NULL AND raw -> 'reason' IS DISTINCT FROM '"refused"')
     ORDER BY msg_id
     LIMIT %(limit)s

@@ -23,6 +23,19 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Archived:
+    """How many messages ended how; `None`: archived by somebody else.
+
+    What failed and was put back is history: it is in `put_back` alone. `refused` are those of the failed ones that our
+    rules forbid.
+    """
+
+    outcomes: dict[str | None, int]
+    refused: int = 0
+    put_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FailedMessage:
     """`text` is the beginning of its body, for people to read; `None`: not asked for, or too large to be read."""
 

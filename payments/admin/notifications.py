@@ -1,6 +1,7 @@
 """What YooKassa, or somebody in its name, told us: each notification as it came, and a way to check it again."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from bridge.rights import RowsHidden
 from payments.admin.failures import explain
 from payments.admin.finding import search_checkouts, search_payments
+from payments.admin.unsettled import open_notifications, settled_notifications
 from payments.errors import PaymentError
 from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, ProviderNotification
@@ -24,6 +26,7 @@ from payments.states import NotificationStatus
 from payments.webhook.journal import ALREADY_KNOWN, ANOTHER_ID, NOT_OURS, OTHER_OBJECT, replay_notification
 from payments.webhook.store import STRANGER
 from payments.words import event_name, event_with_code
+from staff.attention import Line, StandingFilter, line_of
 from staff.badges import Tone, badge
 from staff.formats import block, in_code, moment, pretty_json, two_lines
 from staff.pages import actor_id, staff_page
@@ -67,6 +70,16 @@ class NotificationLine:
     why: str
 
 
+class NotificationStanding(StandingFilter):
+    settled = gettext_lazy("checked since")
+
+    def open_rows(self, rows: QuerySet[ProviderNotification]) -> QuerySet[ProviderNotification]:
+        return open_notifications(rows)
+
+    def settled_rows(self, rows: QuerySet[ProviderNotification]) -> QuerySet[ProviderNotification]:
+        return settled_notifications(rows)
+
+
 @admin.register(ProviderNotification)
 class ProviderNotificationAdmin(ReadOnlyAdmin):
     """Read-only but for "process again", which needs its own permission."""
@@ -74,7 +87,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     styles = ("payments/payment_admin.css",)
     list_display = ("status_badge", "event_and_object", "payment_link", "address", "received")
     list_display_links = ("status_badge",)
-    list_filter = ("status", "trusted", "received_at")
+    list_filter = (NotificationStanding, "status", "trusted", "received_at")
     date_hierarchy = "received_at"
     # What is searched is up to `find`.
     search_fields = ("object_id",)
@@ -104,6 +117,10 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderNotification]:
         rows: QuerySet[ProviderNotification] = super().get_queryset(request)
         return rows.defer("body") if self.is_list(request) else rows
+
+    def attention(self, request: HttpRequest) -> Iterator[Line]:
+        rows = open_notifications(ProviderNotification.objects.all())
+        return line_of(self, gettext_lazy("Notifications whose check failed"), rows, "standing=open")
 
     def get_fields(self, request: HttpRequest, obj: ProviderNotification | None = None) -> Any:
         """What is wrong is shown only where something is."""

@@ -1,5 +1,6 @@
 """All refunds, to look through, and those of one payment."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +14,13 @@ from django.utils.translation import gettext_lazy
 
 from payments.admin.deleted_rows import get_stand_in
 from payments.admin.finding import search_checkouts, search_payments
+from payments.admin.unsettled import open_refunds, settled_refunds
 from payments.advice import REFUND_NOT_TAKEN, refund_advice, told_with_party
 from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, Refund
 from payments.states import RefundStatus
 from payments.words import receipt_name
+from staff.attention import Line, StandingFilter, line_of
 from staff.badges import Tone, badge
 from staff.formats import in_code, moment, money, pretty_json, two_lines
 from staff.read_only import ReadOnlyAdmin
@@ -48,12 +51,20 @@ class RefundLine:
     receipt: str
 
 
+class RefundStanding(StandingFilter):
+    def open_rows(self, rows: QuerySet[Refund]) -> QuerySet[Refund]:
+        return open_refunds(rows)
+
+    def settled_rows(self, rows: QuerySet[Refund]) -> QuerySet[Refund]:
+        return settled_refunds(rows)
+
+
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
     styles = ("payments/payment_admin.css",)
     list_display = ("status_badge", "amount_text", "customer", "reason", "requested")
     list_display_links = ("status_badge", "amount_text")
-    list_filter = ("status", "created_at")
+    list_filter = (RefundStanding, "status", "created_at")
     list_select_related = ("requested_by",)
     date_hierarchy = "created_at"
     # What is searched is up to `find`.
@@ -70,6 +81,11 @@ class RefundAdmin(ReadOnlyAdmin):
         # No join with Supabase's row: a refund of a payment whose row was deleted is a refund as well.
         rows = rows.prefetch_related("payment__user")
         return rows.defer("request_body") if self.is_list(request) else rows
+
+    def attention(self, request: HttpRequest) -> Iterator[Line]:
+        return line_of(
+            self, gettext_lazy("Refunds that did not go through"), open_refunds(Refund.objects.all()), "standing=open"
+        )
 
     def get_fields(self, request: HttpRequest, obj: Refund | None = None) -> Any:
         """What is wrong is shown only where something is."""

@@ -65,7 +65,7 @@ class Command(BaseCommand):
 
 
 def _table(queues: list[QueueStatus]) -> Table:
-    caption = f"done, failed (refused are a part of them), duplicate: archived in the last {HOURS} h"
+    caption = f"done, failed (refused are a part of them, what was put back is none), duplicate: in the last {HOURS} h"
     table = Table(caption=caption, caption_justify="left")
     table.add_column("queue", no_wrap=True)
     table.add_column("handler")

@@ -111,5 +111,13 @@ def test_an_unknown_queue_leads_back_with_a_message(probe: PgmqQueue, broker_url
 def test_long_lists_come_in_pages(probe: PgmqQueue) -> None:
     ids = [fail_one(probe, {}) for _ in range(51)]
     client = client_with("view_queueoverview")
-    assert f"after={ids[49]}" in client.get(FAILED).content.decode()
-    assert f">{ids[50]}<" in client.get(f"{FAILED}?after={ids[49]}").content.decode()
+    first, second = client.get(FAILED).content.decode(), client.get(f"{FAILED}?page=2").content.decode()
+    assert "Всего: 51" in first
+    # The newest first.
+    assert f">{ids[50]}<" in first
+    assert f">{ids[0]}<" not in first
+    assert 'href="/admin/bridge/queueoverview/probe_queue/failed/?page=2"' in first
+    assert f">{ids[0]}<" in second
+    # A page that there is not is the last one.
+    assert f">{ids[0]}<" in client.get(f"{FAILED}?page=77").content.decode()
+    assert f">{ids[50]}<" in client.get(f"{FAILED}?page=²").content.decode()

@@ -108,7 +108,7 @@ def test_failed_messages_come_in_pages_and_by_reason(queue: PgmqQueue) -> None:
     assert [failed.msg_id for failed in queue.failed(limit=2)] == ids[:2]
     assert [failed.msg_id for failed in queue.failed(after=ids[1])] == ids[2:]
     assert [failed.msg_id for failed in queue.failed(reason=Reason.WORKER_LOST)] == [ids[1]]
-    assert queue.archived_since(hours=1) == {"failed": 3, "succeeded": 1}
+    assert queue.archived_since(hours=1).outcomes == {"failed": 3, "succeeded": 1}
 
 
 def test_only_old_archived_messages_are_pruned_and_no_more_than_asked(queue: PgmqQueue) -> None:
@@ -120,4 +120,4 @@ def test_only_old_archived_messages_are_pruned_and_no_more_than_asked(queue: Pgm
     assert queue.prune(days=90, limit=1) == 1
     assert queue.prune(days=90, limit=10) == 1
     assert queue.prune(days=90, limit=10) == 0
-    assert queue.archived_since(hours=1) == {"succeeded": 1}
+    assert queue.archived_since(hours=1).outcomes == {"succeeded": 1}

@@ -11,7 +11,7 @@ from django.utils import translation
 
 import payments
 import reports
-from bridge.admin import NOT_PUT_BACK, why_not_put_back
+from bridge.admin.putting_back import NOT_PUT_BACK, why_not_put_back
 from bridge.errors import BridgeError, CodedError
 from bridge.message import Reason
 from bridge.reasons import FailureReason

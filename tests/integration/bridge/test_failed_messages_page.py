@@ -1,0 +1,195 @@
+"""Putting failed messages back where they are shown: by reason, all at once, and not what would only fail again."""
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from bridge.admin import putting_back
+from bridge.admin.queues import QueueOverviewAdmin
+from bridge.message import LastError, Outcome, Reason
+from bridge.pgmq import PgmqQueue, pgmq_queue
+from bridge.requeue import requeue_message
+from bridge.status import read_status
+from notifications.models import EmailMessage
+from payments.queue import queue_check
+from payments.states import ProviderStatus
+from tests.support.checkouts import make_checkout
+from tests.support.email_deliveries import email_queue
+from tests.support.report_deliveries import MARIA_CHECKUP
+
+QUEUES = "/admin/bridge/queueoverview/"
+FAILED = f"{QUEUES}probe_queue/failed/"
+
+
+@pytest.fixture
+def operator(database: Any) -> Client:
+    return client_with("view_queueoverview", "requeue_message")
+
+
+def client_with(*permissions: str) -> Client:
+    user = User.objects.create(username=" ".join(permissions)[:150] or "nobody", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def fail(queue: PgmqQueue, *reasons: Reason, body: object = None) -> list[int]:
+    ids = []
+    for reason in reasons:
+        ids.append(queue.send({} if body is None else body))
+        (message,) = queue.read(limit=1, lease=60)
+        queue.finish(message, Outcome.FAILED, reason=reason, error=LastError("Error", "why"))
+    return ids
+
+
+def open_ids(queue: PgmqQueue) -> list[int]:
+    return [msg_id for msg_id, _reason in queue.failures(limit=100)]
+
+
+def said(answer: Any) -> list[str]:
+    return [str(message) for message in answer.context["messages"]]
+
+
+LOST, HOPELESS, INVALID, REFUSED = (
+    *(Reason.WORKER_LOST, Reason.PERMANENT_ERROR),
+    *(Reason.INVALID_MESSAGE, Reason.REFUSED),
+)
+
+
+def test_reasons_have_their_numbers_and_a_list_of_their_own(probe: PgmqQueue, operator: Client) -> None:
+    lost, hopeless = fail(probe, LOST, LOST), fail(probe, HOPELESS)
+    page = operator.get(FAILED).content.decode()
+    assert "исполнитель каждый раз погибал: 2" in page
+    assert "все причины: 3" in page
+    one = operator.get(f"{FAILED}?reason=permanent_error").content.decode()
+    assert "Всего: 1" in one
+    assert f'value="{hopeless[0]}"' in one
+    assert f'value="{lost[0]}"' not in one
+
+
+def test_all_that_match_are_put_back_after_a_question_that_counts_them(probe: PgmqQueue, operator: Client) -> None:
+    fail(probe, *[LOST] * 61)
+    asked = operator.post(FAILED, {"which": "all"})
+    assert "61 сообщение вернётся" in asked.content.decode()
+    assert len(open_ids(probe)) == 61
+    # What fails while the question stands on the screen was not asked about.
+    later = fail(probe, LOST)
+    done = operator.post(FAILED, {"which": "all", "until": asked.context["until"], "answer": "everything"}, follow=True)
+    assert said(done) == ["61 сообщение возвращено в очередь."]
+    assert open_ids(probe) == later
+
+
+def test_no_more_go_back_at_once_than_the_question_says(
+    probe: PgmqQueue, operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("putting_back", "failed"):
+        monkeypatch.setattr(f"bridge.admin.{name}.BULK", 3)
+    assert putting_back.BULK == 3
+    ids = fail(probe, *[LOST] * 5)
+    assert "Вернуть самые старые: 3" in operator.get(FAILED).content.decode()
+    asked = operator.post(FAILED, {"which": "all"})
+    assert "3 сообщения вернутся" in asked.content.decode()
+    operator.post(FAILED, {"which": "all", "until": asked.context["until"], "answer": "everything"})
+    assert open_ids(probe) == [ids[4], ids[3]]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("others", {HOPELESS, INVALID}), ("everything", set())])
+@pytest.mark.parametrize("which", ["all", "marked"])
+def test_what_a_repeat_does_not_help_is_asked_about(
+    probe: PgmqQueue, operator: Client, which: str, answer: str, left: set[Reason]
+) -> None:
+    ids = fail(probe, LOST, HOPELESS, INVALID)
+    form: dict[str, Any] = {"which": which, "msg_id": [str(one) for one in ids]}
+    asked = operator.post(FAILED, form)
+    assert "Для 2 из них повтор не поможет" in asked.content.decode()
+    assert "Вернуть только остальное: 1" in asked.content.decode()
+    assert len(open_ids(probe)) == 3
+    operator.post(FAILED, {**form, "until": asked.context["until"], "answer": answer})
+    assert {reason for _msg_id, reason in probe.failures(limit=9)} == {reason.value for reason in left}
+
+
+def test_what_our_rules_refused_goes_back_only_when_it_is_meant(probe: PgmqQueue, operator: Client) -> None:
+    (refused,) = fail(probe, REFUSED)
+    assert open_ids(probe) == []
+    page = f"{FAILED}?reason=refused"
+    asked = operator.post(page, {"msg_id": str(refused)})
+    assert "повтор не поможет" in asked.content.decode()
+    assert said(operator.post(page, {"msg_id": str(refused), "answer": "everything"}, follow=True)) == [
+        "1 сообщение возвращено в очередь."
+    ]
+
+
+def test_many_refusals_are_told_in_few_lines(probe: PgmqQueue, operator: Client) -> None:
+    answer = operator.post(FAILED, {"msg_id": [str(number) for number in range(1001, 1061)]}, follow=True)
+    assert len(said(answer)) == putting_back.MOST_TOLD + 2
+    assert "И ещё 55." in said(answer)
+
+
+def test_a_row_names_whom_it_is_about_and_links_where_somebody_may_go(database: Any) -> None:
+    mails, payments = email_queue(), pgmq_queue("payment_processing_queue")
+    reports = pgmq_queue("report_generation_queue")
+    checkout = make_checkout(ProviderStatus.SUCCEEDED)
+    (mail,) = fail(mails, LOST, body={"to": "anna@example.org"})
+    row = EmailMessage.objects.create(
+        queue=mails.name, msg_id=mail, enqueued_at="2026-11-24T09:00Z", recipient="anna@example.org"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pgmq.purge_queue(%s), pgmq.purge_queue(%s)", [payments.name, reports.name])
+    queue_check(checkout.pk, "verify")
+    (message,) = payments.read(limit=1, lease=60)
+    payments.finish(message, Outcome.FAILED, reason=LOST, error=LastError("Error", "why"))
+    fail(reports, LOST, body={"assessment_id": str(MARIA_CHECKUP), "user_id": str(MARIA_CHECKUP), "report_type": "pdf"})
+    fail(payments, LOST, body=["nothing that names one"])
+    blind, seeing = (
+        client_with("view_queueoverview"),
+        client_with("view_queueoverview", "view_emailmessage", "view_payment"),
+    )
+    for queue, name, link in (
+        (mails, "anna@example.org", f"/admin/notifications/emailmessage/{row.pk}/change/"),
+        (payments, f"№ {str(checkout.pk)[:8]}", f"/admin/payments/payment/{checkout.pk}/change/"),
+    ):
+        address = f"{QUEUES}{queue.name}/failed/"
+        assert f'<a href="{link}">{name}</a>' in seeing.get(address).content.decode()
+        assert f'<td class="bridge-about">{name}</td>' in blind.get(address).content.decode()
+        assert link not in blind.get(address).content.decode()
+    assert f"PDF · {str(MARIA_CHECKUP)[:8]}…" in blind.get(f"{QUEUES}{reports.name}/failed/").content.decode()
+
+
+def test_what_was_put_back_is_history_in_every_number(
+    probe: PgmqQueue, operator: Client, broker_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = fail(probe, LOST, LOST, REFUSED, HOPELESS)
+    for msg_id in (ids[0], ids[3]):
+        requeue_message(queue=probe.name, msg_id=msg_id)
+    (status,) = [one for one in read_status().queues if one.name == probe.name]
+    assert (status.failed, status.refused, status.put_back, status.open_failures) == (2, 1, 2, 1)
+    call_command("queue_status", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert [(one["failed"], one["put_back"]) for one in told["queues"] if one["name"] == probe.name] == [(2, 2)]
+    overview = operator.get(QUEUES).content.decode()
+    link = f'<a href="{FAILED}?hours=24">1</a>'
+    assert link in overview
+    assert "возвращено: 2" in overview
+    # And the link leads to as many as it says.
+    assert "Всего: 1" in operator.get(f"{FAILED}?hours=24").content.decode()
+
+
+def test_the_overview_looks_through_no_more_than_the_newest(
+    probe: PgmqQueue, operator: Client, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail(probe, LOST, LOST, LOST)
+    assert QueueOverviewAdmin.attention
+    lines = operator.get("/admin/").context["attention"]
+    assert [(line.count, line.address) for line in lines] == [("3", f"{FAILED}?hours=24")]
+    monkeypatch.setattr("bridge.admin.queues.LOOKED_THROUGH", 2)
+    assert [line.count for line in operator.get("/admin/").context["attention"]] == ["2"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE pgmq.a_{probe.name} SET archived_at = now() - interval '25 hours'")
+    assert operator.get("/admin/").context["attention"] == []
+    assert 'id="attention"' not in operator.get("/admin/").content.decode()
