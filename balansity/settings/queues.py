@@ -24,6 +24,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Children of one worker, each with a connection to Postgres. `-c` on the command line counts instead.
 WORKER_CONCURRENCY = env.integer("WORKER_CONCURRENCY", 2, least=1, most=256)
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY
+CELERY_WORKER_CONSUMER = "balansity.celery.consumer:Consumer"
 # Python gives little memory back: a child that has grown is replaced after its task. In KiB.
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1024 * env.integer("WORKER_MAX_MEMORY_MB", 400, least=200, most=65_536)
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20

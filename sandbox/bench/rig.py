@@ -16,6 +16,7 @@ import redis
 from django.core.management import call_command
 from django.db import connection
 
+from balansity.processes import BRIDGE, WORKER, for_python
 from sandbox.packages import CHECKOUT
 from sandbox.probe.apps import QUEUE
 from sandbox.services.sandbox import Sandbox
@@ -46,14 +47,13 @@ class Rig:
         return process
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
-        command = ("-m", "celery", "-A", "balansity", "worker", "-c", "2", "-Q", "probe", "-n", "bench@%h")
-        worker = self.start(*command, "--without-gossip", "--without-mingle")
+        worker = self.start(*for_python(WORKER, "-n", "bench@%h", "-Q", "probe"))
         # A bound queue is a worker that listens.
         await_true(lambda: bool(self.broker.exists("_kombu.binding.probe")), seconds=60)
         return worker
 
     def start_bridge(self, **variables: str) -> "subprocess.Popen[bytes]":
-        bridge = self.start("manage.py", "bridge_queues", "--queue", QUEUE, **variables)
+        bridge = self.start(*for_python(BRIDGE, "--queue", QUEUE), **variables)
         name = f"%:{bridge.pid}@%"
         query = "SELECT EXISTS (SELECT FROM bridge_bridgeprocess WHERE name LIKE %s)"
         await_true(lambda: bool(value(query, [name])), seconds=60)

@@ -9,6 +9,7 @@ from decimal import Decimal
 import psutil
 from django.apps import apps
 
+from balansity.processes import WEB, for_python
 from bridge import wakeup
 from bridge.wakeup import Method
 from payments.queue import QUEUE
@@ -92,7 +93,7 @@ def _times(beside: list[float], without: list[float]) -> float:
 def _start_gunicorn(built: Rig, provider: SilentProvider) -> tuple[int, psutil.Process]:
     port = free_port()
     shop = {"YUKASSA_SHOP_ID": "100500", "YUKASSA_SECRET_KEY": "test_of-a-silent-shop"}
-    process = built.start("-m", "gunicorn", API_PORT=str(port), YUKASSA_API_URL=provider.api_url, **shop)
+    process = built.start(*for_python(WEB), API_PORT=str(port), YUKASSA_API_URL=provider.api_url, **shop)
     await_true(lambda: _answers(port), seconds=60)
     return port, psutil.Process(process.pid)
 

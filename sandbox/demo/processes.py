@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from balansity.processes import BEAT, BRIDGE, WEB, WORKER, for_python
 from sandbox.errors import SandboxError
 from sandbox.packages import CHECKOUT
 from sandbox.services.process import Service
 
 CONCURRENCY = 4
-
-_CELERY = ("-m", "celery", "-A", "balansity")
 
 
 class Process:
@@ -67,18 +66,18 @@ def report_worker(folder: Path) -> Process:
 
 
 def beat(folder: Path) -> Process:
-    return Process("beat", (*_CELERY, "beat"), b"beat: Starting", folder)
+    return Process("beat", for_python(BEAT), b"beat: Starting", folder)
 
 
 def bridge(folder: Path) -> Process:
-    return Process("bridge", ("manage.py", "bridge_queues"), b"draining", folder)
+    return Process("bridge", for_python(BRIDGE), b"draining", folder)
 
 
 def web(folder: Path, port: int) -> Process:
     """Gunicorn as shipped, but for this machine only."""
-    return Process("web", ("-m", "gunicorn", "--bind", f"127.0.0.1:{port}"), b"Booting worker", folder)
+    return Process("web", for_python(WEB, "--bind", f"127.0.0.1:{port}"), b"Booting worker", folder)
 
 
 def _worker(name: str, folder: Path, concurrency: int, *lines: str) -> Process:
-    command = (*_CELERY, "worker", "-c", str(concurrency), *lines, "-n", f"demo-{name}@%h")
-    return Process(name, (*command, "--without-gossip", "--without-mingle"), b" ready.", folder)
+    command = for_python(WORKER, "-n", f"demo-{name}@%h", "-c", str(concurrency), *lines)
+    return Process(name, command, b" ready.", folder)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from balansity.processes import LINES, for_python
 from sandbox.admin_login import ADMIN_NAME, ensure_admin, migrate
 from sandbox.errors import SandboxError
 from sandbox.packages import CHECKOUT, packages
@@ -75,14 +76,9 @@ def run(sandbox: dict[str, str], folder: Path) -> NoReturn:
 
 
 def _parts(port: int, folder: Path, environment: dict[str, str]) -> Iterator[Part]:
-    worker = ("-m", "celery", "-A", "balansity", "worker", "-c", "2")
-    commands: dict[str, tuple[str, ...]] = {
-        "web": ("manage.py", "runserver", f"127.0.0.1:{port}"),
-        "worker": (*worker, "--without-gossip", "--without-mingle"),
-        "beat": ("-m", "celery", "-A", "balansity", "beat"),
-        "bridge": ("manage.py", "bridge_queues"),
-    }
-    for name, command in commands.items():
+    for name, line in LINES.items():
+        # Django's own server, which reloads what was changed and shows errors.
+        command = ("manage.py", "runserver", f"127.0.0.1:{port}") if name == "web" else for_python(line)
         # The development server's own child hears of a stop only as a member of the group.
         service = Service(name, folder, signal.SIGTERM, group=name == "web")
         yield Part(name, command, service, environment, reloads_itself=name == "web")

@@ -6,6 +6,7 @@ import signal
 import uuid
 from pathlib import Path
 
+from balansity.processes import BEAT, BRIDGE, WEB, WORKER, for_python
 from sandbox.packages import CHECKOUT
 from tests.acceptance.starter import start
 from tests.acceptance.waiting import wait_until
@@ -83,18 +84,18 @@ class Fleet:
         self._numbers = itertools.count(1)
 
     def bridge(self, *arguments: str, **variables: str) -> Child:
-        return self._start("bridge", ["manage.py", "bridge_queues", *arguments], variables)
+        return self._start("bridge", [*for_python(BRIDGE, *arguments)], variables)
 
     def worker(self, *arguments: str, concurrency: int = 2, **variables: str) -> Child:
         """Start a worker; it announces that it takes tasks with `ready.`"""
         # Two workers of one name would take each other's orders from Celery's remote control.
         name = f"{uuid.uuid4().hex[:12]}@%h"
-        command = ["-m", "celery", "-A", "balansity", "worker", "-c", str(concurrency), "-n", name]
-        return self._start("worker", [*command, "--without-gossip", "--without-mingle", *arguments], variables)
+        command = [*for_python(WORKER, "-n", name, *arguments)]
+        return self._start("worker", command, {"WORKER_CONCURRENCY": str(concurrency), **variables})
 
     def web(self, port: int, **variables: str) -> Child:
         """Start gunicorn on `port`. It accepts connections once it has written `Listening at`."""
-        return self._start("web", ["-m", "gunicorn", "--workers", "1"], {**variables, "API_PORT": str(port)})
+        return self._start("web", [*for_python(WEB)], {"WEB_CONCURRENCY": "1", **variables, "API_PORT": str(port)})
 
     def command(self, *arguments: str, **variables: str) -> Child:
         """Start a command of `manage.py`."""
@@ -102,7 +103,8 @@ class Fleet:
 
     def beat(self, schedule: Path) -> Child:
         """Start beat on this schedule file; it announces itself with `beat: Starting`."""
-        command = ["-m", "celery", "-A", "balansity", "beat", "--pidfile="]
+        # Several tests run theirs in one folder.
+        command = [*for_python(BEAT, "--pidfile=")]
         return self._start("beat", command, {"CELERY_BEAT_SCHEDULE_FILE": str(schedule)})
 
     def environment(self, **variables: str) -> dict[str, str]:

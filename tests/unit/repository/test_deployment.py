@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management import get_commands
 
 from balansity.celery import app, take_every_line
+from balansity.processes import LINES
 from bridge.queues import BUNDLE_SECONDS, registry
 from sandbox.packages import CHECKOUT, missing_in_image, packages
 
@@ -193,8 +194,30 @@ def test_commands_of_django_that_are_named_exist(file: str) -> None:
     assert named <= set(get_commands())
 
 
-def test_the_procfile_and_compose_start_the_same_processes() -> None:
-    assert {name: compose_command(name) for name in procfile()} == procfile()
+def test_whoever_starts_a_process_starts_it_by_the_one_line() -> None:
+    lines = {name: [*line] for name, line in LINES.items()}
+    assert procfile() == lines
+    assert {name: compose_command(name) for name in lines} == lines
+    processes = read("docs/operations.md").split("\n## Connections\n")[0]
+    documented = dict(re.findall(r"^\| (\w+) \| `([^`]+)`", processes, re.MULTILINE))
+    assert {name: shlex.split(line) for name, line in documented.items()} == lines
+    [image] = re.findall(r"^CMD (\[.*\])$", read("Dockerfile"), re.MULTILINE)
+    assert json.loads(image) == lines["web"]
+
+
+def test_the_units_start_the_same() -> None:
+    # systemd wants whole paths, and a second percent sign for each.
+    document = read("docs/operations.md").replace("%%", "%").replace("/srv/balansity/", "")
+    for name, line in LINES.items():
+        unit = shlex.join([f".venv/bin/{line[0]}", *line[1:]])
+        assert re.search(rf"(^ExecStart=|`){re.escape(unit)}(`|$)", document, re.MULTILINE), name
+
+
+def test_nobody_starts_a_process_by_words_of_their_own() -> None:
+    own = re.compile(r'"celery", *"-A"|"-m", *"(celery|gunicorn)"|"manage.py", *"bridge_queues"')
+    scripts = [path for folder in ("sandbox", "tests") for path in (CHECKOUT / folder).rglob("*.py")]
+    assert len(scripts) > 100
+    assert [str(path) for path in scripts if path != Path(__file__) and own.search(path.read_text("utf-8"))] == []
 
 
 @pytest.fixture

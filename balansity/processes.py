@@ -1,0 +1,19 @@
+"""The command line of each process: the one that production, the sandbox, the tests and the benchmarks start.
+
+What Celery can take from settings stands there, and what it cannot in `balansity.celery.consumer`, so that whoever
+starts a worker with other words gets the same worker. Procfile, Compose file and documents repeat these lines, and a
+test compares them.
+"""
+
+WEB = ("gunicorn",)
+WORKER = ("celery", "-A", "balansity", "worker", "-n", "worker@%h")
+BEAT = ("celery", "-A", "balansity", "beat")
+BRIDGE = ("python", "manage.py", "bridge_queues")
+
+LINES = {"web": WEB, "worker": WORKER, "beat": BEAT, "bridge": BRIDGE}
+
+
+def for_python(line: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    """The line, and what somebody has to add to it, as arguments for an interpreter, whatever `PATH` says."""
+    program, *rest = line
+    return (*(() if program == "python" else ("-m", program)), *rest, *more)
