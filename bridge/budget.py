@@ -94,7 +94,7 @@ WITH clients AS (
 ), ours AS (
     SELECT count(*) AS number FROM clients
     WHERE usesysid = session_user::regrole AND datid = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND application_name = current_setting('application_name')
+      AND application_name IN (current_setting('application_name'), 'balansity listener')
 ), limits AS (
     SELECT rolconnlimit AS allowed, format('CONNECTION LIMIT of the role %I', rolname) AS what,
            (SELECT count(*) FROM clients WHERE usesysid = pg_roles.oid) AS taken

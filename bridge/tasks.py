@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
+from bridge.hung import end_hung_listeners as end_hung
 from bridge.kept import forget_vanished
 from bridge.models import BridgeProcess
 from bridge.pgmq import QueueMissing, pgmq_queue
@@ -16,7 +17,7 @@ from bridge.queues import registry
 from bridge.rights import may_conclude, queue_tables
 from bridge.worker.bundle import deliver_bundle
 
-__all__ = ["deliver_bundle", "forget_dead_bridges", "prune_archives"]
+__all__ = ["deliver_bundle", "end_hung_listeners", "forget_dead_bridges", "prune_archives"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,3 +57,9 @@ def forget_dead_bridges() -> None:
     """Delete the rows of bridge processes that ended, or fell silent, a day ago, and what is kept for lost messages."""
     BridgeProcess.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
     forget_vanished()
+
+
+@shared_task(name="bridge.end_hung_listeners")
+def end_hung_listeners() -> None:
+    """End the session of a bridge that is stopped and listens: what is sent to it would hold back vacuum."""
+    end_hung()

@@ -10,16 +10,22 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 
 
+# Nothing of ours waits for anything outside while it holds a transaction, and Python is quick.
+IDLE_IN_TRANSACTION = "2min"
+
+
 def end_with_client(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    """Let the server end a session whose client has vanished without a word, and with it the locks that it holds.
+    """Let the server end a session whose client has vanished, or hangs, and with it the locks that it holds.
 
     A client that dies closes its socket, and its session ends at once. A machine that dies does not, and by its own
-    settings Linux looks after two hours.
+    settings Linux looks after two hours. A process that is stopped, or on a paused machine, is there and answers
+    nothing: amid a transaction, or an answer that it does not take, it would keep others from rows and from vacuum.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+                "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
+                f"SET tcp_user_timeout = '30s'; SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'"
             )
 
 

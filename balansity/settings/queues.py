@@ -35,6 +35,7 @@ CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_BEAT_SCHEDULE = {
     "archive-retention": {"task": "bridge.prune_archives", "schedule": 3600.0},
     "bridge-processes": {"task": "bridge.forget_dead_bridges", "schedule": 3600.0},
+    "hung-listeners": {"task": "bridge.end_hung_listeners", "schedule": 60.0},
     "stuck-sending": {"task": "notifications.check_stuck_emails", "schedule": 300.0},
     "email-bodies": {"task": "notifications.forget_old_bodies", "schedule": 86400.0},
     "old-logins": {"task": "balansity.forget_old_logins", "schedule": 86400.0},

@@ -2,16 +2,27 @@
 
 import logging
 import time
+from collections.abc import Iterable, Iterator
 
 import psycopg2
 from django.db import connection
 from psycopg2 import sql
 from psycopg2.extensions import connection as RawConnection
 
+from bridge.postgres import at_most
+
 logger = logging.getLogger(__name__)
 
 CHANNEL = "balansity_bridge"
 RECONNECT_SECONDS = 5.0
+# Messages are read by the same thread, and a full pooler would let it wait.
+CONNECT_SECONDS = 1.0
+# By this pg_stat_activity, and whoever looks there, tells the session that listens from the one that works.
+APPLICATION = "balansity listener"
+# What is sent to a process that does not read (stopped, or on a paused machine) fills the sockets in between. Then the
+# session hangs amid a transaction, and no dead row of any table can be vacuumed until the process reads again. So the
+# server ends the session of who takes nothing for so long. It can over TCP alone; `bridge.hung` looks after the rest.
+HUNG_SECONDS = 10
 
 
 class Listener:
@@ -42,9 +53,8 @@ class Listener:
             # The same parameters as Django's own connection, which cannot be shared: it is busy with transactions.
             opened = psycopg2.connect(**connection.get_connection_params() | {"cursor_factory": None})
             opened.autocommit = True
-            with opened.cursor() as cursor:
-                for channel in self._channels:
-                    cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            with at_most(CONNECT_SECONDS, opened), opened.cursor() as cursor:
+                cursor.execute(sql.SQL("; ").join(_statements(self._channels)))
         except psycopg2.Error as error:
             if not self._said:
                 logger.warning("No wake-ups for now, polling only: %s", str(error).strip())
@@ -71,3 +81,11 @@ class Listener:
         opened, self._connection = self._connection, None
         if opened is not None:
             opened.close()
+
+
+def _statements(channels: Iterable[str]) -> Iterator[sql.Composable]:
+    yield sql.SQL("SET tcp_user_timeout TO {}").format(sql.Literal(f"{HUNG_SECONDS}s"))
+    # A pooler keeps what it was told when its session with Postgres began.
+    yield sql.SQL("SET application_name TO {}").format(sql.Literal(APPLICATION))
+    for channel in channels:
+        yield sql.SQL("LISTEN {}").format(sql.Identifier(channel))

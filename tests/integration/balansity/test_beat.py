@@ -3,6 +3,7 @@
 A name that no task has, a task that does nothing and an entry without a test of its effect all end here.
 """
 
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from balansity.models import LoginAttempt
+from bridge import hung as bridge_hung
+from bridge.daemon import listener as listening
+from bridge.daemon.listener import Listener
 from bridge.message import Outcome
 from bridge.models import BridgeProcess, KeptOutcome
 from bridge.pgmq import PgmqQueue, pgmq_queue
@@ -41,6 +45,7 @@ from sandbox.yookassa import YooKassaServer
 from tests.integration.notifications.test_email_upkeep import stuck_row
 from tests.support.checkouts import delete_row, make_checkout, purge_checks, queued_checks
 from tests.support.databases import ClonedDatabase
+from tests.support.hanging import await_its_end, fill_until_it_hangs
 from tests.support.payment_calls import make_catalogue, tomorrow
 from tests.support.payment_deliveries import shop_at_yookassa, start_payment
 from tests.support.report_deliveries import (
@@ -63,12 +68,13 @@ class Stage:
     shop: YooKassaServer
     storage: StorageServer
     settings: Settings
+    database_url: str
 
 
 @pytest.fixture
 def stage(seeded_database: ClonedDatabase, storage_server: StorageServer, settings: Settings) -> Iterator[Stage]:
     with shop_at_yookassa(settings) as shop:
-        yield Stage(shop, storage_server, settings)
+        yield Stage(shop, storage_server, settings, seeded_database.url)
 
 
 def run(name: str) -> None:
@@ -114,6 +120,43 @@ def bridge_processes(stage: Stage) -> Iterator[None]:
     yield
     assert [process.name for process in BridgeProcess.objects.all()] == ["young"]
     assert [kept.msg_id for kept in KeptOutcome.objects.all()] == [queued]
+
+
+def hung_listeners(stage: Stage) -> Iterator[None]:
+    # As over a Unix socket, where nothing else ends it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listening, "HUNG_SECONDS", 0)
+        patch.setattr(bridge_hung, "BETWEEN_LOOKS_SECONDS", 0.3)
+        hung, awake = Listener([]), Listener([])
+        assert hung.connect()
+        assert awake.connect()
+        assert hung._connection
+        with taking_all(awake):
+            fill_until_it_hangs(stage.database_url, hung._connection.info.backend_pid)
+            yield
+            await_its_end(stage.database_url, hung._connection.info.backend_pid)
+        # The other one was let alone.
+        assert awake.fileno() is not None
+    for listener in (hung, awake):
+        listener.close()
+
+
+@contextmanager
+def taking_all(listener: Listener) -> Iterator[None]:
+    """Read what a listener hears, as a bridge that lives does."""
+    ended = threading.Event()
+
+    def take() -> None:
+        while not ended.is_set():
+            listener.heard()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def stuck_sending(stage: Stage) -> Iterator[None]:
@@ -241,6 +284,7 @@ def stuck_reports(stage: Stage) -> Iterator[None]:
 EFFECTS: dict[str, Effect] = {
     "archive-retention": archive_retention,
     "bridge-processes": bridge_processes,
+    "hung-listeners": hung_listeners,
     "stuck-sending": stuck_sending,
     "email-bodies": email_bodies,
     "old-logins": old_logins,
