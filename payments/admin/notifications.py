@@ -97,17 +97,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     ordering = ("-received_at", "-id")
     change_form_template = "admin/payments/notification_page.html"
     fields = (
-        *(
-            "status_badge",
-            "why",
-            "advice",
-            "technical",
-            "event_text",
-            "object_id",
-            "payment_link",
-            "address",
-            "trusted",
-        ),
+        *("status_badge", "why", "advice", "technical", "event_text", "object_id", "payment_link"),
         *("address", "trusted", "received", "processed", "body_text", "msg_id", "trace_id"),
     )
 

@@ -6,11 +6,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from payments.admin.shown_status import checkout_of, is_at_provider, is_stuck, is_unproven, shown_status
-from payments.advice import ATTENTION, RECEIPT_AGAIN, Text, decline_advice, told_with_party
+from payments.advice import ATTENTION, RECEIPT_AGAIN, decline_advice, told_with_party
 from payments.ledger.marks import is_marked, open_marks
 from payments.models import Checkout, Payment, PaymentAttention
 from payments.receipts import CANCELED
 from payments.states import Attention, ProviderStatus
+from payments.words import Text
 from staff.formats import moment
 
 

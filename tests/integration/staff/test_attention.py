@@ -77,7 +77,11 @@ def test_reports_about_which_nothing_has_to_be_done_are_no_to_do(boss: Client) -
     def report(error_type: str, status: str = ReportStatus.FAILED) -> Report:
         usual = {"reason": FailureReason.PERMANENT_ERROR, "error": "x"} if status == ReportStatus.FAILED else {}
         return Report.objects.create(
-            assessment_id=uuid4(), user_id=uuid4(), kind=Kind.PDF, queue="q", msg_id=1,
+            assessment_id=uuid4(),
+            user_id=uuid4(),
+            kind=Kind.PDF,
+            queue="q",
+            msg_id=1,
             status=status,
             error_type=error_type,
             **usual,
@@ -131,7 +135,11 @@ def test_several_marks_of_one_payment_are_one_payment(boss: Client) -> None:
 def test_a_notification_whose_payment_was_checked_since_is_history(boss: Client) -> None:
     def failed(checkout: Checkout | None) -> ProviderNotification:
         return ProviderNotification.objects.create(
-            address="185.71.76.1", trusted=True, event="payment.succeeded", body="{}", error="x",
+            address="185.71.76.1",
+            trusted=True,
+            event="payment.succeeded",
+            body="{}",
+            error="x",
             payment_id=checkout.pk if checkout else None,
             status=NotificationStatus.FAILED,
             processed_at=NOW,
