@@ -2,11 +2,13 @@
 
 import logging
 
+import redis
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 
 from bridge.errors import AddressRefused
 from bridge.rights import find_troubles
+from bridge.trouble.explain import explain
 
 logger = logging.getLogger(__name__)
 
@@ -19,12 +21,28 @@ def look_around() -> None:
     """
     for warning in settings.START_WARNINGS:
         logger.warning("%s", warning)
+    _look_at_redis()
     try:
         for trouble in find_troubles():
             logger.error("%s", trouble)
     except AddressRefused:
         raise
     except (OperationalError, InterfaceError) as error:
-        logger.warning("Postgres does not answer yet: %s", " ".join(str(error).split()))
+        found = explain(error)
+        if found is not None and found.is_mistake:
+            logger.error("%s", found)
+        else:
+            logger.warning("Postgres does not answer yet: %s", " ".join(str(error).split()))
     finally:
         connections.close_all()
+
+
+def _look_at_redis() -> None:
+    """Name what a person has to change; that it is away shows by itself, and passes."""
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1) as client:
+            client.ping()
+    except (redis.RedisError, OSError) as error:
+        found = explain(error)
+        if found is not None and found.is_mistake:
+            logger.error("%s", found)

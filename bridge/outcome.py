@@ -22,6 +22,7 @@ from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_locked, is_outage
 from bridge.queues import Queue
 from bridge.seldom import Seldom
+from bridge.trouble.explain import is_mistake
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +56,10 @@ def ending_of(error: Exception) -> Ending:
     return Ending(Outcome.FAILED, reason, describe_error(error))
 
 
-def while_postgres_is_away(write: Callable[[], T], *, seconds: float) -> T:
+def while_postgres_is_away(write: Callable[[], T], *, seconds: float, mistakes: bool = True) -> T:
     """Run `write`, repeating it on a fresh connection while Postgres cannot be reached, for at most `seconds`.
+
+    Without `mistakes` only as long as waiting alone may help, and no person has to change something first.
 
     Only for compare-and-set writes: when the answer to a commit was lost, the repeat finds its token spent and changes
     nothing. Raises the last database error when the time is up.
@@ -69,7 +72,7 @@ def while_postgres_is_away(write: Callable[[], T], *, seconds: float) -> T:
             if not is_outage(error):
                 raise
             connection.close()
-            if time.monotonic() + pause > deadline:
+            if time.monotonic() + pause > deadline or (not mistakes and is_mistake(error)):
                 raise
             logger.warning(
                 "Postgres is not reachable, trying again in %.1f s: %s", pause, describe_error(error).message

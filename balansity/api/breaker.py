@@ -29,9 +29,10 @@ class Breaker:
             self._not_before = now + self._pause
             return True
 
-    def failed(self) -> None:
+    def failed(self, pause: float = 0.0) -> None:
+        """Leave it alone for its pause, or for longer where `pause` says so."""
         with self._lock:
-            self._is_away, self._not_before = True, self._clock() + self._pause
+            self._is_away, self._not_before = True, self._clock() + max(self._pause, pause)
 
     def succeeded(self) -> None:
         if self._is_away:

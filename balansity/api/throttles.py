@@ -17,6 +17,8 @@ from rest_framework.throttling import BaseThrottle
 
 from balansity.api.breaker import Breaker
 from bridge.bulkhead import Crowded, waiting_for
+from bridge.trouble.explain import explain
+from bridge.trouble.explanation import MISTAKE_SECONDS
 
 if TYPE_CHECKING:
     # That module imports this one, for the throttles of every view.
@@ -132,8 +134,13 @@ def _add(scope: str, caller: str, number: int) -> tuple[int, float] | None:
         logger.info("a request is not counted: other threads wait for Redis")
         return None
     except (redis.RedisError, OSError) as error:
-        breaker.failed()
-        logger.warning("requests are not counted, Redis is away: %s", error)
+        found = explain(error)
+        if found is not None and found.is_mistake:
+            breaker.failed(MISTAKE_SECONDS)
+            logger.error("requests are not counted: %s", found)
+        else:
+            breaker.failed()
+            logger.warning("requests are not counted, Redis is away: %s", error)
         return None
     breaker.succeeded()
     return count, max(left, 1) / 1000

@@ -17,6 +17,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from bridge.bulkhead import Crowded, waiting_for
+from bridge.trouble.explain import explain
+from bridge.trouble.explanation import MISTAKE_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +136,11 @@ class DoorCounter:
         return Count(number, max(left, 1) / 1000)
 
     def _leave_alone(self, error: Exception) -> None:
-        self._left_alone_until = time.monotonic() + LEFT_ALONE_SECONDS
-        logger.warning("logins are counted by each process for itself, Redis is away: %s", error)
+        found = explain(error)
+        is_mistake = found is not None and found.is_mistake
+        self._left_alone_until = time.monotonic() + (MISTAKE_SECONDS if is_mistake else LEFT_ALONE_SECONDS)
+        why = str(found) if is_mistake else f"Redis is away: {error}"
+        logger.warning("logins are counted by each process for itself, %s", why)
 
 
 def _connect() -> redis.Redis:

@@ -15,6 +15,7 @@ from django.db import OperationalError
 from django.db.backends.postgresql import base
 from psycopg2.extensions import connection as Connection
 
+from balansity.postgres.refusals import refusals
 from balansity.postgres.schema import SCHEMA, SchemaEditor
 from balansity.postgres.shared_session import LOOKS, SharedSession, prove_own_session
 
@@ -40,12 +41,6 @@ LOOK_EVERY_SECONDS = 1.0
 HINT = "POOLER_HINT"
 # What to say when the connection turns out to have no TLS.
 WITHOUT_TLS = "WITHOUT_TLS"
-# What libpq says of a server that cannot do it.
-NO_TLS_THERE = "server does not support SSL, but SSL was required"
-TLS_REMEDY = (
-    "DATABASE_URL names a public host, where TLS is the rule. Turn it on in Postgres, reach it by a private address, "
-    "or end DATABASE_URL with ?sslmode=disable, which lets everybody on the way read customers' data"
-)
 
 # How long an address counts as proven when a second connection could not be had: waiting for that takes seconds.
 UNDECIDED_SECONDS = 60.0
@@ -71,12 +66,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         # Statements and not start-up options: the poolers in front of Supabase refuse or drop unknown ones.
         self._session, self._looked_at = None, time.monotonic()
-        try:
-            opened = super().get_new_connection(conn_params)
-        except psycopg2.OperationalError as error:
-            if NO_TLS_THERE in str(error):
-                raise psycopg2.OperationalError(f"{str(error).strip()}: {TLS_REMEDY}") from error
-            raise
+        address = (*self._address(), str(self.settings_dict["PASSWORD"]))
+        with refusals.turn(address):
+            refusals.recall(address)
+            try:
+                opened = super().get_new_connection(conn_params)
+            except psycopg2.OperationalError as error:
+                refusals.note(address, error)
+                raise
+            refusals.forget(address)
         try:
             opened.autocommit = True
             with opened.cursor() as cursor:

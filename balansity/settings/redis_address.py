@@ -172,9 +172,10 @@ def _number(in_path: str, options: dict[str, str]) -> int:
     said = {value for key in _NUMBER if (value := options.pop(key, "")) != ""} | ({in_path} if in_path else set())
     if not said:
         return 0
-    if len(said) > 1 or not re.fullmatch(r"[0-9]{1,6}", *said):
+    number = next(iter(said))
+    if len(said) > 1 or not re.fullmatch(r"[0-9]{1,6}", number):
         raise _Unusable("must end with the number of a database, and one only, as in redis://:password@host:6379/0")
-    return int(*said)
+    return int(number)
 
 
 def _tls(env: EnvReader, name: str, options: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as RawConnection
 
 from bridge.postgres import at_most
+from bridge.trouble.explain import explain
+from bridge.trouble.explanation import MISTAKE_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +58,11 @@ class Listener:
             with at_most(CONNECT_SECONDS, opened), opened.cursor() as cursor:
                 cursor.execute(sql.SQL("; ").join(_statements(self._channels)))
         except psycopg2.Error as error:
+            found = explain(error)
+            if found is not None and found.is_mistake:
+                self._connect_at = time.monotonic() + MISTAKE_SECONDS
             if not self._said:
-                logger.warning("No wake-ups for now, polling only: %s", str(error).strip())
+                logger.warning("No wake-ups for now, polling only: %s", found or str(error).strip())
             self._said = True
             return False
         self._connection, self._said = opened, False

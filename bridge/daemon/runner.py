@@ -26,6 +26,8 @@ from bridge.pgmq import QueueMissing
 from bridge.postgres import is_outage
 from bridge.queues import Queue
 from bridge.rights import Trouble, find_troubles, waiting_queues
+from bridge.trouble.explain import explain
+from bridge.trouble.explanation import MISTAKE_SECONDS, Explanation
 
 logger = logging.getLogger(__name__)
 
@@ -49,22 +51,38 @@ class Totals:
 
 
 class Outage:
-    """Something outside does not answer: said once when it starts and once when it ends, with growing pauses."""
+    """Something outside does not do its part: said once when it starts and once when it ends, with growing pauses.
+
+    A mistake, which a person has to mend, is said once a minute and tried as often.
+    """
 
     def __init__(self) -> None:
         self.what = ""
         self._pauses = iter(OUTAGE_PAUSES)
+        self._mistake = ""
+        self._say_again_at = 0.0
 
     def begins(self, what: str, error: Exception) -> float:
         """Note the failure; returns how many seconds to leave it alone."""
-        if self.what != what:
-            self.what, self._pauses = what, iter(OUTAGE_PAUSES)
+        found = explain(error)
+        if found is not None and found.is_mistake:
+            return self._stays(what, found)
+        if self.what != what or self._mistake:
+            self.what, self._mistake, self._pauses = what, "", iter(OUTAGE_PAUSES)
             logger.error("%s does not answer; nothing is read until it does: %s", what, str(error).strip())
         return next(self._pauses, OUTAGE_PAUSES[-1])
 
+    def _stays(self, what: str, found: Explanation) -> float:
+        now = time.monotonic()
+        if self._mistake != found.code or now >= self._say_again_at:
+            logger.error("%s; nothing is read until that is mended, looking again in a minute", found)
+            self._say_again_at = now + MISTAKE_SECONDS
+        self.what, self._mistake = what, found.code
+        return MISTAKE_SECONDS
+
     def ends(self) -> None:
         logger.info("%s answers again", self.what)
-        self.what = ""
+        self.what = self._mistake = ""
 
 
 class Runner:
@@ -235,6 +253,7 @@ class Runner:
         connection.close()
         pause = self.outage.begins(THE_DATABASE, error)
         self._put_off("", pause)
+        self._looked_around_at = max(self._looked_around_at, time.monotonic() + pause - INTERVAL_SECONDS)
         return pause
 
     def _leave_alone(self, queue: str, error: Exception) -> None:

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 # As every command ends for what its surroundings do not do; 1 stays for its arguments and for what it found.
 EXIT_CODE = 3
+# How often at most a process tries what a person has to mend first.
+MISTAKE_SECONDS = 60.0
 _MOST_WORDS = 300
 
 

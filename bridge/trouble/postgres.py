@@ -79,7 +79,8 @@ _RULES: tuple[Rule, ...] = (
         "postgres_tls_missing",
         Kind.MISTAKE,
         "Postgres has no TLS, and DATABASE_URL requires it",
-        "Turn it on there, reach it by a private address, or end DATABASE_URL with ?sslmode=disable",
+        "Turn it on there, reach it by a private address, or end DATABASE_URL with ?sslmode=disable, which lets "
+        "everybody on the way read customers' data",
         r"server does not support SSL",
     ),
     rule(

@@ -17,6 +17,7 @@ from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_outage
 from bridge.queues import Queue, registry
 from bridge.trace import traced
+from bridge.trouble.explain import explain
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +121,7 @@ class QueueTask(Task):  # type: ignore[type-arg]
             message = outcome.while_postgres_is_away(
                 lambda: queue.claim(token, lease=lease, attempts=attempts, trace_id=trace_id),
                 seconds=CLAIM_PATIENCE_SECONDS,
+                mistakes=False,
             )
         except QueueMissing as missing:
             raise Ignore(str(missing)) from missing
@@ -128,7 +130,7 @@ class QueueTask(Task):  # type: ignore[type-arg]
             raise Ignore("no outcome could be written; the message is delivered again after its lease") from refusal
         except (DatabaseError, InterfaceError) as error:
             away = "Postgres is away" if is_outage(error) else "Postgres refuses it"
-            logger.error("%s %s: not started, %s: %s", self.pgmq_queue, token.msg_id, away, first_line(error))
+            logger.error("%s %s: not started, %s: %s", self.pgmq_queue, token.msg_id, away, _told(error))
             raise Ignore(f"{away}; the message is delivered again when its lease has run out") from error
         if message is None:
             logger.info("%s %s: ignored, this delivery is stale", self.pgmq_queue, token.msg_id)
@@ -162,6 +164,12 @@ class QueueTask(Task):  # type: ignore[type-arg]
                 *(self.pgmq_queue, message.msg_id, message.history.attempts, described.type, described.message),
             )
             raise Ignore("the outcome could not be written; the message is delivered again after its lease") from error
+
+
+def _told(error: Exception) -> str:
+    """What a person has to mend, or what Postgres says."""
+    found = explain(error)
+    return str(found) if found is not None and found.is_mistake else first_line(error)
 
 
 def queue_task(name: str, *, queue: str) -> Callable[[Handler], Any]:
