@@ -1,5 +1,10 @@
-"""The address of the client behind the proxies that we trust, as `request.META["CLIENT_ADDRESS"]`."""
+"""The address of the client behind the proxies that we trust, as `request.META["CLIENT_ADDRESS"]`.
 
+From `X-Forwarded-For` alone: a proxy that writes it passes on what a stranger wrote into `Forwarded`, `X-Real-IP` or
+`CF-Connecting-IP`, so whoever believed several would let strangers choose.
+"""
+
+import re
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
@@ -8,6 +13,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 Network = IPv4Network | IPv6Network
+
+# As Azure, HAProxy and others write a hop: with a port, and IPv6 in brackets. A bare IPv6 has no port that one could
+# tell from its last group.
+_IPV4 = re.compile(r"([0-9.]+)(?::[0-9]{1,5})?")
+_IPV6 = re.compile(r"\[([0-9a-fA-F:.]+)(?:%[^\[\]]*)?\](?::[0-9]{1,5})?|([0-9a-fA-F:.]+)(?:%.*)?")
 
 
 class ClientAddressMiddleware:
@@ -26,7 +36,7 @@ def client_address(meta: Mapping[str, Any], trusted: Sequence[Network]) -> str:
 
     Each proxy appends the peer it saw to `X-Forwarded-For`, so only what stands right of the first untrusted hop is
     worth anything, and what a client wrote there itself is never reached. A header that cannot be read up to that hop
-    is ignored, and the peer of the connection returned.
+    is ignored, and the peer of the connection returned: nobody gets more rights by it.
     """
     peer = str(meta.get("REMOTE_ADDR", ""))
     hop = _parse(peer)
@@ -45,8 +55,14 @@ def client_address(meta: Mapping[str, Any], trusted: Sequence[Network]) -> str:
 
 
 def _parse(word: str) -> IPv4Address | IPv6Address | None:
+    if len(word) > 1 and word[0] == word[-1] == '"':
+        word = word[1:-1].strip()
+    found = _IPV4.fullmatch(word) or _IPV6.fullmatch(word)
+    if found is None:
+        return None
     try:
-        address = ip_address(word)
+        # Without its zone, which says something on the proxy's machine alone.
+        address = ip_address(next(filter(None, found.groups())))
     except ValueError:
         return None
     # A socket for both families reports an IPv4 peer as ::ffff:10.0.0.1, which no IPv4 network would hold.
