@@ -4,11 +4,14 @@ Names and defaults are those of the Node worker that this project replaces, so a
 Every problem is collected before anything is reported: an operator mends the file once, not once a start.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import urlsplit
+
+from wording.web_address import WEB, NotAnAddress, WebAddress, one_host
 
 T = TypeVar("T")
 N = TypeVar("N", int, float)
@@ -92,9 +95,39 @@ class EnvReader:
         expected = "an address that starts with " + " or ".join(f"{scheme}://" for scheme in schemes)
         return self._parse(name, default, parse, expected, secret=True)
 
+    def web_address(self, name: str, default: str, schemes: tuple[str, ...] = WEB, *, with_query: bool = False) -> str:
+        """One address of the web, in the spelling that browsers use: punycode, no usual port, no slash at the end."""
+        raw = self._raw(name) or default
+        if len(_addresses(raw)) > 1:
+            self.problem(f"{name} names several addresses: leave the one that is meant")
+            return default
+        return self._web_address(name, raw, schemes, with_query=with_query) or default
+
+    def web_addresses(self, name: str, default: str) -> tuple[str, ...]:
+        """As `web_address`, for one or more of them, each once."""
+        raw = self._raw(name) or default
+        found = [self._web_address(name, address, WEB) for address in _addresses(raw)]
+        return tuple(dict.fromkeys(filter(None, found))) or (default,)
+
+    def host(self, name: str, default: str) -> str:
+        """The name or IP address of a server, in punycode, without a port."""
+        raw = self._raw(name) or default
+        try:
+            return one_host(raw) if raw else ""
+        except NotAnAddress:
+            self.problem(f"{name} must be the name of a host, like mail.example.org, without a port, not {raw!r}")
+            return default
+
     def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         raw = self._raw(name)
         return tuple(word.strip() for word in raw.split(",") if word.strip()) if raw else default
+
+    def _web_address(self, name: str, raw: str, schemes: tuple[str, ...], *, with_query: bool = False) -> str:
+        try:
+            return str(WebAddress.parse(raw, schemes=schemes, with_query=with_query)) if raw else ""
+        except NotAnAddress as error:
+            self.problem(f"{name} {error}")
+            return ""
 
     def _raw(self, name: str) -> str:
         return self._variables.get(name, "").strip()
@@ -115,6 +148,11 @@ class EnvReader:
             return value
         self.problem(f"{name} must be between {least} and {most}, not {value}")
         return default
+
+
+def _addresses(raw: str) -> list[str]:
+    """What people write who have several: with commas or semicolons between them, or nothing but spaces."""
+    return re.split(r"[,;\s]+(?=\w+:/)", raw.strip(" \t,;"))
 
 
 def is_bindable(host: str) -> bool:

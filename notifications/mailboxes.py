@@ -2,6 +2,8 @@
 
 from django.conf import settings
 
+from wording.web_address import same_host
+
 
 def same_address(address: str) -> str:
     """The spelling that two addresses have in common when they are one: lower case, the domain in punycode.
@@ -9,7 +11,7 @@ def same_address(address: str) -> str:
     What is no address comes back in lower case, so it equals nothing but itself.
     """
     local, at, domain = address.strip().lower().rpartition("@")
-    return local + at + ascii_host(domain)
+    return local + at + same_host(domain)
 
 
 def same_mailbox(address: str) -> str:
@@ -28,21 +30,12 @@ def spellings(address: str) -> set[str]:
         return {address}
 
 
-def ascii_host(host: str) -> str:
-    """The host name as DNS knows it, in lower case; unchanged where it cannot be one."""
-    host = host.strip().lower().rstrip(".")
-    try:
-        return host.encode("idna").decode("ascii")
-    except UnicodeError:
-        return host
-
-
 def is_extra_recipient(address: str) -> bool:
     """Whether the settings name the address, or its domain, as one that gets mails on trial."""
     address = same_address(address)
     domain = address.rpartition("@")[2]
     named = settings.EMAIL_EXTRA_RECIPIENTS
     return any(
-        same_address(name) == address if "@" in name.strip("@") else ascii_host(name.strip("@")) == domain
+        same_address(name) == address if "@" in name.strip("@") else same_host(name.strip("@")) == domain
         for name in named
     )

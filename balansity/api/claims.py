@@ -3,7 +3,6 @@
 import math
 import time
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import jwt
@@ -11,6 +10,7 @@ from django.conf import settings
 
 from balansity.api.refusals import Cause, TokenRefused
 from balansity.api.user import SupabaseUser
+from wording.web_address import NotAnAddress, WebAddress
 
 # Supabase's role and audience of a person. The anon and the service key carry the same signature and other roles.
 AUTHENTICATED = "authenticated"
@@ -80,18 +80,10 @@ def check_issuer(claims: dict[str, Any], *, needed: bool) -> None:
 
 def server_address(issuer: str) -> str:
     """Return the address of the server that an issuer is: `https://a.example:443/auth/v1/` is `https://a.example`."""
-    address = issuer.strip().rstrip("/").removesuffix(_AUTH_PATH).rstrip("/")
     try:
-        parts = urlsplit(address)
-        host, port = parts.hostname, parts.port
-        if not host:
-            return address
-        host = host.encode("idna").decode()
-    # A host that no rule of domain names allows, or no number as its port.
-    except ValueError:
-        return address
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
-    return f"{parts.scheme}://{host}{'' if port in {None, usual} else f':{port}'}{parts.path}"
+        return str(WebAddress.parse(issuer)).removesuffix(_AUTH_PATH)
+    except NotAnAddress:
+        return issuer
 
 
 def text(value: object) -> str:

@@ -34,7 +34,7 @@ class NewestFirst(CursorPagination):
         within = Greatest(Least(known, Value(LATEST)), Value(EARLIEST))
         page: list[Any] | None = super().paginate_queryset(queryset.annotate(listed_at=within), request, view)
         # Links to other pages lead here, whatever the caller, or a proxy, wrote into `Host`.
-        self.base_url = settings.API_BASE_URL.rstrip("/") + request.get_full_path()
+        self.base_url = settings.API_BASE_URL.rstrip("/") + request.get_full_path_info()
         return page
 
     def decode_cursor(self, request: Request) -> Cursor | None:

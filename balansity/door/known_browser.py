@@ -25,7 +25,7 @@ def remember(request: HttpRequest, response: HttpResponse, name: str) -> None:
         f"{_mark(name)}.{number}",
         salt=_SALT,
         max_age=_SECONDS,
-        path="/admin/",
+        path=f"{settings.SESSION_COOKIE_PATH}admin/",
         secure=bool(settings.SESSION_COOKIE_SECURE),
         httponly=True,
         samesite="Lax",

@@ -12,6 +12,7 @@ from balansity.env import ConfigurationError
 # In the order in which their problems are told.
 # isort: off
 from balansity.settings.environment import *
+from balansity.settings.addresses import *
 from balansity.settings.web import *
 from balansity.settings.browsers import *
 from balansity.settings.database import *

@@ -1,10 +1,9 @@
 """How the REST API is wired: who may call how often and from where, what calls look like, and the OpenAPI page."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from urllib.parse import urlsplit
 
-from balansity.settings.environment import env
-from balansity.settings.web import FRONTEND_URL
+from balansity.settings.addresses import API_BASE_URL, FORCE_SCRIPT_NAME
+from balansity.settings.environment import SANDBOX, env
 
 
 def _trusted_proxies() -> tuple[IPv4Network | IPv6Network, ...]:
@@ -14,6 +13,16 @@ def _trusted_proxies() -> tuple[IPv4Network | IPv6Network, ...]:
             networks.append(ip_network(word, strict=False))
         except ValueError:
             env.problem(f"TRUSTED_PROXIES must be addresses or networks like 10.0.0.0/8, not {word!r}")
+    if any(network.prefixlen == 0 for network in networks):
+        env.warning(
+            "TRUSTED_PROXIES holds the whole internet, so anybody may write an address of YooKassa's into "
+            "X-Forwarded-For: name the proxies alone"
+        )
+    if not env.words("TRUSTED_PROXIES") and API_BASE_URL.startswith("https://") and not SANDBOX:
+        env.warning(
+            "TRUSTED_PROXIES is not set, and a proxy with TLS must stand in front of API_BASE_URL: everybody is one "
+            "address to the limits, and YooKassa's notifications are refused: name the proxy there (docs/proxy.md)"
+        )
     return tuple(networks)
 
 
@@ -35,12 +44,19 @@ API_MONEY_PERMISSIONS = (
     "balansity.api.live_session.RequiresLiveSession",
 )
 
-_front_end = urlsplit(FRONTEND_URL)
-# The origin alone: browsers send neither a path nor a slash at the end.
-CORS_ALLOWED_ORIGINS = [f"{_front_end.scheme}://{_front_end.netloc}"]
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_METHODS = ("GET", "POST", "OPTIONS")
-CORS_ALLOW_HEADERS = ("authorization", "content-type", "idempotency-key", "x-request-id")
+# A browser sends nothing at all when one header is not allowed, and none of these gives anybody a right. So: those of
+# supabase-js and its parts, of tracing (Sentry, W3C, B3, Datadog, New Relic), and what other clients add by themselves.
+CORS_ALLOW_HEADERS = (
+    *("authorization", "content-type", "idempotency-key", "x-request-id"),
+    *("apikey", "x-client-info", "x-supabase-api-version", "x-retry-count", "x-region", "prefer"),
+    *("accept-profile", "content-profile"),
+    *("sentry-trace", "baggage", "traceparent", "tracestate", "b3", "newrelic"),
+    *("x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled"),
+    *("x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-origin", "x-datadog-sampling-priority"),
+    *("accept", "accept-language", "cache-control", "pragma", "x-requested-with"),
+)
 CORS_EXPOSE_HEADERS = ("x-request-id", "retry-after", "idempotency-replayed")
 CORS_PREFLIGHT_MAX_AGE = 600
 
@@ -66,6 +82,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": r"/api",
+    # From the schema's own address, whichever host it was asked at.
+    "SERVERS": [{"url": FORCE_SCRIPT_NAME}] if FORCE_SCRIPT_NAME else [],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

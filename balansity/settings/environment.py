@@ -7,6 +7,7 @@ from balansity import sandbox_keys
 from balansity.dotenv import load_dotenv
 from balansity.env import EnvReader
 from balansity.logs import logging_settings
+from balansity.settings.weak_secrets import why_guessable
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
@@ -29,6 +30,11 @@ if not SANDBOX:
         env.problem("SECRET_KEY is not set: put 50 random characters there")
     elif SECRET_KEY == sandbox_keys.SANDBOX_KEY or len(SECRET_KEY) < 32:
         env.problem("SECRET_KEY is a placeholder or shorter than 32 characters: put 50 random characters there")
+    elif _why := why_guessable(SECRET_KEY):
+        env.warning(
+            f"SECRET_KEY {_why}: whoever guesses it logs in as anybody and opens every report: put 50 random "
+            "characters there (links in mails that were sent, and logins, end with the old one)"
+        )
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
 LOGGING = logging_settings(LOG_LEVEL, Path(env.text("LOG_DIR", str(BASE_DIR / "logs"))))

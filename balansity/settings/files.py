@@ -3,7 +3,6 @@
 from balansity.settings.environment import BASE_DIR, SANDBOX
 from balansity.settings.reports import report_storage
 
-STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "static"
 # A sandbox takes each file from where it lies.
 WHITENOISE_USE_FINDERS = SANDBOX

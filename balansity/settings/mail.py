@@ -3,15 +3,15 @@
 import re
 from email.headerregistry import Address
 from email.utils import parseaddr
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from balansity.settings.addresses import API_BASE_URL
 from balansity.settings.environment import SANDBOX, env
 from balansity.settings.supabase import SUPABASE_URL
-from balansity.settings.web import API_BASE_URL
 from wording.contact import read_contact
+from wording.web_address import NotAnAddress, WebAddress, one_host
 
 _IMPLICIT_TLS_PORT = 465
 _SUBMISSION_PORT = 587
@@ -34,6 +34,9 @@ def _sender() -> str:
     except ValidationError:
         env.problem("SMTP_FROM must be a bare mail address like noreply@example.org; the name goes into SMTP_FROM_NAME")
         return ""
+    local, _, domain = address.rpartition("@")
+    # Providers differ in what they make of Cyrillic letters there; all of them, and every Message-ID, take this.
+    address = f"{local}@{_ascii(domain) or domain}"
     name = env.text("SMTP_FROM_NAME", "Balansity")
     if not name.isprintable():
         env.problem("SMTP_FROM_NAME must be one line of text")
@@ -48,14 +51,14 @@ def _hello_name(sender: str) -> str:
         if not _is_full_name(_ascii(named)):
             env.problem("SMTP_HELO_NAME must be the full name of a host, like mail.example.org")
         return _ascii(named)
-    host = _ascii(urlsplit(API_BASE_URL).hostname or "")
+    host = WebAddress.parse(API_BASE_URL).host
     return host if _is_full_name(host) else _ascii(parseaddr(sender)[1].rpartition("@")[2]) or "localhost.localdomain"
 
 
 def _ascii(host: str) -> str:
     try:
-        return host.encode("idna").decode("ascii").lower()
-    except UnicodeError:
+        return one_host(host)
+    except NotAnAddress:
         return ""
 
 
@@ -72,13 +75,13 @@ def _extra_recipients() -> tuple[str, ...]:
 
 
 def _link_hosts() -> tuple[str, ...]:
-    storage = urlsplit(SUPABASE_URL).hostname
-    default = ("*",) if SANDBOX else (storage,) if storage else ()
-    hosts = env.words("EMAIL_LINK_HOSTS", default)
-    for host in hosts:
-        if not re.fullmatch(r"\*|[^\W_]([\w.-]*\w)?", host):
-            env.problem(f"EMAIL_LINK_HOSTS must be names of hosts, like files.example.org, not {host!r}")
-    return tuple(host.lower() for host in hosts)
+    storage = (WebAddress.parse(SUPABASE_URL).host,) if SUPABASE_URL else ()
+    named = env.words("EMAIL_LINK_HOSTS", ("*",) if SANDBOX else storage)
+    hosts = [word if word == "*" else _ascii(word) for word in named]
+    for word, host in zip(named, hosts, strict=True):
+        if not host:
+            env.problem(f"EMAIL_LINK_HOSTS must be names of hosts, like files.example.org, not {word!r}")
+    return tuple(hosts)
 
 
 def _support_contact() -> str:
@@ -131,7 +134,7 @@ def _api(provider: str) -> dict[str, str]:
             url = env.required("UNISENDER_GO_API_URL", where)
             return {
                 "UNISENDER_GO_API_KEY": env.required("UNISENDER_GO_API_KEY", why),
-                "UNISENDER_GO_API_URL": env.url("UNISENDER_GO_API_URL", url, ("https", "http")),
+                "UNISENDER_GO_API_URL": env.web_address("UNISENDER_GO_API_URL", url),
             }
         case _:
             return {}
@@ -152,7 +155,7 @@ EMAIL_USE_LOCALTIME = False
 SUPPORT_CONTACT = _support_contact()
 
 SMTP_HELO_NAME = _hello_name(DEFAULT_FROM_EMAIL)
-EMAIL_HOST = env.text("SMTP_HOST", "127.0.0.1")
+EMAIL_HOST = env.host("SMTP_HOST", "127.0.0.1")
 EMAIL_PORT = env.integer("SMTP_PORT", _SUBMISSION_PORT, least=1, most=65535)
 EMAIL_HOST_USER = env.text("SMTP_USER")
 EMAIL_HOST_PASSWORD = env.verbatim("SMTP_PASS")

@@ -21,7 +21,7 @@ _OUR_ADDRESSES = ("127.0.0.0/8", "::1")
 
 
 def _api_url() -> str:
-    url = env.url("YUKASSA_API_URL", _YOOKASSA_API, ("http", "https")).rstrip("/")
+    url = env.web_address("YUKASSA_API_URL", _YOOKASSA_API)
     if url != _YOOKASSA_API and not SANDBOX:
         env.problem("YUKASSA_API_URL is for the sandbox: remove it in production")
     return url
@@ -54,7 +54,7 @@ if bool(env.text("YUKASSA_SHOP_ID")) != bool(env.text("YUKASSA_SECRET_KEY")):
 YUKASSA_API_URL = _api_url()
 YUKASSA_SHOP_ID = env.text("YUKASSA_SHOP_ID") if _may_use_account() else ""
 YUKASSA_SECRET_KEY = env.text("YUKASSA_SECRET_KEY") if _may_use_account() else ""
-YUKASSA_WIDGET_URL = env.url("YUKASSA_WIDGET_URL", _YOOKASSA_WIDGET, ("http", "https"))
+YUKASSA_WIDGET_URL = env.web_address("YUKASSA_WIDGET_URL", _YOOKASSA_WIDGET, with_query=True)
 YUKASSA_CONNECT_TIMEOUT = env.number("YUKASSA_CONNECT_TIMEOUT", 5.0, least=0.05, most=60)
 YUKASSA_READ_TIMEOUT = env.number("YUKASSA_READ_TIMEOUT", 15.0, least=0.05, most=60)
 YUKASSA_NOTIFICATION_NETWORKS = _networks((*_YOOKASSA_ADDRESSES, *(_OUR_ADDRESSES if SANDBOX else ())))

@@ -1,29 +1,22 @@
-"""The web process: where it listens, who may come, sessions of staff, what Django is put together from."""
+"""The web process: how many, how it knows TLS, sessions of staff, what Django is put together from."""
 
-from balansity.env import is_bindable
+from balansity.settings.addresses import API_BASE_URL
 from balansity.settings.environment import BASE_DIR, SANDBOX, env
 
-# Plain HTTP is for the proxy on this machine; the image, whose network is its own, says 0.0.0.0.
-API_HOST = env.text("API_HOST", "127.0.0.1")
-if not is_bindable(API_HOST):
-    env.problem(f"API_HOST must be an address of this machine, like 127.0.0.1, 0.0.0.0 or ::1, not {API_HOST!r}")
-API_PORT = env.integer("API_PORT", 3001, least=1, most=65535)
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, least=1, most=256)
 WEB_THREADS = env.integer("WEB_THREADS", 4, least=1, most=256)
 # Of one process, to Postgres. What all processes need is summed up in bridge.budget.
 WEB_CONNECTIONS = env.integer("WEB_CONNECTIONS", WEB_THREADS, least=1, most=256)
-API_BASE_URL = env.url("API_BASE_URL", f"http://localhost:{API_PORT}", ("http", "https"))
-FRONTEND_URL = env.url("FRONTEND_URL", "http://localhost:5173", ("http", "https"))
 
 _https = API_BASE_URL.startswith("https://")
-ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("*",)))
-CSRF_TRUSTED_ORIGINS = [API_BASE_URL] if _https else []
 CSRF_COOKIE_SECURE = _https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
 CSRF_FAILURE_VIEW = "staff.refusals.csrf_failure"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["balansity.uploads.NoFiles"]
 
+# In the session, as a cookie of its own would not keep to the path of the others.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_ENGINE = "balansity.door.sessions"
 SESSION_COOKIE_SECURE = _https
 SESSION_COOKIE_HTTPONLY = True

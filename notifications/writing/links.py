@@ -14,7 +14,7 @@ from django.conf import settings
 from django.urls import Resolver404, resolve
 
 from bridge.errors import Refused
-from notifications.mailboxes import ascii_host
+from wording.web_address import same_host
 
 # `(report_id, recipient, at)` → the link, signed as of `at`. Raises `Refused` where the report is not the recipient's.
 LinkMaker = Callable[[UUID, str, datetime], str]
@@ -78,9 +78,9 @@ def _report_of(path: str) -> UUID:
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
-    return parts.scheme, ascii_host(parts.hostname or ""), parts.port or _PORTS.get(parts.scheme)
+    return parts.scheme, same_host(parts.hostname or ""), parts.port or _PORTS.get(parts.scheme)
 
 
 def _is_allowed(host: str) -> bool:
-    allowed = {ascii_host(each) for each in settings.EMAIL_LINK_HOSTS}
-    return bool(host) and ("*" in allowed or ascii_host(host) in allowed)
+    allowed = {same_host(each) for each in settings.EMAIL_LINK_HOSTS}
+    return bool(host) and ("*" in allowed or same_host(host) in allowed)

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from django.conf import settings
-from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from reports.models import REASONS, Kind, Report, Status
+from wording.our_address import our_address
 
 _DOCUMENT_STAYS = "An earlier document stays available while a new one is on its way or has failed: look at `file_url`."
 
@@ -41,7 +40,7 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
     def get_file_url(self, report: Report) -> str | None:
         if not report.has_document:
             return None
-        return f"{settings.API_BASE_URL.rstrip('/')}{reverse('report-file', args=[report.pk])}"
+        return our_address("report-file", report.pk)
 
 
 class NewReportSerializer(serializers.Serializer[Any]):

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.signing import BadSignature, SignatureExpired, TimestampSigner, b62_encode
-from django.urls import reverse
 
 from bridge.errors import PermanentError, Refused
 from notifications.recipients import is_address_of
 from reports.errors import LinkExpired, LinkInvalid
 from reports.models import Report
+from wording.our_address import our_address
 
 
 class _DatedSigner(TimestampSigner):
@@ -35,7 +35,7 @@ def make_file_url(report_id: UUID, *, at: datetime | None = None) -> str:
     The days count from `at`, by default from now; the same moment gives the same address.
     """
     token = _DatedSigner(_SALT, at).sign(str(report_id)).partition(":")[2]
-    return f"{settings.API_BASE_URL.rstrip('/')}{reverse('report-file', args=[report_id])}?token={token}"
+    return f"{our_address('report-file', report_id)}?token={token}"
 
 
 def make_recipients_link(report_id: UUID, recipient: str, at: datetime) -> str:

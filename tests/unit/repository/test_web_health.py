@@ -5,10 +5,13 @@ import socket
 import subprocess
 import sys
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+
+import pytest
 
 from sandbox.packages import CHECKOUT
 
@@ -39,8 +42,8 @@ def answering(status: int) -> Iterator[tuple[int, list[str | None]]]:
             thread.join()
 
 
-def ask_health(port: int) -> subprocess.CompletedProcess[str]:
-    variables = {"PATH": os.environ["PATH"], "API_PORT": str(port), "API_BASE_URL": "https://api.example.org"}
+def ask_health(port: int, base: str = "https://api.example.org") -> subprocess.CompletedProcess[str]:
+    variables = {"PATH": os.environ["PATH"], "API_PORT": str(port), "API_BASE_URL": base}
     return subprocess.run(
         [sys.executable, str(CHECK)], env=variables, capture_output=True, text=True, timeout=30, check=False
     )
@@ -50,6 +53,23 @@ def test_the_health_check_asks_for_the_public_host_and_passes() -> None:
     with answering(200) as (port, hosts):
         done = ask_health(port)
     assert (done.returncode, done.stderr, hosts) == (0, "", ["api.example.org"])
+
+
+@pytest.mark.parametrize(
+    ("base", "host"),
+    [
+        ("https://апи.балансити.рф/worker", "xn--80aqu.xn--80aab4aapp6ak.xn--p1ai"),
+        (unicodedata.normalize("NFD", "https://МАЙ.рф:8443"), "xn--80ash.xn--p1ai:8443"),
+        ("https://[2001:DB8::1]/", "[2001:db8::1]"),
+        # What cannot be a host, the web process has refused already.
+        ("https://выдра..рф", "localhost:{port}"),
+        ("", "localhost:{port}"),
+    ],
+)
+def test_the_health_check_writes_any_public_host_so_that_a_server_reads_it(base: str, host: str) -> None:
+    with answering(200) as (port, hosts):
+        done = ask_health(port, base)
+    assert (done.returncode, done.stderr, hosts) == (0, "", [host.format(port=port)])
 
 
 def test_the_health_check_fails_on_another_answer() -> None:

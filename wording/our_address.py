@@ -1,0 +1,13 @@
+"""Public addresses of our own pages: from `API_BASE_URL`, and never from what a request says that it came to."""
+
+from typing import Any
+
+from django.conf import settings
+from django.urls import get_script_prefix, reverse
+
+
+def our_address(view: str, *args: Any) -> str:
+    """The address of a view of ours, the same in every process and thread."""
+    # What `reverse` puts in front depends on who asks: a thread that serves nobody has no prefix.
+    path = reverse(view, args=args).removeprefix(get_script_prefix())
+    return f"{settings.API_BASE_URL.rstrip('/')}/{path}"
