@@ -1,10 +1,25 @@
 """`GET /health`: what a load balancer asks."""
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponsePermanentRedirect, JsonResponse
+from django.middleware.common import CommonMiddleware
 from django.views.decorators.http import require_safe
+
+from balansity.behind_proxy import HEALTH
 
 
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """Say that this web process answers. It touches no database: a restart would not mend one that is down."""
     return JsonResponse({"status": "ok", "service": "balansity-api"})
+
+
+class HostIsChecked(CommonMiddleware):
+    """Django's own, which refuses whoever writes another host than ours, but nobody who asks after our health.
+
+    Load balancers and Docker write the address of a container, and the answer makes nothing of it.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
+        if request.path_info == HEALTH or request.path_info.startswith(f"{HEALTH}/"):
+            return None
+        return super().process_request(request)

@@ -1,13 +1,33 @@
-"""What becomes of files that somebody sends: nothing. No form here takes one, and Django would keep any in `/tmp`.
+"""What becomes of forms that are too large, and of files: nothing. No form takes one; Django would keep any in `/tmp`.
 
 It looks for a form's token before it asks who sends the form, so whoever reaches the login could fill the disk.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
+from django.http import HttpRequest, HttpResponseBase
+
+
+class TooLargeIs413:
+    """Gives a page that says no to a form for its size the status that says so: Django's own is 400, for anything."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        if response.status_code == 400 and _is_too_large(request):
+            response.status_code = 413
+        return response
+
+
+def _is_too_large(request: HttpRequest) -> bool:
+    length = str(request.META.get("CONTENT_LENGTH", ""))
+    return length.isdecimal() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
 class NoFiles(FileUploadHandler):

@@ -127,6 +127,8 @@ CORS_ALLOWED_ORIGINS = list(dict.fromkeys(WebAddress.parse(url).origin for url i
 _path = WebAddress.parse(API_BASE_URL).path
 # Of all addresses that are made here.
 FORCE_SCRIPT_NAME = _path or None
+# Whether requests arrive with it (balansity/behind_proxy.py).
+PROXY_KEEPS_PATH = env.boolean("PROXY_KEEPS_PATH", False)
 # Nothing else on that host, Supabase for one, gets the cookies of staff.
 SESSION_COOKIE_PATH = f"{_path}/"
 CSRF_COOKIE_PATH = f"{_path}/"

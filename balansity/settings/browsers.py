@@ -1,6 +1,6 @@
 """What browsers are told to keep to: where a page may get anything from, and that this host speaks TLS alone."""
 
-from balansity.settings.web import API_BASE_URL
+from balansity.settings.addresses import API_BASE_URL
 
 _HTTPS = API_BASE_URL.startswith("https://")
 

@@ -53,6 +53,7 @@ MIDDLEWARE = [
     # In this order and before all others: an answer of whichever part carries the request id, and is logged with it.
     "balansity.api.request_id.RequestIdMiddleware",
     "balansity.api.client_address.ClientAddressMiddleware",
+    "balansity.uploads.TooLargeIs413",
     "balansity.api.boundary.ApiBoundaryMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -60,7 +61,7 @@ MIDDLEWARE = [
     "staff.refusals.NoEmptyAnswers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "balansity.health.HostIsChecked",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
