@@ -2,19 +2,19 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "balansity.settings")
+django.setup(set_prefix=False)
 
-_django = get_wsgi_application()
-
-# Only now there are settings.
+# Only now there are settings, and Django is set up.
 from django.conf import settings  # noqa: E402
 
 from balansity.behind_proxy import BehindProxy  # noqa: E402
+from balansity.readable import Utf8Handler  # noqa: E402
 
 application = BehindProxy(
-    _django,
+    Utf8Handler(),
     prefix=settings.FORCE_SCRIPT_NAME or "",
     keeps_path=settings.PROXY_KEEPS_PATH,
     most_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,

@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "staff.refusals.NoEmptyAnswers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "balansity.readable.ReadableRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "balansity.health.HostIsChecked",
     "django.middleware.csrf.CsrfViewMiddleware",

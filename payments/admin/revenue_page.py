@@ -61,9 +61,8 @@ def _choices(today: date, days: str, month: str) -> list[Choice]:
     while len(firsts) < MONTHS:
         firsts.append((firsts[-1] - timedelta(days=1)).replace(day=1))
     months = {f"{first:%Y-%m}": first for first in firsts}
-    count = USUAL
-    if days.isdecimal() and days.isascii() and int(days) in PERIODS:
-        count = int(days)
+    # As text: Python reads no number of thousands of digits, and addresses may hold one.
+    count = {str(number): number for number in PERIODS}.get(days, USUAL)
     return [
         *(
             Choice(

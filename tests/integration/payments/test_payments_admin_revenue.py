@@ -93,7 +93,6 @@ def test_the_page_shows_sums_bars_and_a_table() -> None:
         ("?month=2026-11", 24),
         ("?month=2026-02", 28),
         ("?month=1999-01", 30),
-        ("?month=%00", 30),
     ],
 )
 def test_periods_and_months_can_be_chosen(query: str, days: int) -> None:

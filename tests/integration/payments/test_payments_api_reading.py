@@ -196,7 +196,8 @@ def test_a_page_has_at_most_a_hundred_payments(customer: Customer) -> None:
 def test_a_cursor_of_ones_own_is_not_found(customer: Customer, text: str) -> None:
     cursor = base64.b64encode(text.encode()).decode()
     assert customer.get(f"/api/payments?cursor={cursor}").status == 404
-    assert customer.get(f"/api/payments?cursor={text}").status == 404
+    # A NUL in the address itself is refused before anybody reads it.
+    assert customer.get(f"/api/payments?cursor={text}").status == (400 if "%00" in text else 404)
 
 
 def test_a_refunded_payment_says_so(customer: Customer) -> None:
