@@ -70,11 +70,14 @@ def logging_settings(level: str, directory: Path) -> dict[str, Any]:
     handlers: dict[str, dict[str, Any]] = {"console": {"class": "logging.StreamHandler"}}
     handlers |= {name: {**handler, "delay": True, "encoding": "utf-8"} for name, handler in files.items()}
     for handler in handlers.values():
-        handler.update(formatter="line", filters=["trace"])
+        handler.update(formatter="line", filters=["trace", "strangers"])
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"trace": {"()": "balansity.logs.TraceFilter"}},
+        "filters": {
+            "trace": {"()": "balansity.logs.TraceFilter"},
+            "strangers": {"()": "balansity.stranger_lines.StrangerLines"},
+        },
         "formatters": {
             "line": {
                 "()": "balansity.logs.RedactingFormatter",

@@ -1,4 +1,4 @@
-"""Says once an hour what may happen a thousand times a second."""
+"""Says once an hour, or some times, what may happen a thousand times a second."""
 
 import threading
 import time
@@ -23,3 +23,24 @@ class Seldom:
                 return 0
             self._quiet_until[what] = now + self.SECONDS
             return self._counts.pop(what)
+
+
+class FewAnHour:
+    """Numbers what happens within the hour, for the threads of one process, and says which of it is worth a line."""
+
+    def __init__(self, most: int, then_every: int = 1000) -> None:
+        self._most, self._then_every = most, then_every
+        self._lock = threading.Lock()
+        self._began = 0.0
+        self._counts: dict[str, int] = {}
+
+    def tell(self, what: str) -> str | None:
+        """What to add to the line: nothing for the first ones, then its number; `None`: write no line."""
+        now = time.monotonic()
+        with self._lock:
+            if not self._counts or now - self._began >= Seldom.SECONDS:
+                self._began, self._counts = now, {}
+            number = self._counts[what] = self._counts.get(what, 0) + 1
+        if number <= self._most:
+            return ""
+        return None if number % self._then_every else f" (number {number} of this hour, the others have no line)"

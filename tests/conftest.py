@@ -58,6 +58,8 @@ def _start_sandbox() -> Sandbox:
     os.environ[SERVER] = DatabaseServer(sandbox.folder, sandbox.postgres.admin_url()).to_text()
     # Tests that are not about the wait for the front end's own row see bookings at once; those that are say so.
     os.environ["APPOINTMENT_WAIT_SECONDS"] = "0"
+    # Nearly all that tests ask for comes from one address, and much of it is refused.
+    os.environ["API_THROTTLE_REFUSED"] = "1000000"
     # The usual settings and a queue whose messages say what their handler does.
     os.environ["DJANGO_SETTINGS_MODULE"] = "sandbox.probe.settings"
     return sandbox

@@ -16,8 +16,12 @@ from balansity.api.supabase_http import SupabaseUnreachable
 from balansity.api.throttles import address_of
 from balansity.api.user import SupabaseUser
 from bridge.bulkhead import called_by
+from bridge.seldom import FewAnHour
 
 logger = logging.getLogger(__name__)
+
+# Anybody can send tokens by the thousand while Supabase is away.
+_unasked = FewAnHour(60, then_every=100)
 
 
 class SupabaseAuthentication(BaseAuthentication):
@@ -41,7 +45,8 @@ class SupabaseAuthentication(BaseAuthentication):
         except KeysUnavailable as error:
             raise ServiceUnavailable from error
         except SupabaseUnreachable as error:
-            logger.warning("Supabase cannot be asked about an access token: %s", error)
+            if (number := _unasked.tell("")) is not None:
+                logger.warning("Supabase cannot be asked about an access token: %s%s", error, number)
             raise ServiceUnavailable from error
         except NotConfigured as error:
             refusal_log.nobody_can_sign_in()

@@ -17,10 +17,14 @@ from balansity.api.exception_handler import problem_for
 from balansity.api.people import speak_to_people
 from balansity.api.problems import Problem
 from balansity.api.throttles import watched_budgets
+from bridge.seldom import FewAnHour
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "/api/"
+NOBODY = "anonymous"
+# Of each status in a process.
+_refusals = FewAnHour(50)
 
 _ERRORS = {
     400: ("bad_request", "The request cannot be understood"),
@@ -54,9 +58,7 @@ class ApiBoundaryMiddleware:
             # The line below says it. Django's own would be a second one, at level warning for whatever anybody sends.
             response._has_been_logged = True  # type: ignore[attr-defined]
         response.headers.setdefault("Cache-Control", "no-store")
-        milliseconds = (time.perf_counter() - started) * 1000
-        path = escape_uri_path(request.path)[:200]
-        logger.info("%s %s %d %.0f ms %s", request.method, path, response.status_code, milliseconds, _caller(request))
+        _log(request, response.status_code, (time.perf_counter() - started) * 1000)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -65,6 +67,18 @@ class ApiBoundaryMiddleware:
             return None
         problem = problem_for(exception)
         return problem.response() if problem else None
+
+
+def _log(request: HttpRequest, status: int, milliseconds: float) -> None:
+    """Write the line of the request. Nobody fills a disk with calls that are refused."""
+    caller, number = _caller(request), ""
+    if (caller == NOBODY and (status >= 400 or request.method == "OPTIONS")) or status == 429:
+        said = _refusals.tell(str(status))
+        if said is None:
+            return
+        number = said
+    path = escape_uri_path(request.path)[:200]
+    logger.info("%s %s %d %.0f ms %s%s", request.method, path, status, milliseconds, caller, number)
 
 
 def _make_problem(response: HttpResponse) -> None:
@@ -90,5 +104,5 @@ def _caller(request: HttpRequest) -> str:
     user = getattr(request, "user", None)
     # One that is still lazy was asked for by nobody, and looking at it would read the session from the database.
     if user is None or isinstance(user, SimpleLazyObject) or user.pk is None:
-        return "anonymous"
+        return NOBODY
     return f"user {user.pk}"

@@ -17,6 +17,7 @@ from rest_framework.throttling import BaseThrottle
 
 from balansity.api.breaker import Breaker
 from bridge.bulkhead import Crowded, waiting_for
+from bridge.seldom import FewAnHour
 from bridge.trouble.explain import explain
 from bridge.trouble.explanation import MISTAKE_SECONDS
 
@@ -30,6 +31,7 @@ WINDOW_SECONDS = 60
 DEFAULT_SCOPE = "default"
 # How long a Redis that failed is not asked: a silent one would cost each request a second.
 LEFT_ALONE_SECONDS = 5.0
+_crowded = FewAnHour(20)
 
 
 class RequestThrottle(BaseThrottle):
@@ -131,7 +133,8 @@ def _add(scope: str, caller: str, number: int) -> tuple[int, float] | None:
             pipeline.pttl(key)
             _, count, left = pipeline.execute()
     except Crowded:
-        logger.info("a request is not counted: other threads wait for Redis")
+        if (number := _crowded.tell("")) is not None:
+            logger.info("a request is not counted: other threads wait for Redis%s", number)
         return None
     except (redis.RedisError, OSError) as error:
         found = explain(error)

@@ -7,7 +7,8 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 
-from balansity.door.limits import Limit, attempts
+from balansity.counting import Limit
+from balansity.door.limits import attempts
 from balansity.door.sessions import SEEN, STARTED
 from balansity.models import LoginAttempt, Outcome
 from wording.plain_text import one_line

@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from balansity.api.throttles import address_of as counted_address
+from balansity.counting import Limit
 from balansity.door.audit import address_of, note_refusal
 from balansity.door.hashing import TooBusy, room
 from balansity.door.known_browser import known_as, remember
-from balansity.door.limits import Limit, address_limit, attempts, name_key, name_limit
+from balansity.door.limits import address_limit, attempts, name_key, name_limit
 
 logger = logging.getLogger(__name__)
 

@@ -38,6 +38,8 @@ API_THROTTLES = {
     # Nor this: how often one address may, about tokens that only Supabase can judge.
     "token_check": env.integer("API_THROTTLE_TOKEN_CHECK", 120, least=1),
 }
+# Calls a minute that one address may have refused: no token that counts, nothing at that address, not readable.
+API_THROTTLE_REFUSED = env.integer("API_THROTTLE_REFUSED", 60, least=1)
 # What other packages ask of a call that moves money.
 API_MONEY_PERMISSIONS = (
     "rest_framework.permissions.IsAuthenticated",

@@ -60,6 +60,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "staff.refusals.NoEmptyAnswers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Behind the one before, which knows addresses that Django does not.
+    "balansity.api.refused_calls.RefusedCallsMiddleware",
     "balansity.readable.ReadableRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "balansity.health.HostIsChecked",

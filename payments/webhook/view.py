@@ -117,4 +117,7 @@ def _problem(status: int, code: str, error: str, headers: dict[str, str] | None 
         "code": code,
         "request_id": current_trace_id(),
     }
-    return JsonResponse(body, status=status, content_type="application/problem+json", headers=headers)
+    response = JsonResponse(body, status=status, content_type="application/problem+json", headers=headers)
+    # Behind a proxy that is not named yet YooKassa is a stranger among others, and is to be told what it is told here.
+    response.counts_strangers = True  # type: ignore[attr-defined]
+    return response

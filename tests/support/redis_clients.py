@@ -6,7 +6,7 @@ from django.core.cache.backends.redis import RedisCache
 from pytest_django import Settings
 
 from balansity.api.throttles import count_request
-from balansity.door.limits import DoorCounter, Limit
+from balansity.counting import Limit, MistakeCounter
 from balansity.settings.redis_address import broker_address
 from bridge.daemon.publisher import Publisher
 from bridge.errors import BrokerAway
@@ -34,7 +34,7 @@ def limit_holds(url: str, settings: Settings) -> bool:
 
 def door_is_shared(url: str, settings: Settings) -> bool:
     settings.REDIS_URL = url
-    counters = [DoorCounter(), DoorCounter()]
+    counters = [MistakeCounter(), MistakeCounter()]
     return [counter.count(Limit("address", 10, 60), "a").number for counter in counters] == [1, 2]
 
 

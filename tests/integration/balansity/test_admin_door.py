@@ -19,9 +19,10 @@ from django.test import Client, RequestFactory
 from freezegun import freeze_time
 from pytest_django import Settings
 
+from balansity.counting import Limit, MistakeCounter
 from balansity.door.guard import through_the_door
 from balansity.door.hashing import HashingRoom, TooBusy
-from balansity.door.limits import DoorCounter, Limit, attempts
+from balansity.door.limits import attempts
 from balansity.models import LoginAttempt, Outcome
 from balansity.tasks import forget_old_logins
 
@@ -148,7 +149,7 @@ def test_without_redis_the_door_is_not_open(
 
 
 def test_processes_count_together(broker_url: str) -> None:
-    limit, processes = Limit("address", 10, 60), [DoorCounter(), DoorCounter()]
+    limit, processes = Limit("address", 10, 60), [MistakeCounter(), MistakeCounter()]
     assert [processes[number % 2].count(limit, "a").number for number in range(4)] == [1, 2, 3, 4]
     with redis.Redis.from_url(broker_url) as server:
         (key,) = server.scan_iter("balansity:door:*")
@@ -160,7 +161,7 @@ def test_processes_count_together(broker_url: str) -> None:
 
 
 def test_a_flood_from_one_address_is_not_passed_on_to_redis(broker_url: str) -> None:
-    limit, counter = Limit("address", 3, 60), DoorCounter()
+    limit, counter = Limit("address", 3, 60), MistakeCounter()
     assert [counter.count(limit, "a").number for _ in range(6)] == [1, 2, 3, 4, 5, 6]
     with redis.Redis.from_url(broker_url) as server:
         (key,) = server.scan_iter("balansity:door:*")
@@ -169,7 +170,7 @@ def test_a_flood_from_one_address_is_not_passed_on_to_redis(broker_url: str) -> 
 
 def test_a_flood_of_names_neither_fills_the_memory_nor_washes_out_who_is_guessed_at(settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    limit, counter = Limit("name", 20, 3600), DoorCounter()
+    limit, counter = Limit("name", 20, 3600), MistakeCounter()
     for _ in range(15):
         counter.count(limit, "olga")
     for number in range(25_000):
@@ -180,7 +181,7 @@ def test_a_flood_of_names_neither_fills_the_memory_nor_washes_out_who_is_guessed
 
 def test_counters_end_with_their_time(settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    counter = DoorCounter()
+    counter = MistakeCounter()
     assert counter.count(Limit("address", 10, 0), "a").number == 1
     assert counter.count(Limit("address", 10, 0), "a").number == 1
 

@@ -11,9 +11,9 @@ from celery.exceptions import Ignore
 from django.db import OperationalError, connection, connections
 from pytest_django import Settings
 
+from balansity import counting
 from balansity.api import throttles
 from balansity.api.breaker import Breaker
-from balansity.door import limits
 from balansity.postgres import refusals as refusals_module
 from balansity.start import look_around
 from bridge.daemon.listener import Listener
@@ -203,17 +203,17 @@ def test_the_counters_of_requests_and_logins_try_it_once_a_minute(
     wrong_redis: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = SimpleNamespace(value=1000.0)
-    monkeypatch.setattr(limits, "time", SimpleNamespace(monotonic=lambda: clock.value))
+    monkeypatch.setattr(counting, "time", SimpleNamespace(monotonic=lambda: clock.value))
     client, _ = throttles._redis(wrong_redis)
     breaker = Breaker(throttles.LEFT_ALONE_SECONDS, lambda: clock.value)
     monkeypatch.setattr(throttles, "_redis", lambda url: (client, breaker))
-    counter = limits.DoorCounter()
+    counter = counting.MistakeCounter()
     for _ in range(6):
         throttles.count_request("default", "user:x")
-        counter.count(limits.Limit("address", 10, 60), "a")
+        counter.count(counting.Limit("address", 10, 60), "a")
         clock.value += MISTAKE_SECONDS / 6 - 0.1
     assert caplog.text.count("Redis refuses the user or the password of REDIS_URL") == 2
     clock.value += 1
     throttles.count_request("default", "user:x")
-    counter.count(limits.Limit("address", 10, 60), "a")
+    counter.count(counting.Limit("address", 10, 60), "a")
     assert caplog.text.count("Redis refuses the user or the password of REDIS_URL") == 4

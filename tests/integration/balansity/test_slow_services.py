@@ -22,7 +22,7 @@ from balansity.api.breaker import Breaker
 from balansity.api.signing_keys import KeysUnavailable, SigningKeys
 from balansity.api.supabase_http import SupabaseUnreachable
 from balansity.api.throttles import count_request
-from balansity.door.limits import DoorCounter, Limit
+from balansity.counting import Limit, MistakeCounter
 from bridge.bulkhead import Crowded, limit_waiting
 from reports.storage.storage import StorageUnavailable, report_storage
 from sandbox.storage import Fault as StorageFault
@@ -167,7 +167,7 @@ def test_a_silent_redis_holds_half_of_the_threads_and_stops_nobody(
 
 
 def test_the_door_of_the_admin_holds_no_more_threads_for_redis(silent_redis: socket.socket) -> None:
-    counter, limit = DoorCounter(), Limit("address", 100, 60)
+    counter, limit = MistakeCounter(), Limit("address", 100, 60)
     counts = callers(lambda: counter.count(limit, "x"))
     assert sorted(count.number for count in counts) == [1, 2, 3, 4, 5, 6]
     assert connections_to(silent_redis) == INSIDE
