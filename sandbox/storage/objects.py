@@ -40,6 +40,12 @@ class ObjectStore:
         self._buckets = frozenset(buckets)
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
+        # Of buckets that somebody opened to everybody, by a switch in Supabase's dashboard.
+        self.opened: set[str] = set()
+
+    def is_public(self, bucket: str) -> bool:
+        self._bucket(bucket)
+        return bucket in self.opened
 
     def put(
         self, bucket: str, key: str, content: bytes, *, content_type: str, cache_control: str, upsert: bool

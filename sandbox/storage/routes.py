@@ -98,8 +98,17 @@ class Routes:
                 return self._content(bucket, key)
             case "DELETE", ["object", bucket]:
                 return self._delete(call, bucket)
+            case "GET", ["bucket", bucket]:
+                return self._bucket(bucket)
             case _:
                 return Answer.of({"message": f"Route {call.method}:{call.path} not found"}, 404)
+
+    def _bucket(self, bucket: str) -> Answer:
+        public = self._store.is_public(bucket)
+        made = "2026-01-01T00:00:00.000Z"
+        limits = {"file_size_limit": None, "allowed_mime_types": None, "type": "STANDARD"}
+        about = {"id": bucket, "name": bucket, "owner": "", "public": public, "created_at": made, "updated_at": made}
+        return Answer.of({**about, **limits})
 
     def _delete(self, call: Call, bucket: str) -> Answer:
         prefixes = call.json().get("prefixes")

@@ -36,6 +36,7 @@ class Api:
     def __init__(self, shop: Shop, secret_key: str) -> None:
         self._shop = shop
         self._login = f"{shop.shop_id}:{secret_key}".encode()
+        self._is_test = not secret_key.startswith("live_")
         self._done: dict[str, _Done] = {}
         # A request that comes again while the first is at work waits for it.
         self._one_by_one = threading.Lock()
@@ -116,7 +117,7 @@ class Api:
         return {
             "account_id": self._shop.shop_id,
             "status": "enabled",
-            "test": True,
+            "test": self._is_test,
             "fiscalization": {"enabled": True, "provider": "atol"},
             "payment_methods": list(METHODS),
             "payout_methods": [],

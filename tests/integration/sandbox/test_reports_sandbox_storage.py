@@ -50,6 +50,18 @@ def test_a_signed_address_opens_one_object_for_a_while(storage_server: StorageSe
         assert http.get(bucket.create_signed_url(KEY, 0)["signedURL"]).status_code == 400
 
 
+def test_a_bucket_says_whether_it_is_public(storage_server: StorageServer) -> None:
+    with httpx.Client() as http:
+        headers = {"Authorization": f"Bearer {storage_server.service_key}"}
+        asked = SyncStorageClient(f"{storage_server.url}/storage/v1/", headers, http_client=http)
+        assert asked.get_bucket("reports").public is False
+        storage_server.store.opened.add("reports")
+        assert asked.get_bucket("reports").public is True
+        with pytest.raises(StorageApiError) as missing:
+            asked.get_bucket("others")
+        assert str(missing.value.status) == "404"
+
+
 @pytest.mark.parametrize(
     "path", ["object/public/reports/somebody/report.pdf", "object/reports/somebody/report.pdf", "object/list/reports"]
 )
