@@ -9,6 +9,7 @@ A policy that lets our role see every row counts as hiding: that it does so for 
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from django.apps import apps
 from django.db import connection
@@ -37,10 +38,22 @@ class Need:
     queue: str = ""
 
 
+class Fault(StrEnum):
+    """The kinds of trouble, for whoever words them for other readers."""
+
+    OURS_MISSING = "ours_missing"
+    TABLE_MISSING = "table_missing"
+    SCHEMA_CLOSED = "schema_closed"
+    RIGHT_LACKING = "right_lacking"
+    ROWS_HIDDEN = "rows_hidden"
+    FUNCTION_CLOSED = "function_closed"
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """What keeps us from a table or a schema, the SQL by which its owner mends that, and whose work waits."""
 
+    fault: Fault
     table: str
     problem: str
     remedy: str
@@ -162,22 +175,23 @@ def _look(needs: Iterable[Need]) -> list[Trouble]:
         seen = [_Seen(*row) for row in cursor.fetchall()]
     troubles: dict[tuple[str, str], Trouble] = {}
     for table, found in zip(tables, seen, strict=True):
-        for place, problem, remedy in _problems(table, found):
+        for fault, place, problem, remedy in _problems(table, found):
             known = troubles.get((place, problem))
             waiting = dict.fromkeys([*(known.queues if known else ()), *queues[table]])
-            troubles[place, problem] = Trouble(place, problem, remedy, tuple(waiting))
+            troubles[place, problem] = Trouble(fault, place, problem, remedy, tuple(waiting))
     return list(troubles.values())
 
 
-def _problems(table: str, seen: _Seen) -> Iterable[tuple[str, str, str]]:
-    """Where the trouble is, what it is, and what mends it. One for all tables of a schema where that is the trouble."""
+def _problems(table: str, seen: _Seen) -> Iterable[tuple[Fault, str, str, str]]:
+    """Its kind, where it is, what it is, what mends it. One for all tables of a schema where that is the trouble."""
     if not seen.schema_exists or (seen.may_enter and not seen.exists):
         if table.startswith("pgmq."):
             return  # Queues that are missing are told as such.
         yield (
-            (OWN_SCHEMA, "tables of ours are missing", "manage.py migrate")
+            (Fault.OURS_MISSING, OWN_SCHEMA, "tables of ours are missing", "manage.py migrate")
             if table.startswith(OWN_SCHEMA)
             else (
+                Fault.TABLE_MISSING,
                 table,
                 "there is no such table",
                 "letting DATABASE_URL name Supabase's database",
@@ -185,14 +199,15 @@ def _problems(table: str, seen: _Seen) -> Iterable[tuple[str, str, str]]:
         )
     elif not seen.may_enter:
         what = f"the role {seen.role} may not use this schema"
-        yield f"schema {seen.schema}", what, f"GRANT USAGE ON SCHEMA {seen.schema} TO {seen.role};"
+        remedy = f"GRANT USAGE ON SCHEMA {seen.schema} TO {seen.role};"
+        yield Fault.SCHEMA_CLOSED, f"schema {seen.schema}", what, remedy
     else:
         if seen.lacking:
             lacking = ", ".join(seen.lacking)
             what = f"the role {seen.role} lacks the right to {lacking}"
-            yield table, what, f"GRANT {lacking} ON {seen.table} TO {seen.role};"
+            yield Fault.RIGHT_LACKING, table, what, f"GRANT {lacking} ON {seen.table} TO {seen.role};"
         if seen.is_hidden:
-            yield table, f"row security may hide rows from the role {seen.role}", _sight(seen)
+            yield Fault.ROWS_HIDDEN, table, f"row security may hide rows from the role {seen.role}", _sight(seen)
 
 
 def _sight(seen: _Seen) -> str:
@@ -211,6 +226,7 @@ def _look_beside_tables() -> list[Trouble]:
         cursor.execute(_AUTH)
         troubles = [
             Trouble(
+                Fault.SCHEMA_CLOSED,
                 "schema auth",
                 f"the role {role} may not use this schema, where policies of Supabase's call functions",
                 f"GRANT USAGE ON SCHEMA auth TO {role};",
@@ -221,5 +237,5 @@ def _look_beside_tables() -> list[Trouble]:
         for function, role in cursor.fetchall():
             what = f"the role {role} lacks the right to EXECUTE this function"
             remedy = f"GRANT EXECUTE ON FUNCTION {function} TO {role};"
-            troubles.append(Trouble(function, what, remedy, everybody))
+            troubles.append(Trouble(Fault.FUNCTION_CLOSED, function, what, remedy, everybody))
     return troubles

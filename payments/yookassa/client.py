@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from payments.yookassa.answers import read_answer
 from payments.yookassa.errors import Rejected, Unavailable
-from payments.yookassa.objects import Page, ProviderPayment, ProviderRefund
-from payments.yookassa.parsing import ID, Malformed, parse_page, parse_payment, parse_refund
+from payments.yookassa.objects import Account, Page, ProviderPayment, ProviderRefund
+from payments.yookassa.parsing import ID, Malformed, parse_account, parse_page, parse_payment, parse_refund
 from payments.yookassa.transport import Transport
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,12 @@ class YooKassaClient:
             read_timeout=read_timeout,
             room=room,
         )
+
+    def get_account(self) -> Account:
+        """Whose key this is: the cheapest call that needs one. It is not logged, as it is about no payment."""
+        answer = self._transport.execute(None, "GET", "/me", None, self._transport.prepare_request_headers({}))
+        body = read_answer(answer, changes=False)
+        return _parsed(lambda raw: parse_account(raw, date=answer.headers.get("Date", "")), body)
 
     def create_payment(self, body: Mapping[str, Any], *, key: str) -> ProviderPayment:
         """`body` is sent as it is: amounts are strings in it, like `{"value": "19.99", "currency": "RUB"}`."""

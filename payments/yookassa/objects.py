@@ -13,6 +13,17 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """Our shop. `date` is the header of the answer: what time it is at YooKassa."""
+
+    id: str
+    status: str
+    test: bool
+    fiscalization: bool
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderPayment:
     """A payment as YooKassa sees it. Amounts are in `currency`; texts that YooKassa did not send are empty.
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from payments.yookassa.errors import loggable
-from payments.yookassa.objects import Page, ProviderPayment, ProviderRefund, Unreadable
+from payments.yookassa.objects import Account, Page, ProviderPayment, ProviderRefund, Unreadable
 
 T = TypeVar("T")
 
@@ -72,6 +72,18 @@ def parse_refund(raw: object) -> ProviderRefund:
         cancellation_party=_text(cancellation, "party"),
         cancellation_reason=_text(cancellation, "reason"),
         receipt_registration=_text(refund, "receipt_registration"),
+    )
+
+
+def parse_account(raw: object, *, date: str) -> Account:
+    """Raises `Malformed`."""
+    account = _mapping(raw, "account")
+    return Account(
+        id=_text(account, "account_id"),
+        status=_word(account, "status"),
+        test=account.get("test") is True,
+        fiscalization=_part(account, "fiscalization").get("enabled") is True,
+        date=date,
     )
 
 

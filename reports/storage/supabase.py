@@ -44,11 +44,14 @@ class SupabaseStorage(Storage):
 
     @property
     def _bucket(self) -> SyncBucketProxy:
+        return self._client().from_(self._bucket_name)
+
+    def _client(self) -> SyncStorageClient:
         headers = {"apikey": self._service_key}
         # A new key (`sb_secret_…`) is no token; the gateway turns it into one, and refuses it in this header.
         if not self._service_key.startswith("sb_"):
             headers["Authorization"] = f"Bearer {self._service_key}"
-        return SyncStorageClient(self._url, headers, http_client=self._http).from_(self._bucket_name)
+        return SyncStorageClient(self._url, headers, http_client=self._http)
 
     def close(self) -> None:
         """Give back the connections; the instance is of no use afterwards."""
@@ -57,6 +60,11 @@ class SupabaseStorage(Storage):
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """Keys are unique already, so this asks nobody."""
         return name
+
+    def is_public(self) -> bool:
+        """Whether strangers may read the bucket's objects by their addresses."""
+        with _translated():
+            return self._client().get_bucket(self._bucket_name).public
 
     def exists(self, name: str) -> bool:
         try:
@@ -115,7 +123,7 @@ def _refusal(error: StorageApiError) -> StorageUnavailable | StorageRefused | Ob
     status = int(error.status) if str(error.status).isdigit() else 500
     said = f"Supabase Storage answered {status} ({str(error.code)[:60]}: {str(error.message)[:200]})"
     if status == 404 and str(error.code).lower() in {"not_found", "nosuchkey", "not found"}:
-        return ObjectMissing(said)
+        return ObjectMissing(said, status=status)
     if status in _WORTH_A_REPEAT or status >= 500 or status < 400:
-        return StorageUnavailable(said)
-    return StorageRefused(said)
+        return StorageUnavailable(said, status=status)
+    return StorageRefused(said, status=status)

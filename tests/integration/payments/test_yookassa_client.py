@@ -3,6 +3,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 
 import pytest
 import yookassa
@@ -24,6 +25,21 @@ def client(server: YooKassaServer) -> Iterator[YooKassaClient]:
     made = client_of(server)
     yield made
     made.close()
+
+
+@pytest.mark.parametrize(("secret_key", "test"), [("test_Of-A-Test-Shop", True), ("live_Of-A-Real-Shop", False)])
+def test_the_account_says_which_shop_it_is_and_what_time(secret_key: str, test: bool) -> None:
+    with YooKassaServer(shop_id=SHOP_ID, secret_key=secret_key) as server:
+        asking = YooKassaClient(shop_id=SHOP_ID, secret_key=secret_key, api_url=server.api_url)
+        account = asking.get_account()
+        asking.close()
+        assert (account.id, account.status, account.test, account.fiscalization) == (SHOP_ID, "enabled", test, True)
+        assert parsedate_to_datetime(account.date)
+        wrong = YooKassaClient(shop_id=SHOP_ID, secret_key="live_another", api_url=server.api_url)
+        with pytest.raises(Rejected) as refused:
+            wrong.get_account()
+        wrong.close()
+        assert refused.value.http_status == 401
 
 
 @pytest.mark.parametrize("value", ["19.99", "4.35", "0.29", "1000000.00"])

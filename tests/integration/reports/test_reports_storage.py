@@ -152,6 +152,18 @@ def test_a_wrong_key_may_be_mended_and_a_wrong_bucket_is_refused(storage_server:
     assert storage_server.object_keys() == []
 
 
+def test_a_refusal_says_with_which_status(storage: SupabaseStorage, storage_server: StorageServer) -> None:
+    """For whoever says what mends it."""
+    assert storage.is_public() is False
+    for wrong, status in (
+        (storage_at(storage_server.url, "another-key"), 403),
+        (storage_at(storage_server.url, storage_server.service_key, bucket="others"), 404),
+    ):
+        with closing(wrong), pytest.raises(StorageError) as refused:
+            wrong.is_public()
+        assert refused.value.values["status"] == status
+
+
 def test_a_storage_that_is_down_is_unavailable_at_once() -> None:
     with closing(storage_at(f"http://127.0.0.1:{free_port()}", "key")) as down, pytest.raises(StorageUnavailable):
         save(down)
