@@ -6,11 +6,14 @@ from django.views.decorators.http import require_safe
 
 from balansity.behind_proxy import HEALTH
 
+# Whoever asks through a proxy tells by this that it is us who answered.
+SERVICE = "balansity-api"
+
 
 @require_safe
 def health(request: HttpRequest) -> JsonResponse:
     """Say that this web process answers. It touches no database: a restart would not mend one that is down."""
-    return JsonResponse({"status": "ok", "service": "balansity-api"})
+    return JsonResponse({"status": "ok", "service": SERVICE})
 
 
 class HostIsChecked(CommonMiddleware):

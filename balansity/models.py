@@ -64,3 +64,16 @@ class ReadyGroup(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Surroundings(models.Model):
+    """No table: it gives the page about set-up and surroundings a place in the menu, and its permission."""
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name = _("check of the surroundings")
+        verbose_name_plural = _("check of the surroundings")
+
+    def __str__(self) -> str:
+        return str(self._meta.verbose_name)

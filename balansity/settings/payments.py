@@ -59,6 +59,8 @@ YUKASSA_CONNECT_TIMEOUT = env.number("YUKASSA_CONNECT_TIMEOUT", 5.0, least=0.05,
 YUKASSA_READ_TIMEOUT = env.number("YUKASSA_READ_TIMEOUT", 15.0, least=0.05, most=60)
 YUKASSA_NOTIFICATION_NETWORKS = _networks((*_YOOKASSA_ADDRESSES, *(_OUR_ADDRESSES if SANDBOX else ())))
 # On receipts, by the numbers that YooKassa gives them.
+# Whether somebody has chosen: that there is no VAT is a guess otherwise.
+YUKASSA_VAT_CODE_GIVEN = bool(env.text("YUKASSA_VAT_CODE"))
 YUKASSA_VAT_CODE = env.integer("YUKASSA_VAT_CODE", 1, least=1, most=12)
 YUKASSA_TAX_SYSTEM_CODE = env.integer("YUKASSA_TAX_SYSTEM_CODE", 0, most=6) or None
 # How long a paid consultation waits for the row that the front end inserts itself; 0: not at all.

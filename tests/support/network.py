@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+# A public address, and a domain that mail is sent from, for whoever enters `known_names`.
+PUBLIC, SENDER = "api.balansity.test", "mail.balansity.test"
+
 
 class NetworkForbidden(OSError):
     """A test tried to leave the machine."""
@@ -53,3 +56,19 @@ def _check(host: Any) -> None:
         local = False
     if not local:
         raise NetworkForbidden(f"a test may not leave this machine, and this one wants to reach {name}")
+
+
+@contextmanager
+def known_names(*names: str) -> Iterator[None]:
+    """Let names of the internet lead to this machine, as /etc/hosts does, and no other below `.test` exist."""
+    resolve = socket.getaddrinfo
+
+    def resolved(host: Any, *args: Any, **options: Any) -> Any:
+        if host in names:
+            return resolve("127.0.0.1", *args, **options)
+        if isinstance(host, str) and host.endswith(".test"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *args, **options)
+
+    with mock.patch.object(socket, "getaddrinfo", resolved):
+        yield

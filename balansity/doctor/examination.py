@@ -1,0 +1,156 @@
+"""All looks of all packages, side by side and within one time: what hangs is named, and keeps nobody else."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import ERROR, WARNING
+from django.db import DatabaseError, InterfaceError, ProgrammingError, connection, connections
+from django.utils.module_loading import module_has_submodule
+from django.utils.translation import gettext_lazy as _
+
+from balansity.doctor.outages import explain_postgres
+from balansity.logs import redact
+from bridge.diagnosis import Finding, Probe, error
+from bridge.errors import is_closed
+
+# Together with the start of a command less than ten.
+SECONDS = 6.0
+# For one connection and one statement, so that the looks after it are taken as well.
+POSTGRES_SECONDS = 4
+POSTGRES = "Postgres"
+# Too short to be told from ordinary words.
+_SHORTEST_SECRET = 6
+
+
+@dataclass(slots=True)
+class Examination:
+    """The findings, the gravest first."""
+
+    findings: list[Finding] = field(default_factory=list)
+    looks: int = 0
+    seconds: float = 0.0
+
+    @property
+    def errors(self) -> int:
+        return sum(finding.level >= ERROR for finding in self.findings)
+
+    @property
+    def warnings(self) -> int:
+        return sum(WARNING <= finding.level < ERROR for finding in self.findings)
+
+
+def examine(probes: Iterable[Probe] | None = None, *, seconds: float = SECONDS) -> Examination:
+    """Take every look; returns after `seconds` at the latest, whatever hangs."""
+    began = time.monotonic()
+    chosen = list(all_probes() if probes is None else probes)
+    looks = [_Look(probe.name, [probe]) for probe in chosen if not probe.asks_postgres]
+    if asking := [probe for probe in chosen if probe.asks_postgres]:
+        looks.append(_Look(POSTGRES, asking))
+    for look in looks:
+        look.start()
+    for look in looks:
+        look.join(max(0.0, began + seconds - time.monotonic()))
+    found = [_without_secrets(finding) for look in looks for finding in look.told(seconds)]
+    found.sort(key=lambda finding: -finding.level)
+    return Examination(found, len(chosen), time.monotonic() - began)
+
+
+def all_probes() -> Iterator[Probe]:
+    """Those of each installed package that has a module `doctor`."""
+    for config in apps.get_app_configs():
+        if config.module is not None and module_has_submodule(config.module, "doctor"):
+            yield from import_module(f"{config.name}.doctor").PROBES
+
+
+class _Look(threading.Thread):
+    """A daemon: a process must be able to end while one hangs in the network."""
+
+    def __init__(self, name: str, probes: list[Probe]) -> None:
+        super().__init__(name=f"look at {name}", daemon=True)
+        self._about, self._probes = name, probes
+        self._found: list[Finding] = []
+        self._ended = False
+
+    def told(self, seconds: float) -> list[Finding]:
+        """What is known by now, and that it is not all, if so."""
+        found = list(self._found)
+        if not self._ended:
+            cause = _("The look at %(name)s took more than %(seconds)s s and was given up.")
+            remedy = _("Something there accepts connections and does not answer, or DNS does not.")
+            found.append(error("doctor.no_answer", cause, remedy, name=self._about, seconds=round(seconds)))
+        return found
+
+    def run(self) -> None:
+        try:
+            if self._about == POSTGRES and not self._reaches_postgres():
+                return
+            for probe in self._probes:
+                self._take(probe)
+        finally:
+            connections.close_all()
+            self._ended = True
+
+    def _reaches_postgres(self) -> bool:
+        # A copy: the settings of this connection are those of all threads.
+        options = {**connection.settings_dict.get("OPTIONS", {}), "connect_timeout": POSTGRES_SECONDS}
+        connection.settings_dict = {**connection.settings_dict, "OPTIONS": options}
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET statement_timeout TO {POSTGRES_SECONDS * 1000 // 2}")
+        except (DatabaseError, InterfaceError) as trouble:
+            self._found.append(explain_postgres(trouble))
+            return False
+        return True
+
+    def _take(self, probe: Probe) -> None:
+        try:
+            self._found.extend(probe.look())
+        except ProgrammingError as trouble:
+            # A right or a table that is missing, which the looks at rights and migrations name.
+            if not (is_closed(trouble) or _lacks_table(trouble)):
+                self._fail(probe, trouble)
+        except (DatabaseError, InterfaceError) as trouble:
+            self._found.append(explain_postgres(trouble))
+        except Exception as trouble:  # noqa: BLE001 - whatever one look runs into, the others are told.
+            self._fail(probe, trouble)
+
+    def _fail(self, probe: Probe, trouble: Exception) -> None:
+        cause = _("The look at %(name)s failed: %(said)s")
+        said = f"{type(trouble).__name__}: {trouble}"
+        self._found.append(error("doctor.failed", cause, _("Show this to the developers."), name=probe.name, said=said))
+
+
+def _lacks_table(trouble: ProgrammingError) -> bool:
+    return getattr(trouble.__cause__, "pgcode", None) in ("42P01", "3F000")
+
+
+def _without_secrets(finding: Finding) -> Finding:
+    """Foreign words come in as values alone, and an answer may quote what it was asked with."""
+    finding.values = {name: _masked(value) for name, value in finding.values.items()}
+    return finding
+
+
+def _masked(text: str) -> str:
+    for secret in _secrets():
+        text = text.replace(secret, "***")
+    return redact(text)
+
+
+def _secrets() -> list[str]:
+    names = (
+        "SECRET_KEY",
+        "YUKASSA_SECRET_KEY",
+        "EMAIL_HOST_PASSWORD",
+        "SUPABASE_SERVICE_ROLE_KEY",
+        "SUPABASE_JWT_SECRET",
+    )
+    known = [str(getattr(settings, name, "")) for name in names]
+    known += [str(value) for name, value in settings.ANYMAIL.items() if name.endswith("_KEY")]
+    known.append(str(settings.DATABASES["default"].get("PASSWORD", "")))
+    known.append(settings.REDIS_URL.rpartition("@")[0].rpartition(":")[2])
+    return sorted((each for each in known if len(each) >= _SHORTEST_SECRET), key=len, reverse=True)

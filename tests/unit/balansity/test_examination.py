@@ -1,0 +1,126 @@
+"""Looks are taken side by side within one time: what hangs, fails or repeats secrets keeps no other from being told."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from django.core import checks
+from django.db import OperationalError
+from django.utils import translation
+from django.utils.translation import gettext_lazy
+from pytest_django import Settings
+
+from balansity.doctor.examination import all_probes, examine
+from balansity.doctor.outages import explain_postgres
+from bridge.diagnosis import Finding, Probe, clock_findings, error, info, warning
+from bridge.errors import AddressRefused
+from reports.doctor import role_of
+
+FOUND = warning(
+    "mail.sender_domain", gettext_lazy("No administrator can log in: without a password, or not a member of the staff.")
+)
+
+
+def codes(*probes: Probe, seconds: float = 5.0) -> list[str]:
+    return [finding.code for finding in examine(probes, seconds=seconds).findings]
+
+
+def test_what_hangs_is_named_and_the_others_are_told() -> None:
+    ended = threading.Event()
+
+    def hang() -> Iterator[Finding]:
+        yield error("a.first", "said before")
+        ended.wait(30)
+
+    began = time.monotonic()
+    try:
+        found = examine([Probe("that hangs", hang), Probe("quick", lambda: [FOUND])], seconds=0.5)
+    finally:
+        ended.set()
+    assert time.monotonic() - began < 5
+    assert [finding.code for finding in found.findings] == ["a.first", "doctor.no_answer", "mail.sender_domain"]
+    assert "that hangs" in found.findings[1].cause
+
+
+def test_what_fails_is_told_with_its_error_and_without_secrets(settings: Settings) -> None:
+    settings.SECRET_KEY = "not-To-Be-Told-0123456789"
+
+    def fail() -> Iterator[Finding]:
+        raise ValueError(f"an answer that repeats {settings.SECRET_KEY} to anna@example.org")
+
+    (told,) = examine([Probe("that fails", fail)]).findings
+    assert (told.code, told.level) == ("doctor.failed", checks.ERROR)
+    assert "ValueError: an answer that repeats *** to a***@example.org" in told.cause
+
+
+def test_the_gravest_come_first_and_are_counted() -> None:
+    found = examine([Probe("all", lambda: [info("c", "c"), warning("b", "b"), error("a", "a")])])
+    assert [finding.code for finding in found.findings] == ["a", "b", "c"]
+    assert (found.errors, found.warnings, found.looks) == (1, 1, 1)
+
+
+def test_a_finding_is_one_line_in_the_language_of_who_reads_it() -> None:
+    finding = error(
+        "x.y", gettext_lazy("Redis does not answer: %(said)s"), gettext_lazy("Wait for it."), said="a\n  100 % b"
+    )
+    with translation.override("en"):
+        assert str(finding) == "x.y: Redis does not answer: a 100 % b. Wait for it."
+    with translation.override("ru"):
+        assert finding.cause == "Redis не отвечает: a 100 % b"
+
+
+def test_every_package_brings_its_own() -> None:
+    modules = {probe.look.__module__.split(".")[0] for probe in all_probes()}
+    assert modules == {"balansity", "bridge", "notifications", "payments", "reports"}
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ('FATAL:  password authentication failed for user "app"', "postgres.login_refused"),
+        ("FATAL:  Tenant or user not found", "postgres.login_refused"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "app"', "postgres.login_refused"),
+        ('FATAL:  database "shop" does not exist', "postgres.no_such_database"),
+        ('FATAL:  role "app" does not exist', "postgres.login_refused"),
+        ("FATAL:  remaining connection slots are reserved for roles with SUPERUSER", "postgres.too_many_connections"),
+        ("FATAL:  MaxClientsInSessionMode: max clients reached", "postgres.too_many_connections"),
+        ('FATAL:  too many connections for role "app"', "postgres.too_many_connections"),
+        ('could not translate host name "db.example" to address', "postgres.host_unknown"),
+        ("SSL error: certificate verify failed", "postgres.tls"),
+        ('root certificate file "/x/root.crt" does not exist', "postgres.tls"),
+        ("timeout expired", "postgres.unreachable"),
+    ],
+)
+def test_what_postgres_and_poolers_say_is_told_apart(said: str, code: str) -> None:
+    assert explain_postgres(OperationalError(said)).code == code
+
+
+def test_an_address_that_must_not_be_used_is_a_pooler() -> None:
+    assert explain_postgres(AddressRefused("x")).code == "postgres.transaction_pooler"
+
+
+@pytest.mark.parametrize(
+    ("key", "role"),
+    [
+        ("sb_publishable_0123456789", "publishable"),
+        ("sb_secret_0123456789", "service_role"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYW5vbiJ9.x", "anon"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.x", "service_role"),
+        ("eyJhbGciOiJIUzI1NiJ9.WzFd.x", "service_role"),
+        ("a.b", "service_role"),
+        ("", "service_role"),
+    ],
+)
+def test_the_role_of_a_key_is_read_from_it(key: str, role: str) -> None:
+    assert role_of(key) == role
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [("Thu, 26 Nov 2026 10:00:05 GMT", 0), ("Thu, 26 Nov 2026 10:01:00 GMT", 1), ("never", 0), (None, 0)],
+)
+def test_a_clock_that_is_off_by_more_than_some_seconds_is_told(header: str | None, told: int) -> None:
+    at = datetime(2026, 11, 26, 10, 0, tzinfo=UTC)
+    assert len(clock_findings("X", header, at)) == told
