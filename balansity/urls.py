@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from balansity.doctor.readiness import ready
 from balansity.health import health
 from balansity.wayfinding import favicon, robots, to_admin
 from staff.refusals import bad_request, forbidden, not_found, server_error
@@ -14,6 +15,7 @@ urlpatterns = [
     path("health", health),
     path("favicon.ico", favicon),
     path("robots.txt", robots),
+    path("health/ready", ready),
     path("admin/", admin.site.urls),
     path("api/", include("balansity.api.urls")),
     path("api/", include("payments.urls")),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.core import checks
+from django.test import Client
 from pytest_django import DjangoDbBlocker
 
 from balansity.doctor.examination import Examination, examine
@@ -53,6 +54,13 @@ def test_each_of_many_mistakes_is_named_and_no_secret_is(running: Production, ca
         assert [secret for secret in secrets if secret in told + caplog.text] == [], wrong.name
         caplog.clear()
     assert faults == []
+
+
+def test_it_is_ready_when_all_runs(running: Production) -> None:
+    running.renew_heartbeat()
+    with running.used():
+        answer = Client(SERVER_NAME=PUBLIC).get("/health/ready")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready"), answer.json()
 
 
 def command(running: Production, *arguments: str, **variables: str) -> Child:
