@@ -19,7 +19,9 @@ from sandbox.services.process import Service
 from sandbox.services.stand_ins import DEFAULT_API_PORT, YOOKASSA_PAGE, notify
 
 LOOK_SECONDS = 0.2
-_COLOURS = {"web": 36, "worker": 32, "beat": 35, "bridge": 33}
+_COLOURS = {"web": 36, "worker": 32, "beat": 35, "bridge": 33, "doctor": 37}
+# How long the doctor looks again until all processes have come up.
+_START_SECONDS = 60
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Part:
     service: Service
     environment: dict[str, str]
     reloads_itself: bool = False
+    ends_itself: bool = False
     was_running: bool = False
     shown: int = 0
 
@@ -76,12 +79,14 @@ def run(sandbox: dict[str, str], folder: Path) -> NoReturn:
 
 
 def _parts(port: int, folder: Path, environment: dict[str, str]) -> Iterator[Part]:
-    for name, line in LINES.items():
-        # Django's own server, which reloads what was changed and shows errors.
-        command = ("manage.py", "runserver", f"127.0.0.1:{port}") if name == "web" else for_python(line)
+    commands = {name: for_python(line) for name, line in LINES.items()}
+    # Django's own server, which reloads what was changed and shows errors.
+    commands["web"] = ("manage.py", "runserver", f"127.0.0.1:{port}")
+    commands["doctor"] = ("manage.py", "doctor", "--wait", str(_START_SECONDS))
+    for name, command in commands.items():
         # The development server's own child hears of a stop only as a member of the group.
         service = Service(name, folder, signal.SIGTERM, group=name == "web")
-        yield Part(name, command, service, environment, reloads_itself=name == "web")
+        yield Part(name, command, service, environment, reloads_itself=name == "web", ends_itself=name == "doctor")
 
 
 def _watch(parts: list[Part]) -> NoReturn:
@@ -95,7 +100,7 @@ def _watch(parts: list[Part]) -> NoReturn:
             now = _stamps()
             if now != seen:
                 seen = now
-                _restart([part for part in parts if not part.reloads_itself])
+                _restart([part for part in parts if not (part.reloads_itself or part.ends_itself)])
         time.sleep(LOOK_SECONDS)
 
 
@@ -107,7 +112,8 @@ def _show(part: Part) -> None:
         print(_prefixed(part.name, line, colour))
     if part.was_running and not running:
         part.was_running = False
-        print(_prefixed(part.name, "ended; it starts again when a file changes", colour))
+        if not part.ends_itself:
+            print(_prefixed(part.name, "ended; it starts again when a file changes", colour))
     sys.stdout.flush()
 
 
