@@ -6,7 +6,7 @@ for staff.
 
 from enum import StrEnum
 
-from bridge.errors import CodedError, PermanentError
+from bridge.errors import CodedError, NotYet, PermanentError
 
 
 class PaymentError(CodedError):
@@ -41,6 +41,12 @@ class ProviderMismatch(PaymentError, PermanentError):
 
 class UnclearClaim(ProviderMismatch):
     """Money that was paid to the system before us, and rows that claim it: nothing proves which of them it is for."""
+
+
+class AskedLately(PaymentError, NotYet):
+    """YooKassa was asked about this payment a moment ago; `seconds` from now it may be asked again."""
+
+    code = "asked_lately"
 
 
 class OrderFault(StrEnum):

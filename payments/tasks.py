@@ -12,7 +12,7 @@ from celery import shared_task
 from bridge.message import Message
 from bridge.worker.task import queue_task
 from payments import idempotency
-from payments.checking import due, held, reconcile
+from payments.checking import due, held, reconcile, turns
 from payments.checking.apply import apply_observation
 from payments.checking.ask import was_checked_since
 from payments.checking.sync import send_and_ask
@@ -20,7 +20,7 @@ from payments.errors import ProviderNotConfigured
 from payments.ledger.marks import take_over_marks
 from payments.queue import QUEUE, ProcessingRequest
 from payments.states import Door
-from payments.webhook.journal import has_news, settle_notification
+from payments.webhook.journal import has_news, is_own_message, settle_notification
 from payments.yookassa.errors import Rejected, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -28,14 +28,16 @@ logger = logging.getLogger(__name__)
 
 @queue_task("payments.process", queue=QUEUE)
 def process(message: Message) -> Callable[[], None]:
-    """Check the payment that a message names, and send the refunds that staff asked for."""
+    """Check the payment that a message names, and send the refunds that staff asked for; not too often."""
     request = ProcessingRequest.parse(message.body)
     payment_id, notification_id = request.payment_id, request.notification_id
     if request.give:
         return lambda: held.give_held(payment_id, door=Door.QUEUE)
     known = request.action == "verify" and not has_news(notification_id=notification_id, payment_id=payment_id)
     wanted = not (known or was_checked_since(message.enqueued_at, payment_id=payment_id))
-    observation = send_and_ask(payment_id) if wanted else None
+    is_told = is_own_message(message.msg_id, notification_id=notification_id, payment_id=payment_id)
+    news_at = message.enqueued_at if is_told else None
+    observation = send_and_ask(payment_id, news_at=news_at) if wanted else None
 
     def record() -> None:
         if observation is not None:
@@ -89,5 +91,6 @@ def flag_unfulfilled() -> None:
 
 @shared_task(name="payments.forget_old_keys")
 def forget_old_keys() -> None:
-    """Delete the idempotency keys that nobody will come back with."""
+    """Delete the idempotency keys that nobody will come back with, and when YooKassa was asked about what."""
     idempotency.forget_old_keys()
+    turns.forget_turns()

@@ -60,6 +60,8 @@ def _start_sandbox() -> Sandbox:
     os.environ["APPOINTMENT_WAIT_SECONDS"] = "0"
     # Nearly all that tests ask for comes from one address, and much of it is refused.
     os.environ["API_THROTTLE_REFUSED"] = "1000000"
+    # And they ask about a payment as soon as something has happened to it; how often others may ask has its own tests.
+    os.environ["YUKASSA_ASK_PAUSE_SECONDS"] = "0"
     # The usual settings and a queue whose messages say what their handler does.
     os.environ["DJANGO_SETTINGS_MODULE"] = "sandbox.probe.settings"
     return sandbox

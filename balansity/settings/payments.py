@@ -57,6 +57,8 @@ YUKASSA_SECRET_KEY = env.text("YUKASSA_SECRET_KEY") if _may_use_account() else "
 YUKASSA_WIDGET_URL = env.web_address("YUKASSA_WIDGET_URL", _YOOKASSA_WIDGET, with_query=True)
 YUKASSA_CONNECT_TIMEOUT = env.number("YUKASSA_CONNECT_TIMEOUT", 5.0, least=0.05, most=60)
 YUKASSA_READ_TIMEOUT = env.number("YUKASSA_READ_TIMEOUT", 15.0, least=0.05, most=60)
+# How long after a question about a payment the next one may follow; 0: at once.
+YUKASSA_ASK_PAUSE_SECONDS = env.number("YUKASSA_ASK_PAUSE_SECONDS", 5.0, least=0, most=60)
 YUKASSA_NOTIFICATION_NETWORKS = _networks((*_YOOKASSA_ADDRESSES, *(_OUR_ADDRESSES if SANDBOX else ())))
 # On receipts, by the numbers that YooKassa gives them.
 # Whether somebody has chosen: that there is no VAT is a guess otherwise.

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy
 
 from bridge.rights import RowsHidden
 from payments.errors import (
+    AskedLately,
     PaymentError,
     PaymentMissing,
     ProviderMismatch,
@@ -27,6 +28,7 @@ TEXTS: dict[type[Exception], str | Promise] = {
     ProviderMismatch: gettext_lazy(
         "YooKassa does not know this payment, or knows another one by its id. Was the shop changed?"
     ),
+    AskedLately: gettext_lazy("YooKassa was asked about this payment a moment ago. Try again in a few seconds."),
     ProviderNotConfigured: gettext_lazy("YooKassa is not set up: YUKASSA_SHOP_ID and YUKASSA_SECRET_KEY are missing."),
     ReceiptImpossible: gettext_lazy("A part is refunded with a fiscal receipt, and nobody is known to send it to."),
     RefundRefused: gettext_lazy("At most %(amount)s can be refunded now."),

@@ -35,7 +35,7 @@ from payments.admin.timeline import timeline_of
 from payments.admin.troubles import troubles_of
 from payments.admin.unsettled import marked_payments
 from payments.checking.by_staff import check_now, clear_attention, queue_checks
-from payments.errors import PaymentError
+from payments.errors import AskedLately, PaymentError
 from payments.models import Payment
 from payments.refunds.request import remaining_amount
 from staff.attention import Line, line_of
@@ -136,6 +136,9 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
         self.log_change(request, payment, _("Checked at YooKassa."))
         try:
             checked = check_now(payment_id=payment.pk, actor_id=actor_id(request))
+        except AskedLately:
+            text = _("YooKassa was asked about this payment a moment ago. The check is queued and comes by itself.")
+            self.message_user(request, text, messages.INFO)
         except ASKING as error:
             self.message_user(request, explain(error), messages.ERROR)
         else:

@@ -100,7 +100,7 @@ def _is_dead(checkout: Checkout) -> bool:
     second click of a double click gets the form all the same.
     """
     try:
-        sync_payment(checkout.pk, door=Door.API)
+        sync_payment(checkout.pk, door=Door.API, at_once=True)
     except Unavailable:
         if timezone.now() - checkout.created_at < DOUBLE_CLICK:
             return False

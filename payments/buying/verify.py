@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from payments.buying.adoption import find_started, is_started
 from payments.checking.sync import sync_payment
 from payments.consultations.booking import expect_own_row
-from payments.errors import PaymentMissing, PaymentNotFound, ProviderMismatch, ProviderNotConfigured
+from payments.errors import AskedLately, PaymentMissing, PaymentNotFound, ProviderMismatch, ProviderNotConfigured
 from payments.models import Payment
 from payments.selectors import payments_of, proven_status
 from payments.states import Door, PaymentStatus
@@ -24,7 +24,7 @@ class Verified:
 
 
 def verify_payment(*, payment_id: uuid.UUID, user_id: uuid.UUID) -> Verified:
-    """Ask the provider and return what it says; a payment that we know to be over is answered without asking.
+    """Ask the provider and return what it says, or said a moment ago; a payment that is over is answered from here.
 
     A row that nothing was started under is answered by the payment that was started for the same purchase, if there is
     one: the front end asks about the row that it inserted itself. Raises `PaymentNotFound` for what is not this
@@ -51,6 +51,9 @@ def _verify(row: Payment, user_id: uuid.UUID) -> Verified:
         sync_payment(row.pk, door=Door.API)
     except PaymentMissing:
         return Verified(PaymentStatus.PENDING, row)
+    except AskedLately:
+        # What it said then. Whoever asks again in a few seconds gets a new answer.
+        return Verified(known or PaymentStatus.PENDING, row)
     except (ProviderMismatch, YooKassaError, ProviderNotConfigured):
         if known in _FINAL:
             return Verified(known, row)

@@ -50,11 +50,16 @@ def was_checked_since(moment: datetime, *, payment_id: uuid.UUID) -> bool:
     return checked and not Refund.objects.filter(payment_id=payment_id, status=RefundStatus.REQUESTED).exists()
 
 
-def ask_about(client: YooKassaClient, checkout: Checkout, *, sent: Sent, seen_at: datetime) -> Observation:
-    """Ask how a payment stands, and how its refunds do where they may have news: `sent` are those of a moment ago."""
+def ask_about(
+    client: YooKassaClient, checkout: Checkout, *, sent: Sent, seen_at: datetime, known: ProviderPayment | None = None
+) -> Observation:
+    """Ask how a payment stands, and how its refunds do where they may have news: `sent` are those of a moment ago.
+
+    `known` is what the provider has just said of the payment.
+    """
     if checkout.external_id is None:
         return Observation(checkout.pk, _find(client, checkout), seen_at=seen_at)
-    payment = ask_by_id(client, checkout.external_id)
+    payment = known if known is not None and not sent.any else ask_by_id(client, checkout.external_id)
     refunds = _refunds(client, checkout, payment) if sent.any or _wants_refunds(checkout, payment) else None
     return Observation(checkout.pk, payment, refunds, sent.refused, bool(sent.unanswered), seen_at)
 

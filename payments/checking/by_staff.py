@@ -7,7 +7,7 @@ from django.db import transaction
 
 from payments.checking.sync import sync_payment
 from payments.consultations.booking import release
-from payments.errors import PaymentMissing
+from payments.errors import AskedLately, PaymentMissing
 from payments.ledger.book import open_book, open_loose_leaf, record_event
 from payments.ledger.marks import was_ever_marked
 from payments.models import Checkout, Payment
@@ -17,9 +17,15 @@ from payments.yookassa.errors import Unavailable
 
 
 def check_now(*, payment_id: uuid.UUID, actor_id: int) -> Payment:
-    """Bring a payment to what the provider says, and note who asked. Raises what `sync_payment` raises."""
+    """Bring a payment to what the provider says, and note who asked. Raises what `sync_payment` raises.
+
+    With `AskedLately` the check is queued, and comes when the provider may be asked again.
+    """
     try:
         payment = sync_payment(payment_id, door=Door.STAFF)
+    except AskedLately:
+        queue_checks(payment_ids=[payment_id], actor_id=actor_id)
+        raise
     except Unavailable as error:
         record_event(payment_id, EventKind.PROVIDER_AWAY, door=Door.STAFF, actor_id=actor_id, error=str(error))
         raise

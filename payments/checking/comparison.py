@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from django.db.models import Sum
 
+from payments.checking.turns import take_turn
 from payments.errors import PaymentMissing, ProviderMismatch
 from payments.models import Checkout, Payment, Refund
 from payments.provider import provider
@@ -48,14 +49,16 @@ def compare_payment(payment: Payment) -> list[Compared]:
     """Ask YooKassa and put both sides next to each other.
 
     Raises `PaymentMissing` for a payment that has no id there yet, `ProviderMismatch` when YooKassa does not know it,
-    `Unavailable` and `Rejected` from the adapter, and `ProviderNotConfigured`.
+    `Unavailable` and `Rejected` from the adapter, `AskedLately` and `ProviderNotConfigured`.
     """
     checkout = Checkout.objects.filter(pk=payment.pk).first()
     external_id = checkout.external_id if checkout is not None else payment.external_payment_id
     if not external_id:
         raise PaymentMissing(f"the payment {payment.pk} has no id at YooKassa")
+    client = provider()
+    take_turn(payment.pk)
     try:
-        seen = provider().get_payment(external_id)
+        seen = client.get_payment(external_id)
     except Rejected as error:
         if error.http_status == 404:
             raise ProviderMismatch(f"YooKassa does not know the payment {external_id}") from error

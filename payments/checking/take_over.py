@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 
 from payments.checking.ask import CLOCKS_DIFFER, ask_by_id
+from payments.checking.turns import remember_refusal, take_turn_of_claims
 from payments.errors import InvalidOrder, PaymentMissing, ProviderMismatch, UnclearClaim
 from payments.models import Checkout, Payment
 from payments.orders import Order, parse_order
@@ -21,31 +22,46 @@ _NO_AMOUNT = Decimal("0.01")
 _TAKEN = (ProviderStatus.WAITING_FOR_CAPTURE, ProviderStatus.SUCCEEDED)
 
 
-def take_over(client: YooKassaClient, payment_id: uuid.UUID) -> Checkout:
-    """Make a checkout for a payment that the system before us started.
-
-    Its row may carry anybody's id, so the provider is asked first: the id of a payment must not be taken from its row.
-    One that names no row there belongs to the only row with its id that is as old as it is.
-    """
+def started_row(payment_id: uuid.UUID) -> Payment:
+    """The row of a payment that the system before us started, as it says itself. Raises `PaymentMissing`."""
     row = Payment.objects.filter(pk=payment_id).first()
     if row is None:
         raise PaymentMissing(f"there is no payment {payment_id}")
     if not row.external_payment_id:
         raise PaymentMissing(f"the payment {payment_id} was never started at YooKassa")
-    theirs = ask_by_id(client, row.external_payment_id)
+    return row
+
+
+def take_over(client: YooKassaClient, row: Payment) -> tuple[Checkout, ProviderPayment]:
+    """Make a checkout for a payment that the system before us started; returns what the provider said of it, too.
+
+    Its row may carry anybody's id, so the provider is asked first: the id of a payment must not be taken from its row.
+    One that names no row there belongs to the only row with its id that is as old as it is. That it is not this row's
+    is remembered for a minute. The caller has the payment's turn.
+    """
+    take_turn_of_claims(row.user_id)
+    try:
+        return _take_over(client, row, row.external_payment_id or "")
+    except ProviderMismatch as error:
+        remember_refusal(row.pk, error)
+        raise
+
+
+def _take_over(client: YooKassaClient, row: Payment, external_id: str) -> tuple[Checkout, ProviderPayment]:
+    theirs = ask_by_id(client, external_id)
     named = theirs.metadata.get("payment_id")
     if named is None:
         _check_only_claim(row, theirs)
-    elif named != str(payment_id):
-        raise ProviderMismatch(f"{row.external_payment_id} was made for the payment {named}")
+    elif named != str(row.pk):
+        raise ProviderMismatch(f"{external_id} was made for the payment {named}")
     try:
         with transaction.atomic():
-            return _adopt_foreign(row, row.external_payment_id)
+            return _adopt_foreign(row, external_id), theirs
     except IntegrityError as error:
-        existing = Checkout.objects.filter(pk=payment_id).first()
+        existing = Checkout.objects.filter(pk=row.pk).first()
         if existing is not None:
-            return existing
-        raise ProviderMismatch(f"{row.external_payment_id} is the payment of another row") from error
+            return existing, theirs
+        raise ProviderMismatch(f"{external_id} is the payment of another row") from error
 
 
 def _check_only_claim(row: Payment, theirs: ProviderPayment) -> None:

@@ -16,6 +16,7 @@ from payments.models.supabase import (
     User,
 )
 from payments.models.timeline import PaymentEvent
+from payments.models.turn import Turn
 
 __all__ = [
     "Appointment",
@@ -31,5 +32,6 @@ __all__ = [
     "Profile",
     "ProviderNotification",
     "Refund",
+    "Turn",
     "User",
 ]

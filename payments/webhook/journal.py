@@ -109,6 +109,12 @@ def has_news(*, notification_id: int | None, payment_id: uuid.UUID) -> bool:
         return True
 
 
+def is_own_message(msg_id: int, *, notification_id: int | None, payment_id: uuid.UUID) -> bool:
+    """Whether this is the message that was queued for the notification it names: anybody may have sent another."""
+    own = ProviderNotification.objects.filter(pk=notification_id, payment_id=payment_id, msg_id=msg_id)
+    return notification_id is not None and own.filter(status=NotificationStatus.STORED).exists()
+
+
 def settle_notification(*, notification_id: int, payment_id: uuid.UUID) -> None:
     """Note that the payment was checked. Call it in the transaction of the check's outcome."""
     # Both ids come from a message that anybody may have sent: they must belong together.

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
 
-from celery.exceptions import Retry
+from celery.exceptions import Ignore, Retry
 from django.db import connection
 from pytest_django import Settings
 
@@ -59,7 +59,7 @@ def work_off() -> int:
     due = pgmq_queue(QUEUE).read(limit=1000, lease=60)
     for delivery in due:
         # How it ended stands on the message and in our rows.
-        with suppress(Retry, PermanentError, Unavailable):
+        with suppress(Ignore, Retry, PermanentError, Unavailable):
             deliveries.run(process, delivery)
     return len(due)
 
