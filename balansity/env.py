@@ -6,11 +6,11 @@ Every problem is collected before anything is reported: an operator mends the fi
 
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from wording.typed import read_number, read_whole
 from wording.web_address import WEB, NotAnAddress, WebAddress, one_host
 
 T = TypeVar("T")
@@ -66,11 +66,11 @@ class EnvReader:
         return value
 
     def integer(self, name: str, default: int, *, least: int = 0, most: int = 2**31 - 1) -> int:
-        value = self._parse(name, default, int, "a whole number")
+        value = self._parse(name, default, _whole, "a whole number")
         return self._within(name, value, default, least, most)
 
     def number(self, name: str, default: float, *, least: float, most: float) -> float:
-        value = self._parse(name, default, lambda raw: float(_decimal(raw)), "a number")
+        value = self._parse(name, default, _number, "a number")
         return self._within(name, value, default, least, most)
 
     def boolean(self, name: str, default: bool) -> bool:
@@ -172,11 +172,15 @@ def _boolean(raw: str) -> bool:
     raise ValueError
 
 
-def _decimal(raw: str) -> Decimal:
-    try:
-        value = Decimal(raw)
-    except InvalidOperation as error:
-        raise ValueError from error
-    if not value.is_finite():
+def _whole(raw: str) -> int:
+    number = read_whole(raw.removeprefix("-"))
+    if number is None:
         raise ValueError
-    return value
+    return -number if raw.startswith("-") else number
+
+
+def _number(raw: str) -> float:
+    number = read_number(raw)
+    if number is None:
+        raise ValueError
+    return float(number)

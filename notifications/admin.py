@@ -30,6 +30,7 @@ from staff.pages import staff_page
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
 from wording.masking import mask_tokens
+from wording.typed import read_whole
 
 # What a mail needs to look like itself, and nothing that could run, load, submit or be framed by somebody else. The
 # variables in it came from the internet; escaping them is the first lock, and this is the second. It is of our origin,
@@ -271,7 +272,9 @@ tell_subjects(QUEUE, mail_subjects)
 def _asked_before(row: EmailMessage) -> str:
     """The number of the message that asked for the same mail before; empty unless that is what is wrong."""
     before, _space, number = row.error.rpartition(" ")
-    return number if row.status == Status.DUPLICATE and before == ASKED_BEFORE and number.isdecimal() else ""
+    return (
+        number if row.status == Status.DUPLICATE and before == ASKED_BEFORE and read_whole(number) is not None else ""
+    )
 
 
 def _preview_response(row: EmailMessage) -> HttpResponse:

@@ -34,9 +34,7 @@ from staff.formats import in_code, moment
 from staff.pages import staff_page
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
-
-MOST_BIGINT = 2**63
-MOST_DIGITS = 19
+from wording.typed import read_whole
 
 # Supabase's table is nobody's model in this package.
 _EMAIL = "SELECT users.email FROM public.users WHERE users.id = reports_report.user_id"
@@ -246,9 +244,8 @@ def with_email(reports: QuerySet[Report]) -> QuerySet[Report]:
 def search_reports(reports: QuerySet[Report], text: str) -> QuerySet[Report]:
     """Those with this id, assessment, client, message number or trace id, or a client with this piece of an address."""
     found = Q(trace_id=text)
-    # The length first: Python reads no number of thousands of digits.
-    if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS and int(text) < MOST_BIGINT:
-        found |= Q(msg_id=int(text))
+    if (number := read_whole(text)) is not None:
+        found |= Q(msg_id=number)
     try:
         value = UUID(text)
     except ValueError:

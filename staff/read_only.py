@@ -3,13 +3,14 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import IntegerField, QuerySet
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
 from staff.pages import staff_urls, to_row
+from wording.typed import read_whole
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic at run time.
@@ -34,6 +35,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic a
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The row of an address; none for a number that Python alone would take for one, like `1_0`."""
+        if isinstance(self.opts.pk, IntegerField) and read_whole(object_id) is None:
+            return None
+        return super().get_object(request, object_id, from_field)
 
     def get_urls(self) -> list[URLPattern]:
         return [*staff_urls(self), *super().get_urls()]

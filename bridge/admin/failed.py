@@ -24,6 +24,7 @@ from staff.formats import block, moment
 from staff.pages import to_list
 from staff.read_only import ReadOnlyAdmin
 from wording.masking import mask_tokens
+from wording.typed import read_whole
 
 PAGE = 50
 # Of each body; whoever needs all of it asks the database.
@@ -114,7 +115,7 @@ def _label(reason: str) -> str:
 def _page_number(text: str, count: int) -> int:
     """A page that there is, whatever was asked for."""
     last = max(-(-min(count, MOST_COUNTED) // PAGE), 1)
-    return min(max(int(text), 1), last) if text.isdecimal() and len(text) < 6 else 1
+    return min(max(read_whole(text) or 1, 1), last)
 
 
 def _address(here: str, /, **wanted: Any) -> str:

@@ -21,6 +21,7 @@ from bridge.requeue import (
     requeue_message,
 )
 from staff.read_only import ReadOnlyAdmin
+from wording.typed import read_whole
 
 # How many go back at once: whoever pressed the button waits for it, and the workers have to do them.
 BULK = 500
@@ -78,7 +79,8 @@ def ask(request: HttpRequest, queue: str, reason: str) -> Asked:
     answer = answer if answer in (EVERYTHING, OTHERS) else ""
     pgmq = pgmq_queue(queue)
     if request.POST.get("which") != "all":
-        ids = tuple(int(msg_id) for msg_id in request.POST.getlist("msg_id") if is_id(msg_id))
+        typed = map(read_whole, request.POST.getlist("msg_id"))
+        ids = tuple(number for number in typed if number is not None)
         reasons = [failed.reason for failed in pgmq.failed(ids=list(ids), limit=len(ids))] if ids else []
         return Asked(queue, ids, reason, None, answer, len(ids), _hopeless(reasons))
     until = _moment(request.POST.get("until", "")) or pgmq.now()
@@ -127,11 +129,6 @@ def _put_these_back(request: HttpRequest, asked: Asked) -> int:
 def why_not_put_back(error: BridgeError, queue: str) -> str:
     text = next((NOT_PUT_BACK[kind] for kind in type(error).__mro__ if kind in NOT_PUT_BACK), _OTHER)
     return str(text) % {"code": error.code, "name": queue, **error.values}
-
-
-def is_id(text: str) -> bool:
-    """Whether it can be a bigint; the length keeps numbers of thousands of digits away from `int`."""
-    return text.isdecimal() and len(text) <= 18
 
 
 def _is_wanted(reason: str, asked: Asked) -> bool:

@@ -3,15 +3,17 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from uuid import UUID
 
 from bridge.errors import PermanentError, Refused
 from notifications.writing.links import read_report_link
 from wording.plain_text import linkless_line
+from wording.typed import read_amount, read_number
 
 MOST_CHARACTERS = 200
 MOST_AMOUNT = Decimal(10) ** 9
+CENT = Decimal("0.01")
 # Years in which every time of day has a Moscow time and the mail makes sense.
 YEARS = range(2000, 2200)
 
@@ -88,14 +90,11 @@ class Variables:
         value = self._value(name)
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise self._wrong(name, f"must be a number, not {_kind(value)}")
-        try:
-            # The shortest text of a float is the number that was sent: 19.99, and not 19.989999999999998436….
-            amount = Decimal(str(value).strip()) if len(str(value)) <= 40 else Decimal("NaN")
-        except InvalidOperation:
-            amount = Decimal("NaN")
-        if not amount.is_finite() or not 0 < amount < MOST_AMOUNT or amount != round(amount, 2):
+        # The shortest text of a float is the number that was sent: 19.99, and not 19.989999999999998436….
+        amount = read_amount(value) if isinstance(value, str) else _two_decimals(str(value))
+        if amount is None or not 0 < amount < MOST_AMOUNT:
             raise self._wrong(name, "is not a sum of money with at most two decimals")
-        return round(amount, 2)
+        return amount
 
     def currency(self, name: str) -> str:
         """A code of three letters; null means rubles, the default of the column."""
@@ -136,6 +135,11 @@ class Variables:
 
     def _what(self, name: str) -> str:
         return f"template {self._template}: the variable {name}"
+
+
+def _two_decimals(number: str) -> Decimal | None:
+    amount = read_number(number)
+    return amount.quantize(CENT) if amount is not None and amount == round(amount, 2) else None
 
 
 def _kind(value: object) -> str:

@@ -39,6 +39,7 @@ from payments.errors import AskedLately, PaymentError
 from payments.models import Payment
 from payments.refunds.request import remaining_amount
 from staff.attention import Line, line_of
+from staff.fields import IdField
 from staff.pages import actor_id, staff_page
 from staff.read_only import ReadOnlyAdmin
 
@@ -49,7 +50,7 @@ class ClearForm(forms.Form):
     """What staff did about a mark. It ends up in the timeline."""
 
     note = forms.CharField(label=gettext_lazy("What was done"), max_length=250)
-    mark = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    mark = IdField(required=False, widget=forms.HiddenInput)
 
 
 @admin.register(Payment)

@@ -19,16 +19,10 @@ from payments.models import Checkout, Payment, Refund
 from payments.receipts import can_send_receipt
 from payments.refunds.request import CENT, remaining_amount, request_refund
 from payments.states import Door
+from staff.fields import AmountField
 from staff.formats import money
 from staff.pages import actor_id
 from staff.read_only import ReadOnlyAdmin
-
-
-class AmountField(forms.DecimalField):
-    """An amount as people type it: «4 500,00», «4500.5»."""
-
-    def to_python(self, value: Any) -> Any:
-        return super().to_python("".join(value.split()) if isinstance(value, str) else value)
 
 
 class RefundForm(forms.Form):

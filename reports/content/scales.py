@@ -4,9 +4,11 @@ The front end's scoring functions own the results. Statuses are final: nothing h
 """
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from django.db.models import TextChoices
+
+from wording.typed import read_number
 
 # Larger than any maximum, small enough to print. What lies beyond was not written by a scoring function.
 _LARGEST_SCORE = 999
@@ -99,8 +101,4 @@ def was_skipped(text: str | None) -> bool:
 
 
 def _number(text: str | None) -> Decimal | None:
-    try:
-        number = Decimal(text or "")
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    return read_number((text or "").strip())

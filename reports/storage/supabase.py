@@ -15,6 +15,7 @@ from storage3.exceptions import StorageApiError
 
 from bridge.bulkhead import Crowded, waiting_for
 from reports.storage.storage import ObjectMissing, StorageRefused, StorageUnavailable
+from wording.typed import read_whole
 
 # 401 and 403: our key was changed, which an operator mends; 409 and 423: another transaction of theirs held the object.
 # A repeat of any other 400 gets the same answer.
@@ -120,7 +121,7 @@ def _translated() -> Iterator[None]:
 
 def _refusal(error: StorageApiError) -> StorageUnavailable | StorageRefused | ObjectMissing:
     # The body's status counts: Storage wraps its 404 and 403 in a 400.
-    status = int(error.status) if str(error.status).isdigit() else 500
+    status = read_whole(str(error.status)) or 500
     said = f"Supabase Storage answered {status} ({str(error.code)[:60]}: {str(error.message)[:200]})"
     if status == 404 and str(error.code).lower() in {"not_found", "nosuchkey", "not found"}:
         return ObjectMissing(said, status=status)

@@ -16,6 +16,7 @@ from bridge.errors import BridgeError
 from bridge.message import Reason
 from bridge.pgmq import FailedMessage, pgmq_queue
 from bridge.requeue import requeue_failed, requeue_message
+from wording.typed import read_whole
 
 
 class Command(BaseCommand):
@@ -23,7 +24,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("queue", help="the queue, for example email_queue")
-        parser.add_argument("msg_id", nargs="*", type=int, help="ids of failed messages (queue_status, admin, logs)")
+        parser.add_argument("msg_id", nargs="*", type=_id, help="ids of failed messages (queue_status, admin, logs)")
         parser.add_argument(
             "--failed", action="store_true", help="all failed messages not put back yet, but refused ones"
         )
@@ -87,6 +88,13 @@ def _is_wanted(failed: FailedMessage, *, error: str | None, since: datetime | No
         return False
     last = failed.history.last_error
     return error is None or (last is not None and error.casefold() in f"{last.type}: {last.message}".casefold())
+
+
+def _id(text: str) -> int:
+    number = read_whole(text)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the id of a message")
+    return number
 
 
 def _time(text: str) -> datetime:

@@ -121,7 +121,26 @@ def test_two_people_never_refund_more_than_was_paid(cashier: Client) -> None:
     ]
 
 
-@pytest.mark.parametrize("amount", ["0", "-5", "0,001", "1.500", "NaN", "Infinity", "1e3000", "сто", "", "4500,01"])
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "0",
+        "-5",
+        "0,001",
+        "1.500",
+        "NaN",
+        "Infinity",
+        "1e3000",
+        "сто",
+        "",
+        "4500,01",
+        "1_0",
+        "1e1",
+        "١",
+        "+5",
+        "1,500.00",
+    ],
+)
 def test_an_amount_that_cannot_be_is_refused(cashier: Client, amount: str) -> None:
     checkout = make_checkout(ProviderStatus.SUCCEEDED)
     response = cashier.post(page_of(checkout.pk, "refund"), form(amount))
@@ -130,7 +149,13 @@ def test_an_amount_that_cannot_be_is_refused(cashier: Client, amount: str) -> No
     assert (amounts(), queued_checks()) == ([], [])
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("4 500,00", "4500"), ("1500.50", "1500.50"), ("0,01", "0.01")])
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        *(("4 500,00", "4500"), ("1500.50", "1500.50"), ("0,01", "0.01")),
+        *(("1\u2009500,5", "1500.50"), ("1\u00a0500,00\u00a0₽", "1500")),
+    ],
+)
 def test_amounts_may_be_typed_as_people_do(cashier: Client, typed: str, meant: str) -> None:
     checkout = make_checkout(ProviderStatus.SUCCEEDED)
     cashier.post(page_of(checkout.pk, "refund"), form(typed))

@@ -31,7 +31,7 @@ def test_values_are_read_in_their_types() -> None:
     env.finish()
 
 
-@pytest.mark.parametrize("raw", ["abc", "1.5", "5s", "٣x", "1e3"])
+@pytest.mark.parametrize("raw", ["abc", "1.5", "5s", "٣x", "1e3", "1_0", "٣", "1 0"])
 def test_a_number_that_is_none_is_named_with_what_was_seen(raw: str) -> None:
     env = EnvReader({"WORKER_INTERVAL_MS": raw})
     env.integer("WORKER_INTERVAL_MS", 5000)
@@ -39,7 +39,7 @@ def test_a_number_that_is_none_is_named_with_what_was_seen(raw: str) -> None:
 
 
 def test_every_problem_is_reported_at_once() -> None:
-    env = EnvReader({"A": "x", "B": "perhaps", "C": "nan", "D": "70000"})
+    env = EnvReader({"A": "x", "B": "perhaps", "C": "1_0", "D": "70000"})
     env.integer("A", 1)
     env.boolean("B", False)
     env.number("C", 1, least=0, most=1)
@@ -48,7 +48,7 @@ def test_every_problem_is_reported_at_once() -> None:
     assert problems(env) == [
         "A must be a whole number, not 'x'",
         "B must be true or false, not 'perhaps'",
-        "C must be a number, not 'nan'",
+        "C must be a number, not '1_0'",
         "D must be between 0 and 65535, not 70000",
         "E is not set: put it there",
     ]

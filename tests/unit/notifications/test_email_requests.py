@@ -126,14 +126,20 @@ def test_whatever_the_variables_are_they_are_read_or_refused_readably(template: 
         (19.99, "19.99"),
         (4.35, "4.35"),
         (0.29, "0.29"),
-        ("1e3", "1000"),
+        ("4 500,50", "4500.50"),
     ],
 )
 def test_an_amount_is_the_decimal_that_was_sent(value: object, amount: str) -> None:
     assert Variables("payment_failed", {"amount": value}).amount("amount") == Decimal(amount)
 
 
-@pytest.mark.parametrize("value", [0, -1, "0.001", 19.999, "NaN", math.inf, "1e400", "9" * 50, "", "много", 10**9])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(0, -1, "0.001", 19.999, "NaN", math.inf, "1e400", "9" * 50, "", "много", 10**9),
+        *("1e3", "1_000", "١٠٠٠", "1.000"),
+    ],
+)
 def test_what_is_no_sum_of_money_is_refused(value: object) -> None:
     with pytest.raises(PermanentError, match="the variable amount is not a sum of money"):
         Variables("payment_failed", {"amount": value}).amount("amount")

@@ -25,7 +25,7 @@ from payments.api.problems import ANSWERS as PAYMENT_ANSWERS
 from payments.api.problems import ORDER_FAULTS
 from payments.api.problems import api_exception as payment_exception
 from payments.consultations.booking import NotFulfillable
-from payments.errors import InvalidOrder, OrderFault, OrderRefused, PaymentError, RefundRefused
+from payments.errors import AskedLately, InvalidOrder, OrderFault, OrderRefused, PaymentError, RefundRefused
 from payments.foreign import ForeignRefusal
 from payments.webhook.journal import NotReplayable, UnknownPayment
 from payments.webhook.notice import InvalidNotice, NoticeFault
@@ -44,6 +44,8 @@ NOT_OVER_HTTP: set[type[CodedError]] = {
     *(PaymentError, RefundRefused, ReportError, StorageError),
     # Staff, who process a notification again.
     *(UnknownPayment, NotReplayable),
+    # Whoever asks for a check: `verify` answers what is known instead.
+    AskedLately,
     # YooKassa, from the webhook, which words it itself.
     InvalidNotice,
     # A mark on the payment.
