@@ -25,7 +25,7 @@ _ACTIONS: dict[str, str | Promise] = {
 }
 
 
-class RightsField(ModelMultipleChoiceField):
+class RightsField(ModelMultipleChoiceField):  # type: ignore[type-arg] # Not generic at run time.
     def label_from_instance(self, obj: Any) -> str:
         return right_in_words(obj)
 
@@ -130,7 +130,7 @@ class StaffGroupAdmin(GroupAdmin):
         if db_field.name == "permissions":
             kwargs["form_class"] = RightsField
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
-        if field is not None and db_field.name == "permissions":
+        if field is not None and request is not None and db_field.name == "permissions":
             # Django's own puts all rights there.
             field.queryset = grantable_by(request)
         return field
@@ -143,7 +143,7 @@ def _may_touch(request: HttpRequest, account: Any) -> bool:
     """
     if account is None or request.user.is_superuser or account.pk == request.user.pk:
         return True
-    return not account.is_superuser and account.get_all_permissions() <= request.user.get_all_permissions()  # type: ignore[union-attr] # Of the staff.
+    return not account.is_superuser and account.get_all_permissions() <= request.user.get_all_permissions()
 
 
 def _may_touch_group(request: HttpRequest, group: Any) -> bool:

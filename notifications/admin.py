@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 from django.forms import Media
 from django.forms.widgets import Script
 from django.http import Http404, HttpRequest, HttpResponse
@@ -17,8 +18,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from bridge.admin.subjects import Subject, tell_subjects
 from bridge.sql.rows import FailedMessage
 from notifications.advice import ADVICE, why_not_resent
+from notifications.clients import MOST_WORDS, clients_named
 from notifications.errors import NotResendable
-from notifications.mail_log import ASKED_BEFORE
+from notifications.mail_log import ASKED_BEFORE, MOST_BIGINT
 from notifications.models import EmailMessage, Status
 from notifications.queue import QUEUE, send_again
 from notifications.unsettled import open_failures, settled_failures, with_standing
@@ -84,12 +86,16 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     """Read-only but for "send again", which needs its own permission."""
 
     styles = ("notifications/email_admin.css",)
+    finds_clients = True
     list_display = ("status_badge", "address", "template_label", "subject", "attempts", "created")
     list_display_links = ("status_badge", "address")
     list_filter = (MailStanding, "status", TemplateFilter, "created_at")
     date_hierarchy = "created_at"
-    search_fields = ("recipient", "subject", "=msg_id", "=trace_id")
-    search_help_text = gettext_lazy("Recipient, subject, message number or trace id")
+    # What is searched is up to `find`.
+    search_fields = ("recipient",)
+    search_help_text = gettext_lazy(
+        "Recipient, subject, client's telephone or name, id of what the email is about, message number or trace id"
+    )
     ordering = ("-created_at", "-id")
     actions = ("send_selected_again",)
     change_form_template = "admin/notifications/emailmessage/change_form.html"
@@ -133,10 +139,19 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         head = (None, {"fields": ("status_badge", *trouble, "recipient", "subject", "template_label")})
         return (head, *super().get_fieldsets(request, obj))
 
+    def find(self, rows: QuerySet[EmailMessage], text: str) -> QuerySet[EmailMessage]:
+        return search_mails(rows, text)
+
     def attention(self, request: HttpRequest) -> Iterator[Line]:
         return line_of(
             self, gettext_lazy("Emails that were not sent"), open_failures(EmailMessage.objects.all()), "standing=open"
         )
+
+    def client_of(self, row: EmailMessage) -> str:
+        return row.recipient
+
+    def thing_of(self, row: EmailMessage) -> str:
+        return row.about
 
     def row_context(self, request: HttpRequest, row: EmailMessage) -> dict[str, Any]:
         offer = row.status == Status.FAILED and self.has_resend_permission(request)
@@ -250,6 +265,20 @@ class EmailMessageAdmin(ReadOnlyAdmin):
             address = reverse("admin:notifications_emailmessage_changelist")
             links = [format_html('<a href="{}?q={}">№ {}</a>', address, number, number) for number in numbers]
             self.message_user(request, format_html("{} {}", text, SafeString(", ".join(links))), messages.SUCCESS)
+
+
+def search_mails(mails: QuerySet[EmailMessage], text: str) -> QuerySet[EmailMessage]:
+    """Those whose recipient and subject have these words, with this number or id, or to a client of this name."""
+    words = Q()
+    for word in text.split()[:MOST_WORDS]:
+        words &= Q(recipient__icontains=word) | Q(subject__icontains=word)
+    found = words | Q(trace_id=text) | Q(about=text.lower())
+    if text.isascii() and text.isdigit() and len(text) < 20 and int(text) < MOST_BIGINT:
+        found |= Q(msg_id=int(text))
+    if (addresses := clients_named(text, "lower(btrim(email))")) is not None:
+        mails = mails.alias(reader=Lower("recipient"))
+        found |= Q(reader__in=addresses)
+    return mails.filter(found)
 
 
 def mail_subjects(request: HttpRequest, failed: Sequence[FailedMessage]) -> dict[int, Subject]:

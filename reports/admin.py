@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from bridge.admin.subjects import Subject, tell_subjects
 from bridge.errors import InvalidMessage
 from bridge.sql.rows import FailedMessage
+from notifications.clients import clients_named
 from reports.advice import advice_for, refusal_text
 from reports.errors import AssessmentMissing, AssessmentNotCompleted, FileUnavailable, ReportNotReady
 from reports.making.asking import request_report
@@ -30,7 +31,7 @@ from reports.storage.files import file_response
 from reports.unsettled import open_failures, settled_failures
 from staff.attention import Line, StandingFilter, line_of
 from staff.badges import Tone, badge
-from staff.formats import in_code, moment
+from staff.formats import in_code, moment, two_lines
 from staff.pages import staff_page
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
@@ -38,6 +39,10 @@ from wording.typed import read_whole
 
 # Supabase's table is nobody's model in this package.
 _EMAIL = "SELECT users.email FROM public.users WHERE users.id = reports_report.user_id"
+_CHILD = """
+SELECT profiles.first_name FROM public.assessments JOIN public.profiles ON profiles.id = assessments.profile_id
+WHERE assessments.id = reports_report.assessment_id AND profiles.user_id = reports_report.user_id
+"""
 _TONES = {
     Status.QUEUED: Tone.QUIET,
     Status.RENDERING: Tone.UNDERWAY,
@@ -62,13 +67,15 @@ class ReportAdmin(ReadOnlyAdmin):
     """Read-only. What a report says, and having it made again, need permissions of their own."""
 
     styles = ("reports/report_admin.css",)
+    finds_clients = True
     list_display = ("status_badge", "kind", "client", "check_up", "file_size", "pages", "took", "asked")
-    list_display_links = ("status_badge", "check_up")
     list_filter = (ReportStanding, "status", "kind", "reason", "is_confirmed", "created_at")
     date_hierarchy = "created_at"
     # What is searched is up to `find`.
     search_fields = ("=trace_id",)
-    search_help_text = gettext_lazy("Client's address, id of a report, check-up or client, message number or trace id")
+    search_help_text = gettext_lazy(
+        "Client's address, telephone or name, id of a report, check-up or client, message number or trace id"
+    )
     ordering = ("-created_at", "-id")
     change_form_template = "admin/reports/report/change_form.html"
 
@@ -79,7 +86,16 @@ class ReportAdmin(ReadOnlyAdmin):
         return request.user.has_perm("reports.regenerate_report")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Report]:
-        return with_email(super().get_queryset(request)).defer("preview")
+        return with_people(super().get_queryset(request)).defer("preview")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Whose check-up it was, for those who may open what it says."""
+        if not self.has_download_permission(request):
+            return self.list_display
+        return tuple("child" if column == "check_up" else column for column in self.list_display)
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        return [column for column in ("status_badge", "check_up", "child") if column in list_display]
 
     def find(self, rows: QuerySet[Report], text: str) -> QuerySet[Report]:
         return search_reports(rows, text)
@@ -118,6 +134,12 @@ class ReportAdmin(ReadOnlyAdmin):
         return line_of(
             self, gettext_lazy("Reports that were not made"), open_failures(Report.objects.all()), "standing=open"
         )
+
+    def client_of(self, row: Report) -> str:
+        return str(getattr(row, "email", None) or row.user_id)
+
+    def thing_of(self, row: Report) -> str:
+        return str(row.assessment_id)
 
     def row_context(self, request: HttpRequest, row: Report) -> dict[str, Any]:
         return {
@@ -184,6 +206,10 @@ class ReportAdmin(ReadOnlyAdmin):
     def check_up(self, report: Report) -> str:
         return f"{str(report.assessment_id)[:8]}…"
 
+    @admin.display(description=gettext_lazy("assessment"), ordering="assessment_id")
+    def child(self, report: Report) -> str:
+        return two_lines(getattr(report, "child_name", None) or "—", self.check_up(report))
+
     @admin.display(description=gettext_lazy("size"), ordering="size")
     def file_size(self, report: Report) -> str:
         return filesizeformat(report.size) if report.size else "—"
@@ -236,14 +262,20 @@ def report_subjects(request: HttpRequest, failed: Sequence[FailedMessage]) -> di
 tell_subjects(QUEUE, report_subjects)
 
 
-def with_email(reports: QuerySet[Report]) -> QuerySet[Report]:
-    """Adds the owner's address as `email`."""
-    return reports.annotate(email=RawSQL(_EMAIL, (), output_field=CharField()))  # noqa: S611  # A constant.
+def with_people(reports: QuerySet[Report]) -> QuerySet[Report]:
+    """Adds the owner's address as `email`, and as `child_name` whose assessment it was, where it is the owner's."""
+    email = RawSQL(_EMAIL, (), output_field=CharField())  # noqa: S611  # A constant.
+    child = RawSQL(_CHILD, (), output_field=CharField())  # noqa: S611  # Another.
+    return reports.annotate(email=email, child_name=child)
 
 
 def search_reports(reports: QuerySet[Report], text: str) -> QuerySet[Report]:
-    """Those with this id, assessment, client, message number or trace id, or a client with this piece of an address."""
+    """Those with this id, assessment, client, message number or trace id, or a client with this telephone number, name
+    or piece of an address.
+    """
     found = Q(trace_id=text)
+    if (clients := clients_named(text)) is not None:
+        found |= Q(user_id__in=clients)
     if (number := read_whole(text)) is not None:
         found |= Q(msg_id=number)
     try:

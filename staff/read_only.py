@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
+from staff.elsewhere import ways_to
 from staff.pages import staff_urls, to_row
 from wording.typed import read_whole
 
@@ -20,6 +21,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic a
     """
 
     styles: ClassVar[tuple[str, ...]] = ()
+    # Whether the list is searched by whatever names a client; pages about one lead there.
+    finds_clients: ClassVar[bool] = False
     list_per_page = 50
     show_full_result_count = False
 
@@ -68,12 +71,24 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic a
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        shown = {**context, **self.row_context(request, obj)}
+        ways = {
+            "of_client": ways_to(request, self.admin_site, self.client_of(obj)),
+            "of_thing": ways_to(request, self.admin_site, self.thing_of(obj), but=self),
+        }
+        shown = {**context, **ways, **self.row_context(request, obj)}
         return super().render_change_form(request, shown, add, change, form_url, obj)
 
     def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """What the template of a row's page needs beside its fields."""
         return {}
+
+    def client_of(self, row: Any) -> str:
+        """The address, or the id, of the client that a row is about; empty for none."""
+        return ""
+
+    def thing_of(self, row: Any) -> str:
+        """The id of what a row is about, where other lists know it too; empty for none."""
+        return ""
 
     def page(self, request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
         """A page of our own, whose template extends `admin/staff/page.html`; with a `row`, it is below the row's."""

@@ -1,6 +1,7 @@
 """How staff find payments: by what clients, YooKassa and logs name them with, and by the filters of the list."""
 
 import re
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from notifications.clients import clients_named
 from payments.admin.shown_status import having_status, stuck
 from payments.models import Checkout, Fulfilment, Payment, PaymentAttention, Refund, User
 from payments.states import Attention, OrderKind, PaymentStatus
@@ -19,9 +21,17 @@ ANY = "any"
 _ORDER_NUMBER = re.compile(r"(?:заказ)?\s*№?\s*([0-9a-f]{8})\s*(?:…|\.\.\.)?", re.IGNORECASE)
 
 
+# «4 500,50 ₽», as people type it. Digits of other scripts, exponents and the like are no amounts.
+_AMOUNT = re.compile(
+    r"([0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+|[0-9]{1,8})(?:[.,]([0-9]{1,2}))?\s*(?:₽|р\.?|руб\.?)?", re.IGNORECASE
+)
+# The payer's bank and we both write «*4444».
+_CARD = re.compile(r"(?:[*•·]+\s*)?([0-9]{4})")
+
+
 def search_payments(payments: QuerySet[Payment], text: str) -> QuerySet[Payment]:
-    """Those with this id (ours, YooKassa's, of a refund, a client or what was given), with this order number, or with
-    a piece of a client's address.
+    """Those with this id (ours, YooKassa's, of a refund, a client or what was given), with this order number, amount or
+    end of a card's number, or of a client with this telephone number, name or piece of an address.
 
     Any text is fine that has no spaces around it. Each id is looked for in its own table, so that no join slows the
     list down or repeats a row.
@@ -40,6 +50,12 @@ def _named_by(text: str) -> Q:
     """What both tables have: the payment's id as key, and the client's."""
     refunds = Q(external_id=text)
     found = Q()
+    if (amount := amount_in(text)) is not None:
+        found |= Q(amount=amount) | Q(pk__in=Checkout.objects.filter(amount=amount).values("pk"))
+    if card := _CARD.fullmatch(text):
+        found |= Q(pk__in=Checkout.objects.filter(method_title__endswith=card[1]).values("pk"))
+    if (clients := clients_named(text)) is not None:
+        found |= Q(user_id__in=clients)
     if number := _ORDER_NUMBER.fullmatch(text):
         # The beginning of the id: a range, which its index serves, and not a search through texts.
         found |= Q(pk__gte=UUID(number[1] + "0" * 24), pk__lte=UUID(number[1] + "f" * 24))
@@ -52,6 +68,14 @@ def _named_by(text: str) -> Q:
         given = Fulfilment.objects.filter(Q(appointment_id=value) | Q(purchase_id=value))
         found |= Q(pk=value) | Q(user_id=value) | Q(pk__in=given.values("pk"))
     return found | Q(pk__in=Refund.objects.filter(refunds).values("payment_id"))
+
+
+def amount_in(text: str) -> Decimal | None:
+    """The amount that a text is, or `None`."""
+    typed = _AMOUNT.fullmatch(text)
+    if typed is None:
+        return None
+    return Decimal(re.sub(r"\s", "", typed[1]) + f".{typed[2] or 0}")
 
 
 class StatusFilter(admin.SimpleListFilter):

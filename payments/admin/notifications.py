@@ -92,7 +92,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     # What is searched is up to `find`.
     search_fields = ("object_id",)
     search_help_text = gettext_lazy(
-        "Client's address, order number (8 characters), the id of a payment or refund, or a trace id"
+        "Client's address, telephone or name, order number (8 characters), the id of a payment or refund, or a trace id"
     )
     ordering = ("-received_at", "-id")
     change_form_template = "admin/payments/notification_page.html"

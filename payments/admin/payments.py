@@ -25,6 +25,7 @@ from payments.admin.finding import (
     TestFilter,
     search_payments,
 )
+from payments.admin.mails import mails_about
 from payments.admin.notifications import notifications_of
 from payments.admin.orders import with_order
 from payments.admin.refund_page import refund_page
@@ -58,6 +59,7 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
     """Read-only. Checks and refunds need permissions of their own, and only services write."""
 
     styles = ("payments/payment_admin.css",)
+    finds_clients = True
     list_display = ("status_badge", "amount_and_method", "customer", "order", "created")
     list_display_links = ("status_badge",)
     list_filter = (StatusFilter, AttentionFilter, StuckFilter, KindFilter, TestFilter)
@@ -65,7 +67,7 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
     # What is searched is up to `find`.
     search_fields = ("id",)
     search_help_text = gettext_lazy(
-        "Client's address, order number (8 characters), or the id of a payment, refund, client or consultation"
+        "Client's address, telephone or name, amount, last digits of the card, order number (8 characters), or an id"
     )
     # A customer's row without a time must not stand above all others for ever.
     ordering = (F("created_at").desc(nulls_last=True), "-id")
@@ -109,6 +111,9 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
     def find(self, rows: QuerySet[Payment], text: str) -> QuerySet[Payment]:
         return search_payments(rows, text)
 
+    def client_of(self, row: Payment) -> str:
+        return row.user.email or str(row.user_id)
+
     def row_context(self, request: HttpRequest, row: Payment) -> dict[str, Any]:
         checkout = checkout_of(row)
         return {
@@ -116,6 +121,7 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
             "refunds": refunds_of(row),
             "timeline": timeline_of(row),
             "notifications": notifications_of(row),
+            "mails": mails_about(request, row),
             "clear_form": ClearForm(),
             "may_clear": self.has_check_permission(request),
             "may_check": self.has_check_permission(request) and is_at_provider(row),

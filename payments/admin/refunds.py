@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from payments.admin.deleted_rows import get_stand_in
-from payments.admin.finding import search_checkouts, search_payments
+from payments.admin.finding import amount_in, search_checkouts, search_payments
 from payments.admin.unsettled import open_refunds, settled_refunds
 from payments.advice import REFUND_NOT_TAKEN, refund_advice, told_with_party
 from payments.ledger.deleted_rows import without_row
@@ -69,7 +69,9 @@ class RefundAdmin(ReadOnlyAdmin):
     date_hierarchy = "created_at"
     # What is searched is up to `find`.
     search_fields = ("id",)
-    search_help_text = gettext_lazy("Client's address, order number (8 characters), or the id of a payment or refund")
+    search_help_text = gettext_lazy(
+        "Client's address, telephone or name, amount, last digits of the card, order number (8 characters), or an id"
+    )
     ordering = ("-created_at", "-id")
     fields = (
         *("status_badge", "problem", "technical", "amount_text", "payment_link", "customer", "reason", "requested"),
@@ -100,7 +102,9 @@ class RefundAdmin(ReadOnlyAdmin):
         payments = search_payments(Payment.objects.all(), text)
         deleted = search_checkouts(without_row(), text)
         of_payments = Q(payment_id__in=payments.values("pk")) | Q(payment_id__in=deleted.values("pk"))
-        return rows.filter(Q(external_id=text) | of_payments)
+        amount = amount_in(text)
+        own = Q(external_id=text) if amount is None else Q(external_id=text) | Q(amount=amount)
+        return rows.filter(own | of_payments)
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_badge(self, refund: Refund) -> SafeString:
