@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -131,7 +131,7 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
         }
 
     @staff_page("revenue/", may="revenue")
-    def revenue_view(self, request: HttpRequest) -> HttpResponse:
+    def revenue_view(self, request: HttpRequest) -> HttpResponseBase:
         return revenue_page(self, request)
 
     @staff_page("deleted/")

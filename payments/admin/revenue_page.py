@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from payments.admin.revenue import Day, Revenue, revenue_by_day, total
 from payments.admin.revenue_chart import draw_revenue
+from payments.admin.revenue_table import revenue_table
 from staff.formats import money
 from staff.read_only import ReadOnlyAdmin
 from wording.russian import MOSCOW
@@ -41,14 +42,17 @@ class Row:
     net: str
 
 
-def revenue_page(model_admin: ReadOnlyAdmin, request: HttpRequest) -> HttpResponse:
-    """Show the period that `days` or `month` (`2026-11`) names, the last 30 days without one."""
+def revenue_page(model_admin: ReadOnlyAdmin, request: HttpRequest) -> HttpResponseBase:
+    """Show the period that `days` or `month` (`2026-11`) names, the last 30 days without one; as a table if asked."""
     choices = _choices(timezone.localdate(timezone=MOSCOW), request.GET.get("days", ""), request.GET.get("month", ""))
     shown = next(choice for choice in choices if choice.chosen)
+    if request.GET.get("table") == "csv":
+        return revenue_table(shown.first, shown.last)
     days = revenue_by_day(shown.first, shown.last)
     context = {
         "periods": choices[: len(PERIODS)],
         "months": choices[len(PERIODS) :],
+        "table": f"{shown.query}&table=csv",
         "chart": draw_revenue(days),
         "rows": [_row(date_format(day.date, "d.m.Y, D"), day.revenue) for day in reversed(days) if _happened(day)],
         "total": _row(shown.label, total(days)),

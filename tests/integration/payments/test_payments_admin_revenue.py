@@ -1,5 +1,7 @@
 """The revenue by day: Moscow's days, real money, nothing lost between two of them."""
 
+import csv
+import io
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,6 +11,7 @@ from freezegun import freeze_time
 
 from payments.admin.revenue import Day, Revenue, revenue_by_day, total
 from payments.admin.revenue_chart import draw_revenue
+from payments.admin.revenue_table import safe_cell
 from payments.models import Refund
 from payments.states import ProviderStatus, RefundStatus
 from tests.support.checkouts import make_checkout
@@ -25,9 +28,11 @@ def paid(time: datetime, amount: str = "4500.00", **fields: Any) -> None:
     checkout.save()
 
 
-def refunded(time: datetime, amount: str, *, test: bool = False, status: RefundStatus = RefundStatus.SUCCEEDED) -> None:
+def refunded(
+    time: datetime, amount: str, *, test: bool = False, status: RefundStatus = RefundStatus.SUCCEEDED
+) -> Refund:
     checkout = make_checkout(ProviderStatus.SUCCEEDED, captured_at=datetime(2020, 1, 1, tzinfo=UTC), test=test)
-    Refund.objects.create(
+    return Refund.objects.create(
         payment_id=checkout.pk,
         amount=Decimal(amount),
         status=status,
@@ -126,3 +131,56 @@ def test_an_empty_chart_still_has_a_scale() -> None:
     chart = draw_revenue([Day(date(2026, 11, 1), Revenue(Decimal(0), 0, Decimal(0), 0))])
     assert chart.lines[0].text == "0"
     assert len(chart.lines) >= 3
+
+
+def table(response: Any) -> list[list[str]]:
+    content = b"".join(response.streaming_content).decode()
+    assert content.startswith("\ufeff")
+    return list(csv.reader(io.StringIO(content[1:]), delimiter=";"))
+
+
+@freeze_time(TODAY)
+def test_the_table_for_the_accountant_has_a_line_for_each_payment_and_refund() -> None:
+    paid(datetime(2026, 11, 23, 9, 0, tzinfo=UTC), "4500.00")
+    back = refunded(datetime(2026, 11, 24, 8, 0, tzinfo=UTC), "1500.50")
+    Refund.objects.filter(pk=back.pk).update(reason='=HYPERLINK("http://evil";"x")')
+    response = staff_with(*LOOK, "view_revenue").get(f"{REVENUE}?days=7&table=csv")
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert 'filename="revenue-2026-11-18-2026-11-24.csv"' in response["Content-Disposition"]
+    head, first, *_, last = table(response)
+    assert head[:5] == ["время (Москва)", "что", "заказ №", "номер в ЮKassa", "сумма, ₽"]
+    assert (first[0], first[1], first[4]) == ("23.11.2026 12:00:00", "платёж", "4500,00")
+    assert (last[1], last[4], last[8]) == ("возврат", "-1500,50", '\'=HYPERLINK("http://evil";"x")')
+    assert all(len(line) == len(head) for line in (first, last))
+
+
+@freeze_time(TODAY)
+def test_the_table_comes_in_pieces_loses_nothing_and_ends_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for amount in range(1, 8):
+        # Several at one moment, on both sides of the end of a piece.
+        paid(datetime(2026, 11, 23, 9, amount // 4, tzinfo=UTC), str(amount))
+    monkeypatch.setattr("payments.admin.revenue_table.PIECE", 2)
+    client = staff_with(*LOOK, "view_revenue")
+    lines = table(client.get(f"{REVENUE}?days=7&table=csv"))[1:]
+    assert sorted(line[4] for line in lines) == [f"{amount},00" for amount in range(1, 8)]
+    monkeypatch.setattr("payments.admin.revenue_table.MOST_LINES", 3)
+    lines = table(client.get(f"{REVENUE}?days=7&table=csv"))[1:]
+    assert len(lines) == 4
+    assert "выберите период короче" in lines[-1][0].lower()
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+7 900", "-5 %", "@x", "\tx", "\rx", "-", "=٣"])
+def test_no_cell_is_a_formula(text: str) -> None:
+    assert safe_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["-1500,50", "4500,00", "Иванова", ""])
+def test_other_cells_stay_as_they_are(text: str) -> None:
+    assert safe_cell(text) == text
+
+
+def test_who_may_see_payments_sees_no_revenue_for_that() -> None:
+    client = staff_with(*LOOK)
+    for query in ("", "?table=csv"):
+        assert client.get(REVENUE + query).status_code == 403
+    assert REVENUE not in client.get(LIST).content.decode()
