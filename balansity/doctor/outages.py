@@ -3,7 +3,6 @@
 from django.db import DatabaseError, InterfaceError
 from django.utils.translation import gettext_lazy as _
 
-from balansity.postgres.base import NO_TLS_THERE
 from bridge.diagnosis import Finding, Text, error
 from bridge.errors import AddressRefused
 from bridge.postgres import first_line
@@ -50,8 +49,6 @@ def explain_postgres(trouble: DatabaseError | InterfaceError) -> Finding:
         return error(
             "postgres.transaction_pooler", cause, _("Use the direct address or the session pooler, both on port 5432.")
         )
-    if NO_TLS_THERE in said:
-        said = NO_TLS_THERE
     for code, words, known, remedy in _CAUSES:
         if any(word in said.lower() for word in words):
             return error(code, known, remedy, said=said)

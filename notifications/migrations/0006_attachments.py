@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0003_mask_stored_links")]
+    dependencies = [("notifications", "0005_what_is_open")]
 
     operations = [
         migrations.AddField(

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("payments", "0006_marks_so_far"),
+        ("payments", "0007_turns"),
     ]
 
     operations: ClassVar = [
