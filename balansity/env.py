@@ -59,6 +59,13 @@ class EnvReader:
         """Return a password as it stands there: a space at its beginning or end is a part of it."""
         return self._variables.get(name, "").strip("\r\n") if self._raw(name) else ""
 
+    def key(self, name: str) -> str:
+        """Return a key of some service, which travels in a header: there is no place there for a letter of ours."""
+        value = self._raw(name)
+        if not (value.isascii() and value.isprintable() and " " not in value):
+            self.problem(f"{name} has a character that no key has, as a letter of another alphabet: copy it once more")
+        return value
+
     def required(self, name: str, why: str) -> str:
         value = self._raw(name)
         if not value:

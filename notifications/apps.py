@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bridge.queues import Queue, Screen, registry
 from bridge.rights import register_need
+from bridge.trouble.explain import register_explainer
 
 
 class NotificationsConfig(AppConfig):
@@ -19,6 +20,7 @@ class NotificationsConfig(AppConfig):
         from notifications.screening import LEAST, judge  # noqa: PLC0415
 
         checks.register(check_templates)
+        register_explainer("notifications.sending.troubles.explain")
         registry.register(
             Queue(
                 name=QUEUE,

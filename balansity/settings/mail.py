@@ -118,22 +118,23 @@ def _usual_security(port: int) -> str:
     return "none" if SANDBOX and port != _SUBMISSION_PORT else "starttls"
 
 
+def _api_key(provider: str, name: str) -> dict[str, str]:
+    env.required(name, f"EMAIL_PROVIDER={provider} needs the key of your account")
+    return {name: env.key(name)}
+
+
 def _api(provider: str) -> dict[str, str]:
     match provider:
         case "resend":
-            return {
-                "RESEND_API_KEY": env.required("RESEND_API_KEY", "EMAIL_PROVIDER=resend needs the key of your account")
-            }
+            return _api_key(provider, "RESEND_API_KEY")
         case "sendgrid":
-            key = env.required("SENDGRID_API_KEY", "EMAIL_PROVIDER=sendgrid needs the key of your account")
-            return {"SENDGRID_API_KEY": key}
+            return _api_key(provider, "SENDGRID_API_KEY")
         case "unisender_go":
-            why = "EMAIL_PROVIDER=unisender_go needs the key of your account"
             # The address depends on where the account lives, so there is no default that would be right.
             where = "EMAIL_PROVIDER=unisender_go needs your account's address, like https://go1.unisender.ru/ru/transactional/api/v1"
             url = env.required("UNISENDER_GO_API_URL", where)
             return {
-                "UNISENDER_GO_API_KEY": env.required("UNISENDER_GO_API_KEY", why),
+                **_api_key(provider, "UNISENDER_GO_API_KEY"),
                 "UNISENDER_GO_API_URL": env.web_address("UNISENDER_GO_API_URL", url),
             }
         case _:

@@ -52,8 +52,8 @@ def _networks(default: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]
 if bool(env.text("YUKASSA_SHOP_ID")) != bool(env.text("YUKASSA_SECRET_KEY")):
     env.problem("YUKASSA_SHOP_ID and YUKASSA_SECRET_KEY belong together: set both, or neither")
 YUKASSA_API_URL = _api_url()
-YUKASSA_SHOP_ID = env.text("YUKASSA_SHOP_ID") if _may_use_account() else ""
-YUKASSA_SECRET_KEY = env.text("YUKASSA_SECRET_KEY") if _may_use_account() else ""
+YUKASSA_SHOP_ID = env.key("YUKASSA_SHOP_ID") if _may_use_account() else ""
+YUKASSA_SECRET_KEY = env.key("YUKASSA_SECRET_KEY") if _may_use_account() else ""
 YUKASSA_WIDGET_URL = env.web_address("YUKASSA_WIDGET_URL", _YOOKASSA_WIDGET, with_query=True)
 YUKASSA_CONNECT_TIMEOUT = env.number("YUKASSA_CONNECT_TIMEOUT", 5.0, least=0.05, most=60)
 YUKASSA_READ_TIMEOUT = env.number("YUKASSA_READ_TIMEOUT", 15.0, least=0.05, most=60)

@@ -56,7 +56,7 @@ def _one_issuer(issuer: str) -> str:
 
 
 SUPABASE_URL = _url()
-SUPABASE_SERVICE_ROLE_KEY = env.text("SUPABASE_SERVICE_ROLE_KEY")
+SUPABASE_SERVICE_ROLE_KEY = env.key("SUPABASE_SERVICE_ROLE_KEY")
 SUPABASE_JWT_SECRET = _jwt_secret()
 # Supabase is often reached at an inner address, while its tokens name the public one: that is what the variable adds.
 SUPABASE_JWT_ISSUERS = (*_usual_issuers(), *_other_issuers())

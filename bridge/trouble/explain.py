@@ -2,22 +2,26 @@
 
 from collections.abc import Callable
 
+from django.utils.module_loading import import_string
+
 from bridge.errors import BridgeError
 from bridge.trouble import postgres, redis
 from bridge.trouble.explanation import Explanation, Kind, chain, one_line
 
 Explainer = Callable[[BaseException], Explanation | None]
 
-# Packages add those of the services that they alone know.
-_explainers: list[Explainer] = [redis.explain, postgres.explain]
 # Errors of ours whose text says already what is wrong and what mends it.
 _OUR_OWN = frozenset(("queue_missing", "rows_hidden"))
+_explainers: list[Explainer | str] = [redis.explain, postgres.explain]
 
 
-def register_explainer(explainer: Explainer) -> None:
-    """Ask this one as well from now on. Safe to repeat."""
-    if explainer not in _explainers:
-        _explainers.append(explainer)
+def register_explainer(path: str) -> None:
+    """Ask the function at this dotted path as well, about a service that its package alone knows. Safe to repeat.
+
+    By path, as processes that never fail like that need not load what it takes.
+    """
+    if path not in _explainers:
+        _explainers.append(path)
 
 
 def explain(error: BaseException) -> Explanation | None:
@@ -25,7 +29,8 @@ def explain(error: BaseException) -> Explanation | None:
     for link in chain(error):
         if isinstance(link, BridgeError) and link.code in _OUR_OWN:
             return Explanation(link.code, Kind.MISTAKE, one_line(str(link)), "")
-    return next(filter(None, (ask(error) for ask in _explainers)), None)
+    asked = (import_string(each) if isinstance(each, str) else each for each in _explainers)
+    return next(filter(None, (ask(error) for ask in asked)), None)
 
 
 def is_mistake(error: BaseException) -> bool:

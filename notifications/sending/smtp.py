@@ -20,11 +20,31 @@ class _HelloName(CachedDnsName):
 smtp.DNS_NAME = _HelloName()  # type: ignore[attr-defined]
 
 
+class _Utf8(str):
+    """Text that is UTF-8 to smtplib, which asks for ASCII."""
+
+    __slots__ = ()
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return super().encode("utf-8", errors)
+
+
 class _Observed(smtplib.SMTP):
-    """Notes how far a transaction came. Mixed into both of smtplib's classes."""
+    """Notes how far a transaction came, and logs in with any letters. Mixed into both of smtplib's classes."""
 
     body_sent = False
     last_reply = ""
+
+    def login(self, user: str, password: str, **options: Any) -> Any:
+        # RFC 4616 wants UTF-8, where smtplib ends in a UnicodeEncodeError. `auth_cram_md5` encodes the password itself.
+        return super().login(_Utf8(user), _Utf8(password), **options)
+
+    def auth(self, mechanism: str, authobject: Any, **options: Any) -> Any:
+        def answer(*challenge: bytes) -> str | None:
+            said = authobject(*challenge)
+            return None if said is None else _Utf8(said)
+
+        return super().auth(mechanism, answer, **options)
 
     def sendmail(self, *args: Any, **kwargs: Any) -> Any:
         self.body_sent, self.last_reply = False, ""
@@ -47,6 +67,14 @@ class SmtpBackend(EmailBackend):
     @property
     def connection_class(self) -> type[smtplib.SMTP]:
         return _ObservedSSL if self.use_ssl else _Observed
+
+    def open(self) -> bool | None:
+        try:
+            return super().open()
+        except BaseException:
+            # Django keeps a connection whose login was refused, and nobody closes it.
+            self.abandon()
+            raise
 
     @property
     def body_sent(self) -> bool:

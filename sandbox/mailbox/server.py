@@ -1,7 +1,9 @@
 """The SMTP side of the mailbox, in a thread of its own."""
 
 import asyncio
+import hmac
 import logging
+import secrets
 import ssl
 import threading
 import weakref
@@ -29,15 +31,26 @@ class Security(StrEnum):
     TLS = "tls"
 
 
+MECHANISMS = ("PLAIN", "LOGIN")
+CRAM_MD5 = "CRAM-MD5"
+
+
 class _Handler:
-    def __init__(self, store: MailStore, *, login_needed: bool) -> None:
+    def __init__(self, store: MailStore, login: tuple[str, str] | None) -> None:
         self._store = store
-        self._login_needed = login_needed
+        self._login = login
+
+    # aiosmtpd finds it by this name.
+    async def auth_CRAM__MD5(self, server: SMTP, args: list[str]) -> AuthResult:  # noqa: N802
+        user, password = self._login or ("", "")
+        challenge = f"<{secrets.token_hex(8)}@localhost>".encode()
+        right = user.encode() + b" " + hmac.new(password.encode(), challenge, "md5").hexdigest().encode()
+        return AuthResult(success=await server.challenge_auth(challenge) == right, handled=False)
 
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        if self._login_needed and not session.authenticated:
+        if self._login and not session.authenticated:
             return "530 5.7.0 Authentication required"
         envelope.mail_from = address
         envelope.mail_options.extend(options)
@@ -87,7 +100,7 @@ class Mailbox:
     """A mail server on 127.0.0.1 that keeps what it gets in `folder`; `port` 0 takes a free one.
 
     `certificate` is a server-side context, needed unless `security` is NONE. With `login` (user, password) nobody
-    sends without it; it needs TLS.
+    sends without it; it needs TLS. `mechanisms` are the ways to log in that it offers.
     """
 
     def __init__(
@@ -98,6 +111,7 @@ class Mailbox:
         security: Security = Security.NONE,
         certificate: ssl.SSLContext | None = None,
         login: tuple[str, str] | None = None,
+        mechanisms: tuple[str, ...] = MECHANISMS,
     ) -> None:
         self.store = MailStore(folder)
         self.port = port
@@ -105,6 +119,7 @@ class Mailbox:
         self._security = security
         self._certificate = certificate
         self._login = login
+        self._mechanisms = mechanisms
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -167,7 +182,7 @@ class Mailbox:
         await server.wait_closed()
 
     def _connection(self, connections: "weakref.WeakSet[SMTP]") -> Callable[[], SMTP]:
-        handler = _Handler(self.store, login_needed=self._login is not None)
+        handler = _Handler(self.store, self._login)
         starttls = self._certificate if self._security is Security.STARTTLS else None
 
         def connection() -> SMTP:
@@ -180,6 +195,7 @@ class Mailbox:
                 tls_context=starttls,
                 require_starttls=starttls is not None,
                 authenticator=self._authenticate if self._login else None,
+                auth_exclude_mechanism={*MECHANISMS, CRAM_MD5} - {*self._mechanisms},
                 # It knows only TLS that began with STARTTLS.
                 auth_require_tls=self._security is not Security.TLS,
                 loop=self._loop,

@@ -268,6 +268,24 @@ def test_tls_with_a_login(
         assert "wrong" not in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+@pytest.mark.parametrize("login", [("почта@пример.рф", "пароль ёлки"), ("mailer", "pässwörd€")])
+def test_a_login_may_have_any_letters(
+    login: tuple[str, str], mechanism: str, mailer: Mailer, settings: Settings, tls: ssl.SSLContext, tmp_path: Path
+) -> None:
+    kind = Security.STARTTLS
+    with Mailbox(tmp_path / "mail", security=kind, certificate=tls, login=login, mechanisms=(mechanism,)) as mailbox:
+        use(mailbox, kind, settings)
+        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = login
+        mailer.send(email())
+        assert len(mailbox.messages) == 1
+        mailer.close()
+        settings.EMAIL_HOST_PASSWORD = "не тот"
+        with pytest.raises(DeliveryDeferred, match="refused our credentials"):
+            mailer.send(email(number=2))
+
+
 def test_a_certificate_that_nobody_signed_is_a_temporary_error(
     mailer: Mailer, settings: Settings, tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

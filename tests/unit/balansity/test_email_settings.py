@@ -16,6 +16,26 @@ def test_a_host_and_a_sender_are_enough() -> None:
     assert settings["EMAIL_TIMEOUT"] == 20
 
 
+@pytest.mark.parametrize("spoiled", ["re_\u0430bcdef", "re abcdef", "re_abc…", "«re_abc»"])
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("RESEND_API_KEY", {"EMAIL_PROVIDER": "resend"}),
+        ("SENDGRID_API_KEY", {"EMAIL_PROVIDER": "sendgrid"}),
+        (
+            "UNISENDER_GO_API_KEY",
+            {"EMAIL_PROVIDER": "unisender_go", "UNISENDER_GO_API_URL": "https://go1.unisender.ru"},
+        ),
+        ("SUPABASE_SERVICE_ROLE_KEY", {}),
+        ("YUKASSA_SECRET_KEY", {"YUKASSA_SHOP_ID": "1"}),
+        ("YUKASSA_SHOP_ID", {"YUKASSA_SECRET_KEY": "live_x"}),
+    ],
+)
+def test_a_key_that_no_header_can_carry_is_named_at_the_start(name: str, others: dict[str, str], spoiled: str) -> None:
+    (line,) = problems_of(SMTP | others | {name: spoiled})
+    assert line == f"{name} has a character that no key has, as a letter of another alphabet: copy it once more"
+
+
 @pytest.mark.parametrize(
     ("port", "security", "sandbox", "expected"),
     [
