@@ -23,7 +23,7 @@ from bridge.daemon.listener import Listener
 from bridge.daemon.publisher import Publisher
 from bridge.errors import AddressRefused, BrokerAway
 from bridge.pgmq import QueueMissing
-from bridge.postgres import is_outage
+from bridge.postgres import first_line, is_outage
 from bridge.queues import Queue
 from bridge.rights import Trouble, find_troubles, waiting_queues
 from bridge.trouble.explain import explain
@@ -201,7 +201,7 @@ class Runner:
             self._missing.add(name)
             look, wait = Look(), settings.WORKER_INTERVAL_MS / 1000
         except ProgrammingError as error:
-            logger.warning("%s: looked at anew, after: %s", name, str(error).strip())
+            logger.warning("%s: looked at anew, after: %s", name, first_line(error))
             # The table changed under us (pgmq upgraded, queue dropped). It is looked at anew, and then fails for real.
             look, wait = drain.look(), 0.0
         else:
@@ -259,7 +259,7 @@ class Runner:
     def _leave_alone(self, queue: str, error: Exception) -> None:
         """One queue's trouble (a permission, a missing table, a trigger that raises) must not stop the others."""
         what = queue or "heartbeat (was `manage.py migrate` run?)"
-        logger.error("%s: left alone for %s s, Postgres says: %s", what, TROUBLE_PAUSE, str(error).strip())
+        logger.error("%s: left alone for %s s, Postgres says: %s", what, TROUBLE_PAUSE, first_line(error))
         self._put_off(queue, TROUBLE_PAUSE)
 
     def _put_off(self, queue: str, seconds: float) -> None:

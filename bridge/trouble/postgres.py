@@ -20,7 +20,10 @@ _AWAY = rule(
     "Start it, or look at host and port in DATABASE_URL; what waits for it goes on by itself",
 )
 _SEE_STATUS = "manage.py queue_status names the statement that mends it, for the owner to run"
-_MIGRATE = "Run manage.py migrate; if that has nothing to do, DATABASE_URL names another database than Supabase's"
+_MIGRATE = (
+    "Run manage.py migrate, which names a missing right as well; if it has nothing to do, DATABASE_URL names another "
+    "database than Supabase's"
+)
 
 # Of several that fit, the first counts.
 _RULES: tuple[Rule, ...] = (
