@@ -40,7 +40,7 @@ class _Observed(smtplib.SMTP):
         return super().login(_Utf8(user), _Utf8(password), **options)
 
     def auth(self, mechanism: str, authobject: Any, **options: Any) -> Any:
-        def answer(*challenge: bytes) -> str | None:
+        def answer(*challenge: bytes) -> Any:
             said = authobject(*challenge)
             return None if said is None else _Utf8(said)
 
