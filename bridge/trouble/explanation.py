@@ -23,16 +23,21 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A trouble in a line for whoever can mend it. `code` is stable snake_case, and neither sentence holds a secret."""
+    """A trouble in a line for whoever can mend it: in words of ours, and as the service `said` it. Nothing is a secret.
+
+    `code` is stable snake_case.
+    """
 
     code: str
     kind: Kind
     cause: str
     remedy: str
+    said: str = ""
     exit_code: int = EXIT_CODE
 
     def __str__(self) -> str:
-        return f"{self.cause}. {self.remedy}" if self.remedy else self.cause
+        cause = f"{self.cause} ({self.said})" if self.said else self.cause
+        return f"{cause}. {self.remedy}" if self.remedy else cause
 
     @property
     def is_mistake(self) -> bool:
@@ -51,8 +56,7 @@ class Rule:
     codes: tuple[str, ...] = ()
 
     def explain(self, words: str) -> Explanation:
-        said = one_line(words)
-        return Explanation(self.code, self.kind, f"{self.cause} ({said})" if said else self.cause, self.remedy)
+        return Explanation(self.code, self.kind, self.cause, self.remedy, one_line(words))
 
 
 def rule(code: str, kind: Kind, cause: str, remedy: str, *words: str, codes: Iterable[str] = ()) -> Rule:
