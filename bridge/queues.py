@@ -162,3 +162,8 @@ class Registry:
 
 
 registry = Registry()
+
+
+def creation(name: str) -> str:
+    """What to run for a queue of ours that is missing. Others are for others to make."""
+    return f"Let the owner of pgmq run: select pgmq.create('{name}');" if name in registry else ""

@@ -118,7 +118,7 @@ def _all_needs() -> list[Need]:
 
 
 # Catalogs, and no `to_regclass`: that is an error for a schema that we may not use. Rights on single columns are
-# enough, as we name those that we need.
+# enough, as we name those that we need. Tables of pgmq are in small letters, and cut as Postgres cuts all names.
 _LOOK = """
 SELECT ns.oid IS NOT NULL, coalesce(has_schema_privilege(ns.oid, 'USAGE'), false), c.oid IS NOT NULL,
        ARRAY(SELECT wanted FROM unnest(string_to_array(need.rights, ' ')) AS wanted
@@ -127,9 +127,11 @@ SELECT ns.oid IS NOT NULL, coalesce(has_schema_privilege(ns.oid, 'USAGE'), false
        coalesce(row_security_active(c.oid), false),
        coalesce(pg_has_role(c.relowner, 'USAGE'), false),
        format('%%I', need.schema), format('%%I.%%I', need.schema, need.name), format('%%I', current_user)
-FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS need (schema, name, rights, number)
+FROM (SELECT schema, CASE schema WHEN 'pgmq' THEN lower(name) ELSE name END AS name, rights, number
+      FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY AS given (schema, name, rights, number)) AS need
 LEFT JOIN pg_namespace AS ns ON ns.nspname = need.schema
-LEFT JOIN pg_class AS c ON c.relnamespace = ns.oid AND c.relname = need.name AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+LEFT JOIN pg_class AS c
+    ON c.relnamespace = ns.oid AND c.relname = need.name::name AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY need.number
 """
 # Policies of Supabase's call functions there, as whoever they hold for.

@@ -88,7 +88,7 @@ def read_status() -> Status:
             try:
                 queues.append(_read_queue(name, line, kept))
             except QueueMissing:
-                missing.append(name)
+                (missing if name in registry else unread).append(name)
     missing += [queue.name for queue in registry if queue.name not in names]
     bridges = [process.name for process in living_bridges()] if _is_open(BridgeProcess, troubles) else None
     return Status(queues, missing, bridges, problem, troubles, unread, find_open_functions())

@@ -13,7 +13,7 @@ from bridge.kept import forget_vanished
 from bridge.models import BridgeProcess
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.postgres import is_outage
-from bridge.queues import registry
+from bridge.queues import creation, registry
 from bridge.rights import may_conclude, queue_tables
 from bridge.worker.bundle import deliver_bundle
 
@@ -40,7 +40,7 @@ def prune_archives() -> None:
                 if batch < BATCH:
                     break
         except QueueMissing as missing:
-            logger.warning("%s", missing)
+            logger.warning("%s. %s", missing, creation(queue.name))
         except DatabaseError as error:
             if is_outage(error):
                 raise

@@ -36,8 +36,9 @@ def installed_method(queue: str) -> Method | None:
     """Which kind of wake-up the queue has, `None` for polling only."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname IN (%s, %s)",
-            [f"pgmq.q_{queue}", TRIGGER, PGMQ_TRIGGER],
+            "SELECT tgname FROM pg_trigger"
+            " WHERE tgrelid = to_regclass(format('pgmq.%%I', lower('q_' || %s))) AND tgname IN (%s, %s)",
+            [queue, TRIGGER, PGMQ_TRIGGER],
         )
         names = {name for (name,) in cursor.fetchall()}
     if TRIGGER in names:

@@ -52,6 +52,6 @@ class QueueOverviewAdmin(ReadOnlyAdmin):
         context = {"status": status, "queues": queues, "hours": HOURS, "is_list": True}
         return self.page(request, "admin/bridge/queues.html", _("Queues"), **context)
 
-    @staff_page("<slug:queue>/failed/", methods=("GET", "POST"))
+    @staff_page("<str:queue>/failed/", methods=("GET", "POST"))
     def failed_view(self, request: HttpRequest, queue: str) -> HttpResponse:
         return failed_page(self, request, queue, may_requeue=self.has_requeue_permission(request))

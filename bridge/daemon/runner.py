@@ -24,7 +24,7 @@ from bridge.daemon.publisher import Publisher
 from bridge.errors import AddressRefused, BrokerAway
 from bridge.pgmq import QueueMissing
 from bridge.postgres import first_line, is_outage
-from bridge.queues import Queue
+from bridge.queues import Queue, creation
 from bridge.rights import Trouble, find_troubles, waiting_queues
 from bridge.trouble.explain import explain
 from bridge.trouble.explanation import MISTAKE_SECONDS, Explanation
@@ -197,7 +197,7 @@ class Runner:
             wait = self._wait_after(look, drain)
         except QueueMissing as missing:
             if name not in self._missing:
-                logger.error("%s; looking again from time to time", missing)
+                logger.error("%s; looking again from time to time. %s", missing, creation(name))
             self._missing.add(name)
             look, wait = Look(), settings.WORKER_INTERVAL_MS / 1000
         except ProgrammingError as error:

@@ -13,7 +13,8 @@
 -- Columns are always named: their order differs between the versions of pgmq.
 
 -- name: has_headers
-SELECT to_regclass(%(queue)s) IS NOT NULL, bridge_has_headers(%(name)s)
+SELECT lower(%(name)s), to_regclass(format('pgmq.%%I', lower('q_' || %(name)s))) IS NOT NULL,
+       bridge_has_headers(lower(%(name)s))
 
 -- name: read
 -- Takes at most `limit` due messages under a lease of `lease` seconds: of those in `ids`, or of all when that is NULL.

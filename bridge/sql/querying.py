@@ -1,7 +1,6 @@
 """Runs the statements about one queue, whatever becomes of its tables in between."""
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,17 +13,18 @@ from bridge.errors import BridgeError
 from bridge.message import Token, Unreadable
 from bridge.sql.statements import compose, plain, writes
 
-_NAME = re.compile(r"[a-z_][a-z0-9_]{0,46}")
+# Names of others may have anything that pgmq takes; what is longer is none.
+_MOST_CHARACTERS = 100
 
 
 class QueueMissing(BridgeError):
-    """Postgres has no such queue: create it with `select pgmq.create('name')`."""
+    """Postgres has no such queue. Only whoever knows that it is one of ours may advise to make it."""
 
     code = "queue_missing"
 
 
 class Querying:
-    """One queue's name, and what is known of its tables.
+    """One queue's name, and what is known of its tables, whose names are in small letters whatever its own are.
 
     That may turn wrong at any time, as pgmq is upgraded under running processes. No statement relies on it: reading
     finds the history wherever it stands, and a write to a carrier that is no longer the current one changes nothing
@@ -32,9 +32,10 @@ class Querying:
     """
 
     def __init__(self, name: str) -> None:
-        if not _NAME.fullmatch(name):
-            raise QueueMissing(f"{name!r} cannot be the name of a pgmq queue")
+        if not name or len(name) > _MOST_CHARACTERS or not name.isprintable():
+            raise QueueMissing(f"{name[:_MOST_CHARACTERS]!r} cannot be the name of a pgmq queue")
         self.name = name
+        self._table = name
         self._statements: dict[str, str] = {}
         self._has_headers: bool | None = None
 
@@ -46,11 +47,11 @@ class Querying:
     def look(self) -> bool:
         """Look at the tables anew. Raises `QueueMissing`."""
         with connection.cursor() as cursor:
-            cursor.execute(plain("has_headers"), {"queue": f"pgmq.q_{self.name}", "name": self.name})
-            exists, has_headers = cursor.fetchone()
+            cursor.execute(plain("has_headers"), {"name": self.name})
+            self._table, exists, has_headers = cursor.fetchone()
         if not exists:
             self._forget()
-            raise QueueMissing(f"there is no queue {self.name}: create it with select pgmq.create('{self.name}')")
+            raise QueueMissing(f"there is no queue {self.name}", queue=self.name)
         if has_headers != self._has_headers:
             self._forget()
         self._has_headers = bool(has_headers)
@@ -93,14 +94,18 @@ class Querying:
                 # next statement looks at the table anew.
                 self._forget()
                 if isinstance(error.__cause__, UndefinedTable):
-                    raise QueueMissing(f"the queue {self.name} was dropped, or its archive was") from error
+                    raise QueueMissing(
+                        f"the queue {self.name} was dropped, or its archive was", queue=self.name
+                    ) from error
                 raise
             yield cursor
 
     def _statement(self, query: str) -> str:
         statement = self._statements.get(query)
         if statement is None:
-            statement = self._statements[query] = compose(query, queue=self.name, has_headers=self.has_headers)
+            # First the look, which finds the names of the tables.
+            has_headers = self.has_headers
+            statement = self._statements[query] = compose(query, queue=self._table, has_headers=has_headers)
         return statement
 
 

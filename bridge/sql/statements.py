@@ -29,7 +29,7 @@ _WRITTEN = {
     ),
     False: sql.SQL("message = bridge_carrying(bridge_sent(q.message), '_bridge', bridge_added({}, patch))"),
 }
-_CURRENT = {True: sql.SQL("true"), False: sql.SQL("NOT bridge_has_headers(%(name)s)")}
+_CURRENT = {True: sql.SQL("true"), False: sql.SQL("NOT bridge_has_headers(lower(%(name)s))")}
 
 
 @cache
@@ -53,10 +53,12 @@ def writes(query: str) -> bool:
 
 
 def compose(query: str, *, queue: str, has_headers: bool) -> str:
-    """Return the query for the pgmq queue `queue`; `has_headers` names the carrier that it writes to."""
+    """Return the query for the queue with the tables of `queue`; `has_headers` names the carrier that it writes to."""
+    # What is composed is a statement with placeholders, where a percent sign in a name would begin one.
+    table = queue.replace("%", "%%")
     composed = sql.SQL(_queries()[query]).format(
-        queue=sql.Identifier("pgmq", f"q_{queue}"),
-        archive=sql.Identifier("pgmq", f"a_{queue}"),
+        queue=sql.Identifier("pgmq", f"q_{table}"),
+        archive=sql.Identifier("pgmq", f"a_{table}"),
         absent=_ABSENT,
         headers=_HEADERS,
         history=_HISTORY,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.utils.module_loading import import_string
 
 from bridge.errors import BridgeError
+from bridge.queues import creation
 from bridge.trouble import postgres, redis
 from bridge.trouble.explanation import Explanation, Kind, chain, one_line
 
@@ -28,7 +29,9 @@ def explain(error: BaseException) -> Explanation | None:
     """Pure: asks nobody. Whoever gets `None` has a mistake of ours in hand, and wants its traceback."""
     for link in chain(error):
         if isinstance(link, BridgeError) and link.code in _OUR_OWN:
-            return Explanation(link.code, Kind.MISTAKE, one_line(str(link)), "")
+            return Explanation(
+                link.code, Kind.MISTAKE, one_line(str(link)), creation(str(link.values.get("queue", "")))
+            )
     asked = (import_string(each) if isinstance(each, str) else each for each in _explainers)
     return next(filter(None, (ask(error) for ask in asked)), None)
 

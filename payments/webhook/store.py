@@ -106,5 +106,5 @@ def _store(
             cursor.execute(_STORE_AND_QUEUE if status == NotificationStatus.STORED else _STORE, values)
         except ProgrammingError as refused:
             if isinstance(refused.__cause__, UndefinedTable | InvalidSchemaName | UndefinedFunction):
-                raise QueueMissing(f"there is no queue {QUEUE}: create it with pgmq.create") from refused
+                raise QueueMissing(f"there is no queue {QUEUE}", queue=QUEUE) from refused
             raise

@@ -4,10 +4,12 @@ import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import ProgrammingError
 
 from bridge import wakeup
-from bridge.pgmq import QueueMissing
-from bridge.queues import registry
+from bridge.errors import is_closed
+from bridge.pgmq import QueueMissing, queue_names
+from bridge.queues import creation, registry
 
 
 class Command(BaseCommand):
@@ -28,7 +30,7 @@ class Command(BaseCommand):
             try:
                 done = wakeup.remove(queue.name) if options["remove"] else wakeup.install(queue.name, method)
             except QueueMissing as missing:
-                self.stderr.write(f"{queue.name}: left out, {missing}")
+                self.stderr.write(f"{queue.name}: left out, {missing}. {creation(queue.name)}")
                 continue
             if done.problem:
                 self.stderr.write(f"{queue.name}: not possible for this role ({done.problem})")
@@ -37,3 +39,14 @@ class Command(BaseCommand):
                 )
             else:
                 self.stdout.write(f"{queue.name}: {done.statement}")
+        for name in _others():
+            self.stdout.write(f"{name}: no handler, left as it is")
+
+
+def _others() -> list[str]:
+    try:
+        return [name for name in queue_names() if name not in registry]
+    except ProgrammingError as error:
+        if is_closed(error):
+            return []
+        raise

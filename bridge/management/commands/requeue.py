@@ -4,17 +4,20 @@ import argparse
 import sys
 from contextlib import nullcontext
 from datetime import datetime
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import ProgrammingError
 from django.utils import timezone
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, is_closed
 from bridge.message import Reason
-from bridge.pgmq import FailedMessage, pgmq_queue
+from bridge.pgmq import FailedMessage, QueueMissing, pgmq_queue, queue_names
+from bridge.queues import creation, registry
 from bridge.requeue import requeue_failed, requeue_message
 from wording.typed import read_whole
 
@@ -50,10 +53,13 @@ class Command(BaseCommand):
                 self._requeue_failed(queue, options)
             else:
                 self._requeue_ids(queue, ids)
+        except QueueMissing as missing:
+            raise CommandError(f"{missing}. {_meant(queue)}") from missing
         except BridgeError as error:
             raise CommandError(str(error)) from error
 
     def _requeue_ids(self, queue: str, ids: list[int]) -> None:
+        pgmq_queue(queue).look()  # Once, and not for each of the ids.
         refused = 0
         for msg_id in dict.fromkeys(ids):
             try:
@@ -81,6 +87,21 @@ class Command(BaseCommand):
 
     def _say(self, old: int, new: int) -> None:
         self.stdout.write(f"{old} -> {new}")
+
+
+def _meant(queue: str) -> str:
+    """Which queues there are: whoever mistyped a name does not want one of that name."""
+    if queue in registry:
+        return creation(queue)
+    try:
+        names = queue_names()
+    except ProgrammingError as error:
+        if not is_closed(error):
+            raise
+        names = sorted(each.name for each in registry)
+    likely = get_close_matches(queue.lower(), names, n=1) or [name for name in names if name.startswith(f"{queue}_")]
+    asked = f"Did you mean {likely[0]}? " if likely else ""
+    return f"{asked}There are: {', '.join(names) or 'none'}"
 
 
 def _is_wanted(failed: FailedMessage, *, error: str | None, since: datetime | None) -> bool:

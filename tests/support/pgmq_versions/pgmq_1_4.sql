@@ -40,7 +40,7 @@ DECLARE
     q text := 'q_' || lower(queue_name);
     a text := 'a_' || lower(queue_name);
 BEGIN
-    IF length(queue_name) > 47 OR queue_name !~ '^[a-zA-Z0-9_-]+$' THEN
+    IF length(queue_name) > 47 OR queue_name ~ '\$|;|--|''' THEN
         RAISE EXCEPTION 'queue name is too long or has characters that are not allowed';
     END IF;
     EXECUTE format(
