@@ -120,7 +120,7 @@ FRONTEND_URL = _front_ends_of_ours[0]
 
 ALLOWED_HOSTS = _allowed_hosts()
 # For a proxy that passes on neither `Host` nor the scheme.
-CSRF_TRUSTED_ORIGINS = [WebAddress.parse(API_BASE_URL).origin]
+CSRF_TRUSTED_ORIGINS = [WebAddress.parse(API_BASE_URL).origin] if env.text("API_BASE_URL") else []
 # Origins alone: browsers send no path.
 CORS_ALLOWED_ORIGINS = list(dict.fromkeys(WebAddress.parse(url).origin for url in _front_ends_of_ours))
 

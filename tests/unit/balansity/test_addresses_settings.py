@@ -175,6 +175,7 @@ def test_hosts_are_ours_and_those_within_as_soon_as_our_address_is_known() -> No
     own = read(API_BASE_URL="https://[2001:db8::1]:8443/worker")["ALLOWED_HOSTS"]
     assert own == ["[2001:db8::1]", "localhost", "127.0.0.1", "[::1]", "web"]
     assert read(API_BASE_URL="")["ALLOWED_HOSTS"] == ["*"]
+    assert read(API_BASE_URL="")["CSRF_TRUSTED_ORIGINS"] == []
     assert load_settings(SOUND, sandbox=True)["ALLOWED_HOSTS"] == ["*"]
 
 
