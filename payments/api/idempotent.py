@@ -58,7 +58,7 @@ class IdempotentView(APIView):
 
 def _fingerprint(request: Request) -> str:
     """Of what is asked for, and not of how it is written: a client may order the members as it likes."""
-    asked = json.dumps([request.method, request.path, request.data], sort_keys=True, default=str)
+    asked = json.dumps([request.method, request.path_info, request.data], sort_keys=True, default=str)
     return hashlib.sha256(asked.encode()).hexdigest()
 
 

@@ -210,6 +210,7 @@ def test_a_refunded_payment_says_so(customer: Customer) -> None:
 def test_links_to_further_pages_lead_here_whatever_the_host_header_says(customer: Customer, settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["*"]
     settings.API_BASE_URL = "https://balansity.example/worker/"
+    settings.FORCE_SCRIPT_NAME = "/worker"
     make_rows(customer, 2)
     token = access_token(customer.user.pk, email=customer.token_email)
     client = Client(headers={"Host": "evil.example", "Authorization": f"Bearer {token}"})
