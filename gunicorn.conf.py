@@ -13,7 +13,7 @@ from typing import Any
 # gunicorn's script starts with its own folder in the path, and not with this one.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from balansity.settings import API_HOST, API_PORT, WEB_CONCURRENCY, WEB_THREADS
+from balansity.settings import API_HOST, API_PORT, WEB_CONCURRENCY, WEB_CONNECTIONS, WEB_THREADS
 
 wsgi_app = "balansity.wsgi:application"
 bind = f"[{API_HOST}]:{API_PORT}" if ":" in API_HOST else f"{API_HOST}:{API_PORT}"
@@ -44,6 +44,7 @@ def post_worker_init(worker: Any) -> None:
     # The worker has made them by now, and gunicorn itself needs none.
     from django.conf import settings  # noqa: PLC0415
 
+    from balansity.postgres.pool import share_connections  # noqa: PLC0415
     from balansity.start import look_around  # noqa: PLC0415
     from bridge.bulkhead import limit_waiting  # noqa: PLC0415
     from bridge.errors import AddressRefused  # noqa: PLC0415
@@ -54,7 +55,9 @@ def post_worker_init(worker: Any) -> None:
         worker.log.error("%s", error)
         sys.exit(REFUSED)
     import_module(settings.ROOT_URLCONF)
-    # Of what gunicorn really has: its own variables and options may say something else than this file.
-    limit_waiting(worker.cfg.threads)
+    # Of what gunicorn really has: its own variables and options may say something else than this file. And a thread
+    # that has no connection does not get far.
+    limit_waiting(min(worker.cfg.threads, WEB_CONNECTIONS))
+    share_connections(WEB_CONNECTIONS)
     gc.collect()
     gc.freeze()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection
 
+from bridge.postgres import NO_SESSION
+
 # One to work with, one that listens for wake-ups.
 OF_A_BRIDGE = 2
 # What `manage.py` takes while it runs: a command by hand, `migrate`, the health check of the bridge.
@@ -19,6 +21,7 @@ OF_A_COMMAND = 1
 # psycopg2 would show, and Postgres speaks the language of its server.
 _FULL = re.compile(
     r"too many (clients|connections)|slots are reserved|max clients? (connections )?reached|EMAXCONN|max_client_conn"
+    rf"|{NO_SESSION}"
     r"|no more connections allowed|query_wait_timeout|слишком много (подключений|клиентов)|слоты подключений",
     re.IGNORECASE,
 )
@@ -80,8 +83,9 @@ def is_full(error: BaseException) -> bool:
 def explain_full(*, workers: int = 1) -> str:
     """What to do then, with the sum."""
     sums = ", ".join(f"{part.process} {part.connections}" for part in parts(workers=workers) if part.connections)
+    started = f"{workers} worker{'s' if workers > 1 else ''}"
     return (
-        "as many sessions are open in Postgres, or its pooler, as there may be; ours take up to "
+        f"as many sessions are open in Postgres, or its pooler, as there may be; with {started} ours take up to "
         f"{needed(workers=workers)} ({sums}): lower WEB_CONNECTIONS, WEB_CONCURRENCY or WORKER_CONCURRENCY, "
         "run fewer workers, or raise the limit (docs/operations.md, Connections)"
     )

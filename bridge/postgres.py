@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg2
@@ -19,6 +19,8 @@ _OUTAGES = ("08", "40", "53", "57", "58")
 _CANCELED, _READ_ONLY, _LOCKED = "57014", "25006", "55P03"
 # Postgres ended a session that held a transaction and did nothing, as one does whose process was stopped.
 _IDLE = "25P03"
+# What `at_most` says.
+NO_SESSION = "no session in Postgres was to be had"
 
 
 def is_outage(error: BaseException) -> bool:
@@ -44,21 +46,32 @@ def is_locked(error: BaseException) -> bool:
 
 
 @contextmanager
-def at_most(seconds: float, opened: Connection) -> Iterator[None]:
-    """Break `opened` when the block takes longer, so that the statement in it fails with psycopg2's OperationalError.
+def at_most(seconds: float, opened: Connection, *, when_slow: Callable[[], object] | None = None) -> Iterator[None]:
+    """Break `opened` when the block, which waits for a session, takes longer, and raise psycopg2's OperationalError.
+
+    `when_slow` is called, in another thread, after a tenth of that time.
 
     A pooler that is full lets clients in and their first statement wait, for two minutes by its own settings. Neither
     libpq nor Postgres bounds that: no session has seen the statement yet.
     """
 
+    was_cut = threading.Event()
+
     def cut() -> None:
+        was_cut.set()
         with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(opened.fileno())) as same:
             same.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
+    timers = [threading.Timer(seconds, cut), *([threading.Timer(seconds / 10, when_slow)] if when_slow else [])]
+    for timer in timers:
+        timer.daemon = True
+        timer.start()
     try:
         yield
+    except psycopg2.OperationalError as error:
+        if was_cut.is_set():
+            raise psycopg2.OperationalError(f"{NO_SESSION} within {seconds:g} s") from error
+        raise
     finally:
-        timer.cancel()
+        for timer in timers:
+            timer.cancel()

@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import current_app
 from django.db.models import Count, Model
+from kombu.exceptions import KombuError
 
 from bridge.daemon.heartbeat import living_bridges
 from bridge.daemon.publisher import Publisher
@@ -67,6 +68,14 @@ class Status:
     troubles: list[Trouble] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     open_functions: list[OpenFunction] = field(default_factory=list)
+
+
+def running_workers() -> int:
+    """How many workers answer through the broker within a second; 0 as well when it is away."""
+    try:
+        return len(current_app.control.ping(timeout=1.0))
+    except (OSError, KombuError):
+        return 0
 
 
 def read_status() -> Status:

@@ -8,7 +8,7 @@ from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "balansity.settings")
 
-app = Celery("balansity")
+app = Celery("balansity", task_cls="bridge.worker.place:PlacedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
@@ -51,3 +51,12 @@ def refuse_to_start(**_: Any) -> None:
         look_around()
     except AddressRefused as error:
         sys.exit(str(error))
+    # Now, as what Celery itself does for Django at a child's start would close the connection again.
+    signals.worker_process_init.connect(connect_child)
+
+
+def connect_child(**_: Any) -> None:
+    """Take a place in Postgres before there is a task, so that none is needed to find out whether there is one."""
+    from bridge.worker.place import has_place  # noqa: PLC0415
+
+    has_place()

@@ -13,11 +13,16 @@ from typing import Any
 import psycopg2
 from django.db import OperationalError
 from django.db.backends.postgresql import base
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 
+from balansity.postgres.pool import Kept, shared
 from balansity.postgres.refusals import refusals
 from balansity.postgres.schema import SCHEMA, SchemaEditor
 from balansity.postgres.shared_session import LOOKS, SharedSession, prove_own_session
+from bridge.budget import is_full
+from bridge.postgres import at_most
+from bridge.wish import ask_for_a_place
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +38,8 @@ _SESSION = """
 SELECT pg_backend_pid(), session_user = current_user, current_setting('search_path'), current_setting('row_security'),
        current_setting('TimeZone')
 """
+# How long a new connection may wait for a session: in a full pooler, until somebody else leaves.
+SET_UP_SECONDS = 5.0
 # How old the last look may be when something is about to be done in a session.
 LOOK_EVERY_SECONDS = 1.0
 
@@ -51,6 +58,12 @@ _said: set[str] = set()
 _proving = threading.Lock()
 
 
+def _ask_for_a_place() -> None:
+    # A web process has its own rule for when it needs one.
+    if shared() is None:
+        ask_for_a_place()
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Raises `SharedSession` from whatever opens the first connection to a pooler in transaction mode."""
 
@@ -64,20 +77,30 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._looked_at = 0.0
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        # Statements and not start-up options: the poolers in front of Supabase refuse or drop unknown ones.
         self._session, self._looked_at = None, time.monotonic()
+        pool = shared()
+        if pool is None:
+            return self._open(conn_params)
+        kept = pool.take(lambda: self._open(conn_params), self._is_as_kept)
+        self._session = kept.session
+        return kept.raw
+
+    def _open(self, conn_params: dict[str, Any]) -> Any:
+        # Statements and not start-up options: the poolers in front of Supabase refuse or drop unknown ones.
         address = (*self._address(), str(self.settings_dict["PASSWORD"]))
         with refusals.turn(address):
             refusals.recall(address)
             try:
                 opened = super().get_new_connection(conn_params)
             except psycopg2.OperationalError as error:
+                if is_full(error):
+                    _ask_for_a_place()
                 refusals.note(address, error)
                 raise
             refusals.forget(address)
         try:
             opened.autocommit = True
-            with opened.cursor() as cursor:
+            with at_most(SET_UP_SECONDS, opened, when_slow=_ask_for_a_place), opened.cursor() as cursor:
                 cursor.execute(_SET_UP)
         except BaseException:
             opened.close()
@@ -85,8 +108,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return opened
 
     def connect(self) -> None:
-        super().connect()
         try:
+            super().connect()
+            if self._session is not None:
+                # Another thread has proven it, and it was looked at just now.
+                return
             with self.wrap_database_errors:
                 self._prove()
                 self._session = self._look()
@@ -94,6 +120,26 @@ class DatabaseWrapper(base.DatabaseWrapper):
         except BaseException:
             self.close()
             raise
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        super().close_if_unusable_or_obsolete()
+        pool, session = shared(), self._session
+        if pool is None or self.connection is None or session is None or self.in_atomic_block:
+            return
+        raw, self.connection = self.connection, None
+        if raw.info.transaction_status == TRANSACTION_STATUS_IDLE:
+            pool.give_back(Kept(raw, session))
+        else:
+            raw.close()
+            pool.forget()
+
+    def _close(self) -> None:
+        pool, is_open = shared(), self.connection is not None
+        try:
+            super()._close()
+        finally:
+            if pool is not None and is_open:
+                pool.forget()
 
     def is_usable(self) -> bool:
         """Whether Postgres answers, and the session is as it was set up. Costs what Django's own check costs."""
@@ -122,6 +168,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if not self._is_as_set_up(seen):
             self.close()
             raise OperationalError("the session in Postgres was changed by somebody else; the next one is set up anew")
+
+    def _is_as_kept(self, kept: Kept) -> bool:
+        """Whether a connection that another thread gave back can go on: Postgres answers, and it is as it was."""
+        try:
+            with kept.raw.cursor() as cursor:
+                cursor.execute(_SESSION)
+                return bool(cursor.fetchone() == kept.session)
+        except psycopg2.Error:
+            return False
 
     def _is_as_set_up(self, seen: tuple[Any, ...]) -> bool:
         if self._session is None or seen == self._session:

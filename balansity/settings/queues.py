@@ -20,7 +20,11 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
+# No task waits behind a child that is busy, or has no connection, while another worker is idle.
+CELERY_WORKER_DISABLE_PREFETCH = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A child takes its connection before it says that it is up, and a full pooler lets it wait.
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 30.0
 # Children of one worker, each with a connection to Postgres. `-c` on the command line counts instead.
 WORKER_CONCURRENCY = env.integer("WORKER_CONCURRENCY", 2, least=1, most=256)
 CELERY_WORKER_CONCURRENCY = WORKER_CONCURRENCY

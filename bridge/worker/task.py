@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from celery import Task, shared_task
+from celery import shared_task
 from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
@@ -18,6 +18,7 @@ from bridge.postgres import first_line, is_outage
 from bridge.queues import Queue, registry
 from bridge.trace import traced
 from bridge.trouble.explain import explain
+from bridge.worker.place import PlacedTask
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ Handler = Callable[[Message], Record | None]
 CLAIM_PATIENCE_SECONDS = 30
 
 
-class QueueTask(Task):  # type: ignore[type-arg]
+class QueueTask(PlacedTask):
     """A task whose work is owned by a pgmq message.
 
     It is called with the coordinates of a delivery and runs its handler with the `Message`. Celery decides whether and
@@ -117,9 +118,15 @@ class QueueTask(Task):  # type: ignore[type-arg]
     def _claim(self, token: Token, trace_id: str) -> Message:
         queue, attempts = pgmq_queue(self.pgmq_queue), self.request.retries + 1
         lease = self.spec.run_lease
+
+        def claim() -> Message | None:
+            # Also when the connection has broken since.
+            self.take_place(self.pgmq_queue, token.msg_id, token.vt.isoformat(), trace_id)
+            return queue.claim(token, lease=lease, attempts=attempts, trace_id=trace_id)
+
         try:
             message = outcome.while_postgres_is_away(
-                lambda: queue.claim(token, lease=lease, attempts=attempts, trace_id=trace_id),
+                claim,
                 seconds=CLAIM_PATIENCE_SECONDS,
                 mistakes=False,
             )

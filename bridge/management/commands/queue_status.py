@@ -7,10 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 from rich.console import Console
 from rich.table import Table
 
-from bridge.status import HOURS, QueueStatus, Status, read_status
+from bridge.budget import explain_full, is_full
+from bridge.postgres import first_line
+from bridge.status import HOURS, QueueStatus, Status, read_status, running_workers
 
 
 class Command(BaseCommand):
@@ -26,7 +29,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        status = read_status()
+        try:
+            status = read_status()
+        except OperationalError as error:
+            if is_full(error):
+                raise CommandError(f"{first_line(error)}: {explain_full(workers=running_workers() or 1)}") from error
+            raise
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(status), default=str))
         else:
