@@ -10,6 +10,7 @@ from kombu.exceptions import KombuError
 from bridge.daemon.heartbeat import living_bridges
 from bridge.daemon.publisher import Publisher
 from bridge.errors import BrokerAway
+from bridge.extension import OwnedByExtension, owned_by_extension
 from bridge.message import Outcome
 from bridge.models import BridgeProcess, KeptOutcome
 from bridge.open_functions import OpenFunction, find_open_functions
@@ -68,6 +69,8 @@ class Status:
     troubles: list[Trouble] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     open_functions: list[OpenFunction] = field(default_factory=list)
+    # What no logical dump holds.
+    undumped: OwnedByExtension | None = None
 
 
 def running_workers() -> int:
@@ -100,7 +103,7 @@ def read_status() -> Status:
                 (missing if name in registry else unread).append(name)
     missing += [queue.name for queue in registry if queue.name not in names]
     bridges = [process.name for process in living_bridges()] if _is_open(BridgeProcess, troubles) else None
-    return Status(queues, missing, bridges, problem, troubles, unread, find_open_functions())
+    return Status(queues, missing, bridges, problem, troubles, unread, find_open_functions(), owned_by_extension())
 
 
 def _names(troubles: list[Trouble]) -> list[str]:

