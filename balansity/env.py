@@ -5,10 +5,10 @@ Every problem is collected before anything is reported: an operator mends the fi
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from wording.typed import read_number, read_whole
 from wording.web_address import WEB, NotAnAddress, WebAddress, one_host
@@ -18,6 +18,8 @@ N = TypeVar("N", int, float)
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+# Whose value is a secret, by its name; and whose address carries one.
+_SECRET = re.compile(r"(?:^|_)(?:KEY|SECRET|PASS|PASSWORD|TOKEN)$")
 
 
 class ConfigurationError(Exception):
@@ -38,6 +40,7 @@ class EnvReader:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
         self._problems: list[str] = []
+        self._read: set[str] = set()
         self.warnings: list[str] = []
 
     def problem(self, line: str) -> None:
@@ -51,6 +54,18 @@ class EnvReader:
         """Raise `ConfigurationError` when anything that was read so far is bad or missing."""
         if self._problems:
             raise ConfigurationError(self._problems)
+
+    def secrets(self) -> Iterator[str]:
+        """What was read so far and must stand in no log: values of keys and passwords, passwords within addresses."""
+        for name in self._read:
+            value = self._raw(name)
+            if _SECRET.search(name):
+                yield value
+            # By hand: an address that cannot be read has its password all the same.
+            user, _, _ = value.rpartition("@")
+            _, found, password = user.partition("://")[2].partition(":")
+            if found:
+                yield from {password, unquote(password)}
 
     def text(self, name: str, default: str = "") -> str:
         return self._raw(name) or default
@@ -137,6 +152,7 @@ class EnvReader:
             return ""
 
     def _raw(self, name: str) -> str:
+        self._read.add(name)
         return self._variables.get(name, "").strip()
 
     def _parse(self, name: str, default: T, parse: Callable[[str], T], expected: str, *, secret: bool = False) -> T:

@@ -5,40 +5,13 @@ rotates them (logrotate) loses no line.
 """
 
 import logging
-import re
 from pathlib import Path
 from typing import Any
 
+from balansity.redaction import redact
 from bridge.trace import current_trace_id
 
 LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
-
-# Senders choose addresses: quotes and odd characters are legal before the @. The look-behind keeps this linear in a
-# long line: a match is only tried where a word starts.
-_ADDRESS = re.compile(r"""(?<![\w.+%-])([\w.+%-])[\w.+%-]*(?:[!#$&'*/=?^`{|}~]+[\w.+%-]*){0,9}@([\w-]+(?:\.[\w-]+)+)""")
-_QUOTED_ADDRESS = re.compile(r'"(?:[^"\\\n]|\\.){1,64}"@(?=[\w\[])')
-_URL_PASSWORD = re.compile(r"((?<!\w)\w+://[^\s:/@]*):[^\s@/]+@")
-_BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
-_JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
-# Keys of YooKassa and of Supabase, and tokens that open a payment form. Names in snake_case look like the first, but
-# carry no digit and no capital.
-_PROVIDER_KEY = re.compile(
-    r"\b((?:live|test)_)(?=[\w-]*[A-Z0-9])[\w-]{16,}|\b(sb_(?:secret|publishable)_|ct-)[\w-]{8,}"
-)
-_KEY_VALUE = re.compile(
-    r"""(?i)(?<![^\W_])(pass(?:word|wd)?|secret(?:_?key)?|token|api_?key|authorization)(["']?\s*[=:]\s*["']?)[^\s"',}]{3,}"""
-)
-
-
-def redact(text: str) -> str:
-    """Return `text` with e-mail addresses shortened to their first letter, and passwords, tokens and keys masked."""
-    if "@" in text:
-        text = _QUOTED_ADDRESS.sub("***@", _URL_PASSWORD.sub(r"\1:***@", text))
-        text = _ADDRESS.sub(r"\1***@\2", text)
-    text = _JWT.sub("***", text)
-    text = _BEARER.sub(r"\1 ***", text)
-    text = _PROVIDER_KEY.sub(r"\1\2***", text)
-    return _KEY_VALUE.sub(r"\1\2***", text)
 
 
 class TraceFilter(logging.Filter):

@@ -7,6 +7,7 @@ from bridge.seldom import FewAnHour
 MOST_AN_HOUR = 50
 MOST_CHARACTERS = 200
 _REQUEST, _SECURITY = "django.request", "django.security"
+_JUDGED = "is_worth_a_line"
 
 
 class StrangerLines(logging.Filter):
@@ -22,9 +23,9 @@ class StrangerLines(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name != _REQUEST and not record.name.startswith(_SECURITY):
             return True
-        if not hasattr(record, "stranger_line"):
-            record.stranger_line = self._judge(record)
-        return bool(record.stranger_line)
+        if _JUDGED not in record.__dict__:
+            record.__dict__[_JUDGED] = self._judge(record)
+        return bool(record.__dict__[_JUDGED])
 
     def _judge(self, record: logging.LogRecord) -> bool:
         status = int(getattr(record, "status_code", 400))

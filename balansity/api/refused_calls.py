@@ -58,7 +58,7 @@ def _is_refusal(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 def _is_known(user: Any) -> bool:
     """Whether somebody looked who it is, and knows; looking here would read the session from the database."""
-    if isinstance(user, SimpleLazyObject) and user._wrapped is empty:  # type: ignore[attr-defined]
+    if isinstance(user, SimpleLazyObject) and user._wrapped is empty:
         return False
     return user is not None and bool(user.is_authenticated)
 

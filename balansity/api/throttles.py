@@ -133,8 +133,8 @@ def _add(scope: str, caller: str, number: int) -> tuple[int, float] | None:
             pipeline.pttl(key)
             _, count, left = pipeline.execute()
     except Crowded:
-        if (number := _crowded.tell("")) is not None:
-            logger.info("a request is not counted: other threads wait for Redis%s", number)
+        if (nth := _crowded.tell("")) is not None:
+            logger.info("a request is not counted: other threads wait for Redis%s", nth)
         return None
     except (redis.RedisError, OSError) as error:
         found = explain(error)

@@ -25,7 +25,10 @@ from balansity.settings.reports import *
 from balansity.settings.files import *
 
 # isort: on
+from balansity.redaction import hide
 from balansity.settings.environment import env
+
+hide(env.secrets())
 
 try:
     env.finish()

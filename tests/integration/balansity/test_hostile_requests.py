@@ -125,8 +125,11 @@ def served(request: HttpRequest, **meta: str) -> int:
     request.META.update(meta)
     request.META["wsgi.input"] = FakePayload(request.body)
     started: list[str] = []
-    answer = Utf8Handler()(request.META, lambda status, headers: started.append(status))
-    answer.close()
+
+    def start(status: str, headers: Any, error: Any = None, /) -> Any:
+        started.append(status)
+
+    Utf8Handler()(request.META, start).close()
     return int(started[0].split()[0])
 
 

@@ -143,7 +143,7 @@ def test_each_address_has_its_own_number(client: Client, settings: Settings) -> 
 
 def test_yookassa_is_told_what_it_was_told(client: Client, settings: Settings) -> None:
     settings.YUKASSA_NOTIFICATION_NETWORKS = ()
-    body = {"content_type": "application/json", "data": b"{}"}
+    body: dict[str, Any] = {"content_type": "application/json", "data": b"{}"}
     statuses(client, NOTHING)
     assert statuses(client, "/api/webhook/yookassa", method="POST", **body) == [403] * (MOST + 2)
 
