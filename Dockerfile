@@ -34,7 +34,7 @@ RUN groupadd --system --gid 10001 balansity \
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 # A new volume takes the owner of the folder that it is mounted on.
-RUN install -d -o balansity -g balansity /app/logs /app/files
+RUN install -d -m 750 -o balansity -g balansity /app/logs /app/files
 
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # The container's own network is the wall here: Compose publishes the port on 127.0.0.1 alone.

@@ -15,6 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from balansity.settings import API_HOST, API_PORT, WEB_CONCURRENCY, WEB_CONNECTIONS, WEB_THREADS
 
+# What the web writes is for nobody else of this machine to read. gunicorn's own setting is about sockets alone.
+os.umask(0o027)
+
 wsgi_app = "balansity.wsgi:application"
 bind = f"[{API_HOST}]:{API_PORT}" if ":" in API_HOST else f"{API_HOST}:{API_PORT}"
 worker_class = "gthread"

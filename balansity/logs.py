@@ -5,6 +5,9 @@ rotates them (logrotate) loses no line.
 """
 
 import logging
+import os
+from io import TextIOWrapper
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +32,26 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
+class PrivateFileHandler(WatchedFileHandler):
+    """Makes a file that others of this machine cannot read, whatever the process was started with."""
+
+    def _open(self) -> TextIOWrapper:
+        return open(  # The handler closes it.
+            self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=_open_private
+        )
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o640)
+
+
 def logging_settings(level: str, directory: Path) -> dict[str, Any]:
     """Return Django's `LOGGING`: the console, `out.log` with everything at `level`, `error.log` with errors."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o750, parents=True, exist_ok=True)
     files = {
-        "out": {"class": "logging.handlers.WatchedFileHandler", "filename": str(directory / "out.log")},
+        "out": {"class": "balansity.logs.PrivateFileHandler", "filename": str(directory / "out.log")},
         "error": {
-            "class": "logging.handlers.WatchedFileHandler",
+            "class": "balansity.logs.PrivateFileHandler",
             "filename": str(directory / "error.log"),
             "level": "ERROR",
         },

@@ -17,8 +17,10 @@ app.autodiscover_tasks()
 def keep_django_logging(**_: Any) -> None:
     """Stop Celery from installing handlers of its own: `settings.LOGGING` serves every process alike.
 
-    Having a receiver of this signal is what switches Celery's set-up off.
+    Having a receiver of this signal is what switches Celery's set-up off. Every worker and beat passes here before it
+    writes a file, so what they write, like beat's schedule, is for nobody else of this machine to read.
     """
+    os.umask(0o027)
 
 
 @signals.celeryd_init.connect

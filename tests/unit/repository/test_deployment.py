@@ -320,7 +320,7 @@ def test_the_image_and_dev_install_the_same_libraries_for_reports() -> None:
 def test_folders_that_the_service_writes_to_are_volumes_it_may_write_to() -> None:
     compose = read("docker-compose.yml")
     mounted = set(re.findall(r"^    - (?:\w+):(/app/\w+)$", compose, re.MULTILINE))
-    owned = re.search(r"^RUN install -d -o balansity -g balansity (.*)$", read("Dockerfile"), re.MULTILINE)
+    owned = re.search(r"^RUN install -d -m 750 -o balansity -g balansity (.*)$", read("Dockerfile"), re.MULTILINE)
     assert owned
     assert mounted == set(owned[1].split()) == {"/app/logs", "/app/files"}
 
