@@ -205,14 +205,6 @@ def test_whoever_starts_a_process_starts_it_by_the_one_line() -> None:
     assert json.loads(image) == lines["web"]
 
 
-def test_the_units_start_the_same() -> None:
-    # systemd wants whole paths, and a second percent sign for each.
-    document = read("docs/operations.md").replace("%%", "%").replace("/srv/balansity/", "")
-    for name, line in LINES.items():
-        unit = shlex.join([f".venv/bin/{line[0]}", *line[1:]])
-        assert re.search(rf"(^ExecStart=|`){re.escape(unit)}(`|$)", document, re.MULTILINE), name
-
-
 def test_nobody_starts_a_process_by_words_of_their_own() -> None:
     own = re.compile(r'"celery", *"-A"|"-m", *"(celery|gunicorn)"|"manage.py", *"bridge_queues"')
     scripts = [path for folder in ("sandbox", "tests") for path in (CHECKOUT / folder).rglob("*.py")]
