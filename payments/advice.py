@@ -141,6 +141,11 @@ REFUND_NOT_TAKEN = gettext_lazy(
     "developers, then refund again."
 )
 
+REFUND_NOT_SENT = gettext_lazy(
+    "YooKassa could not be reached for a day, so this refund was never sent: the money stays with us. Refund again "
+    "from the payment's page."
+)
+
 ATTENTION: dict[str, Text] = {
     Attention.ROW_DELETED: gettext_lazy(
         "The money is there, and somebody deleted the payment from the site's table: nothing is given for it by "

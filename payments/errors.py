@@ -6,7 +6,7 @@ for staff.
 
 from enum import StrEnum
 
-from bridge.errors import CodedError, NotYet, PermanentError
+from bridge.errors import CodedError, NotYet, PermanentError, Refused
 
 
 class PaymentError(CodedError):
@@ -15,8 +15,8 @@ class PaymentError(CodedError):
     code = "payment_error"
 
 
-class PaymentMissing(PaymentError, PermanentError):
-    """There is no such payment, or nothing of it was ever asked of the provider."""
+class PaymentMissing(PaymentError, Refused):
+    """There is no such payment, or nothing of it was ever asked of the provider. Anybody may send messages about it."""
 
     code = "payment_not_found"
 
@@ -37,6 +37,10 @@ class ProviderMismatch(PaymentError, PermanentError):
     """The provider's object is not the one that we asked for: another amount, currency, payment or shop."""
 
     code = "payment_mismatch"
+
+
+class NotTheirs(ProviderMismatch, Refused):
+    """A row carries the id of a payment that is not its own, or unknown there: anybody may write such a row."""
 
 
 class UnclearClaim(ProviderMismatch):

@@ -15,9 +15,10 @@ from django.utils.translation import gettext_lazy
 from payments.admin.deleted_rows import get_stand_in
 from payments.admin.finding import amount_in, search_checkouts, search_payments
 from payments.admin.unsettled import open_refunds, settled_refunds
-from payments.advice import REFUND_NOT_TAKEN, refund_advice, told_with_party
+from payments.advice import REFUND_NOT_SENT, REFUND_NOT_TAKEN, refund_advice, told_with_party
 from payments.ledger.deleted_rows import without_row
 from payments.models import Payment, Refund
+from payments.refunds.outcomes import NOT_SENT
 from payments.states import RefundStatus
 from payments.words import receipt_name
 from staff.attention import Line, StandingFilter, line_of
@@ -188,7 +189,7 @@ def refund_receipt_text(row: Refund) -> str:
 def refund_problem(row: Refund) -> str:
     """Why a refund did not go through, who refused it, and what staff can do; empty for the others."""
     if row.status == RefundStatus.REJECTED:
-        return str(REFUND_NOT_TAKEN)
+        return str(REFUND_NOT_SENT if row.error == NOT_SENT else REFUND_NOT_TAKEN)
     if row.status != RefundStatus.CANCELED:
         return ""
     advice = refund_advice(row.cancellation_reason)

@@ -32,7 +32,6 @@ from payments.states import (
     payment_status,
 )
 from payments.yookassa.client import every_page
-from payments.yookassa.errors import loggable
 from payments.yookassa.objects import Page, ProviderPayment, ProviderRefund, Unreadable
 
 logger = logging.getLogger(__name__)
@@ -61,12 +60,20 @@ class Lost:
 class Comparison:
     """What a comparison found: payments of ours to check, and money at the provider that has no payment here.
 
-    `foreign` are ids of what may belong to another system of the shop.
+    `news` are those of the lost that no mark told of before. `foreign` are ids of what may belong to another system of
+    the shop.
     """
 
     to_check: set[uuid.UUID] = field(default_factory=set)
     lost: list[Lost] = field(default_factory=list)
+    news: list[Lost] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+
+    def add_lost(self, theirs: ProviderPayment, names: uuid.UUID, *, is_news: bool) -> None:
+        lost = Lost(theirs.id, theirs.amount, theirs.currency, str(names))
+        self.lost.append(lost)
+        if is_news:
+            self.news.append(lost)
 
 
 def compare_recent(*, hours: int) -> Comparison:
@@ -138,32 +145,29 @@ def _note_deleted(theirs: ProviderPayment, ours: Checkout, found: Comparison) ->
     """Its check marks it; what a person has seen or settled needs no check any more."""
     if was_dealt_with(ours.pk, Attention.ROW_DELETED):
         return
-    found.lost.append(_lost(theirs, ours.pk))
-    if not is_marked(ours.pk, Attention.ROW_DELETED):
+    is_known = is_marked(ours.pk, Attention.ROW_DELETED)
+    found.add_lost(theirs, ours.pk, is_news=not is_known)
+    if not is_known:
         found.to_check.add(ours.pk)
 
 
 def _note_second(theirs: ProviderPayment, ours: Checkout, found: Comparison) -> None:
     """Another payment than the one we know, for the same order: the customer has paid twice, or nearly did."""
     holds_money = _holds_money(theirs)
-    one_by_one([ours.pk], lambda pk: note_second(theirs, pk, holds_money=holds_money), what="payment")
+    told = one_by_one([ours.pk], lambda pk: note_second(theirs, pk, holds_money=holds_money), what="payment")
     if holds_money and not was_dealt_with(ours.pk, Attention.PAID_TWICE):
-        found.lost.append(_lost(theirs, ours.pk))
+        found.add_lost(theirs, ours.pk, is_news=bool(told))
 
 
 def _note_without_payment(theirs: ProviderPayment, name: uuid.UUID | None, found: Comparison) -> None:
     """Take in money that names a payment of ours which nobody here knows: then it is checked and shown like any."""
-    named = theirs.metadata.get("payment_id")
-    if not named:
+    if name is None:
+        # Payments of ours are named by a UUID: another system may have a number of its own under that key.
         found.foreign.append(theirs.id)
         return
-    found.lost.append(_lost(theirs, named))
-    if name is not None and one_by_one([name], lambda pk: take_in(theirs, pk), what="payment"):
+    found.add_lost(theirs, name, is_news=True)
+    if one_by_one([name], lambda pk: take_in(theirs, pk), what="payment"):
         found.to_check.add(name)
-
-
-def _lost(theirs: ProviderPayment, names: object) -> Lost:
-    return Lost(theirs.id, theirs.amount, theirs.currency, loggable(str(names)))
 
 
 def _differs(theirs: ProviderPayment, ours: Checkout) -> bool:
@@ -220,14 +224,15 @@ def _our_id(payment: ProviderPayment) -> uuid.UUID | None:
 def _tell(found: Comparison) -> None:
     if found.to_check:
         logger.info("%s payments differ from YooKassa's and are checked", len(found.to_check))
-    if found.lost:
+    if found.news:
+        # Each once: from now on the mark tells it.
         logger.error(
             "%s paid payments at YooKassa are for an order that has no row of its own here: %s",
-            len(found.lost),
-            ", ".join(map(str, found.lost[:MOST_NAMED])),
+            len(found.news),
+            ", ".join(map(str, found.news[:MOST_NAMED])),
         )
     if found.foreign:
-        logger.warning(
+        logger.info(
             "%s payments or refunds at YooKassa are none of ours: %s",
             len(found.foreign),
             ", ".join(found.foreign[:MOST_NAMED]),

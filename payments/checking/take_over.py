@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from payments.checking.ask import CLOCKS_DIFFER, ask_by_id
 from payments.checking.turns import remember_refusal, take_turn_of_claims
-from payments.errors import InvalidOrder, PaymentMissing, ProviderMismatch, UnclearClaim
+from payments.errors import InvalidOrder, NotTheirs, PaymentMissing, ProviderMismatch, UnclearClaim
 from payments.models import Checkout, Payment
 from payments.orders import Order, parse_order
 from payments.states import ProviderStatus
@@ -43,8 +43,10 @@ def take_over(client: YooKassaClient, row: Payment) -> tuple[Checkout, ProviderP
     try:
         return _take_over(client, row, row.external_payment_id or "")
     except ProviderMismatch as error:
-        remember_refusal(row.pk, error)
-        raise
+        # What no money proves is the affair of whoever wrote the row, and no error of ours.
+        refusal = error if isinstance(error, UnclearClaim) else NotTheirs(str(error))
+        remember_refusal(row.pk, refusal)
+        raise refusal from error
 
 
 def _take_over(client: YooKassaClient, row: Payment, external_id: str) -> tuple[Checkout, ProviderPayment]:

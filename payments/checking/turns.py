@@ -15,13 +15,13 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from payments.errors import AskedLately, ProviderMismatch, UnclearClaim
+from payments.errors import AskedLately, NotTheirs, ProviderMismatch, UnclearClaim
 from payments.models import Turn
 
 # In pauses: how soon news may follow a question, and for how long it is remembered that a payment is not a row's.
 NEWS, REMEMBERED = 0.2, 12
 KEPT_FOR = timedelta(hours=1)
-_REFUSALS: dict[str, type[ProviderMismatch]] = {kind.__name__: kind for kind in (ProviderMismatch, UnclearClaim)}
+_REFUSALS: dict[str, type[ProviderMismatch]] = {kind.__name__: kind for kind in (NotTheirs, UnclearClaim)}
 
 _TAKE = """
 INSERT INTO payments_turn AS turn (key, taken_at) VALUES (%(key)s, clock_timestamp())

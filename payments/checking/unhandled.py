@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from bridge.errors import InvalidMessage
 from bridge.message import LastError, Message, Reason
-from payments.errors import PaymentMissing, ProviderMismatch, UnclearClaim
+from payments.checking.schedule import repeat_check_after
+from payments.errors import NotTheirs, PaymentMissing, ProviderMismatch, UnclearClaim
 from payments.ledger.book import open_book, open_loose_leaf
 from payments.models import Payment
 from payments.queue import ProcessingRequest
@@ -16,7 +17,7 @@ from payments.webhook.journal import fail_notification
 
 # The provider was away for longer than the repeats last: the reconciliation takes over.
 LOOK_AGAIN = timedelta(minutes=5)
-_ANOTHER = frozenset({ProviderMismatch.__name__, UnclearClaim.__name__})
+_ANOTHER = frozenset({ProviderMismatch.__name__, NotTheirs.__name__, UnclearClaim.__name__})
 
 
 class PaymentJournal:
@@ -34,9 +35,12 @@ class PaymentJournal:
             fail_notification(notification_id=request.notification_id, payment_id=request.payment_id, error=said)
         try:
             with open_book(request.payment_id, door=Door.QUEUE, even_if_hidden=True) as book:
-                book.flag(Attention.MISMATCH if error.type in _ANOTHER else Attention.CHECK_FAILED, said)
-                planned = book.checkout.next_check_at
-                book.checkout.next_check_at = min(filter(None, (planned, timezone.now() + LOOK_AGAIN)))
+                is_another = error.type in _ANOTHER
+                book.flag(Attention.MISMATCH if is_another else Attention.CHECK_FAILED, said)
+                planned, now = book.checkout.next_check_at, timezone.now()
+                # Another payment than ours seldom becomes ours, and each time that it does not is an error.
+                again = now + (repeat_check_after(now - book.checkout.created_at) if is_another else LOOK_AGAIN)
+                book.checkout.next_check_at = min(filter(None, (planned, again)))
         except PaymentMissing:
             if error.type == UnclearClaim.__name__:
                 _mark_claim(request.payment_id, said)

@@ -14,12 +14,14 @@ from payments.ledger.book import Book
 from payments.models import Checkout, Payment, Refund, User
 from payments.refunds.request import DESCRIPTION
 from payments.states import REFUND_TRANSITIONS, Attention, EventKind, RefundStatus
-from payments.yookassa.errors import Rejected
+from payments.yookassa.errors import NotSent, Rejected
 from payments.yookassa.objects import ProviderRefund
 
 logger = logging.getLogger(__name__)
 
 SUBJECT = "Возврат оформлен"
+# What a refund's row says of one that YooKassa never saw.
+NOT_SENT = "not sent to YooKassa: it could not be sent for a day"
 
 
 def note_refused(book: Book, refund: Refund, error: Rejected) -> None:
@@ -27,7 +29,7 @@ def note_refused(book: Book, refund: Refund, error: Rejected) -> None:
     if RefundStatus.REJECTED not in REFUND_TRANSITIONS[RefundStatus(refund.status)]:
         return
     refund.status, refund.finished_at = RefundStatus.REJECTED, timezone.now()
-    refund.error = f"{error}. {error.description}".strip()
+    refund.error = NOT_SENT if isinstance(error, NotSent) else f"{error}. {error.description}".strip()
     refund.save(update_fields=["status", "error", "finished_at", "updated_at"])
     _tell(book, refund)
 

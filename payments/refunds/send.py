@@ -10,7 +10,7 @@ from payments.models import Checkout, Refund
 from payments.provider import MOST_PAGES
 from payments.states import RefundStatus
 from payments.yookassa.client import YooKassaClient, every_page
-from payments.yookassa.errors import Rejected, Unavailable
+from payments.yookassa.errors import NotSent, Rejected, Unavailable
 from payments.yookassa.objects import Page, ProviderRefund
 
 # The provider remembers idempotence keys for 24 hours. Past that the same key would make a second refund.
@@ -61,8 +61,7 @@ def _send(client: YooKassaClient, checkout: Checkout, refund: Refund) -> Rejecte
         # It may have been made by an attempt whose answer was lost. The list of refunds tells.
         if _was_made(client, checkout, refund):
             return None
-        why = "it could not be sent for a day: ask for it again"
-        return Rejected(http_status=0, code="too_late", parameter="", description=why)
+        return NotSent("it could not be sent for a day")
     try:
         client.create_refund(refund.request_body or {}, key=str(refund.pk))
     except Rejected as error:

@@ -70,11 +70,17 @@ def _store(address: Address, notice: Notice, body: str) -> HttpResponse:
     try:
         unchecked = store_notification(notice, address=str(address), body=body)
     except (*POSTGRES_AWAY, QueueMissing) as error:
-        logger.error("a notification (%s, %s) could not be stored: %s", notice.event, notice.object_id, error)
+        # YooKassa repeats it for a day. An outage ends by itself; a queue that is missing does not.
+        level = logging.ERROR if isinstance(error, QueueMissing) else logging.WARNING
+        logger.log(level, "a notification (%s, %s) could not be stored: %s", notice.event, notice.object_id, error)
         later = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return _problem(503, "not_stored", "The notification could not be stored; send it again", later)
+        answer = _problem(503, "not_stored", "The notification could not be stored; send it again", later)
+        # That was the line about it; Django would write an error for each 5xx.
+        answer._has_been_logged = True  # type: ignore[attr-defined]
+        return answer
     if unchecked and unchecked != ALREADY_KNOWN:
-        logger.error("a notification (%s, %s) is not checked: %s", notice.event, notice.object_id, unchecked)
+        # Other systems of the same shop have payments, payouts and deals of their own; the journal has it all.
+        logger.info("a notification (%s, %s) is not checked: %s", notice.event, notice.object_id, unchecked)
     return JsonResponse({"received": True})
 
 

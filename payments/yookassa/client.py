@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from payments.yookassa.answers import read_answer
 from payments.yookassa.errors import Rejected, Unavailable
-from payments.yookassa.objects import Account, Page, ProviderPayment, ProviderRefund
+from payments.yookassa.objects import Account, Page, ProviderPayment, ProviderRefund, Unreadable
 from payments.yookassa.parsing import ID, Malformed, parse_account, parse_page, parse_payment, parse_refund
 from payments.yookassa.transport import Transport
 
@@ -20,7 +20,7 @@ API_URL = "https://api.yookassa.ru/v3"
 LONGEST_KEY = 64
 # The most that YooKassa gives.
 MOST_ITEMS = 100
-_MOST_NAMED = 10
+_MOST_NAMED, _MOST_TOLD = 10, 1000
 
 
 class YooKassaClient:
@@ -47,6 +47,7 @@ class YooKassaClient:
         read_timeout: float = 20.0,
         room: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self._told: set[Unreadable] = set()
         self._transport = Transport(
             shop_id=shop_id,
             secret_key=secret_key,
@@ -101,13 +102,16 @@ class YooKassaClient:
 
     def _page(self, path: str, query: Mapping[str, str], parse_item: Callable[[object], T]) -> Page[T]:
         page = _parsed(lambda raw: parse_page(raw, parse_item), self._get(path, query))
-        if page.unreadable:
+        new = [item for item in page.unreadable if item not in self._told]
+        if new:
+            # Each once in a process: the same list is asked for again and again.
             logger.error(
                 "%s items of YooKassa's list %s cannot be read and are left out, the others are not: %s",
-                len(page.unreadable),
+                len(new),
                 path,
-                ", ".join(map(str, page.unreadable[:_MOST_NAMED])),
+                ", ".join(map(str, new[:_MOST_NAMED])),
             )
+            self._told = {*new, *(self._told if len(self._told) < _MOST_TOLD else ())}
         return page
 
     def _get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -45,6 +45,16 @@ class Rejected(YooKassaError):
         return f"YooKassa refused: {self.http_status} {loggable(self.code)}{about}"
 
 
+class NotSent(Rejected):
+    """A request that is not sent any more, as its key is forgotten by now and it may have been made."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(0, "too_late", "", description)
+
+    def __str__(self) -> str:
+        return "not sent to YooKassa"
+
+
 def loggable(word: str) -> str:
     """A word of a foreign server without line breaks, and without the length to fill a disk with."""
     return _UNLOGGABLE.sub("?", word[:64])

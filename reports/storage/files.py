@@ -10,7 +10,7 @@ from django.utils.timezone import localtime
 
 from reports.errors import FileUnavailable, ReportNotReady
 from reports.models import UNFINISHED, Kind, Report
-from reports.storage.storage import StorageError, read_document
+from reports.storage.storage import StorageError, StorageUnavailable, read_document
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,9 @@ def file_response(report: Report) -> FileResponse:
     try:
         content = read_document(report)
     except (StorageError, OSError) as error:
-        logger.error("the document of report %s cannot be had: %s", report.pk, error)
+        # An outage of the storage ends by itself; a document that is gone does not come back.
+        level = logging.WARNING if isinstance(error, StorageUnavailable) else logging.ERROR
+        logger.log(level, "the document of report %s cannot be had: %s", report.pk, error)
         raise FileUnavailable from error
     kind = Kind(report.kind)
     # Django writes a name that is not ASCII as RFC 6266 wants it.

@@ -169,7 +169,7 @@ def test_messages_about_what_was_never_started_fail_and_leave_nothing(shop: YooK
     never_started, nowhere = make_payment(status=PaymentStatus.COMPLETED).pk, uuid.uuid4()
     before = state()
     for payment_id, action in itertools.product((never_started, nowhere), ACTIONS):
-        assert forge(payment_id, action) == ("failed", "permanent_error")
+        assert forge(payment_id, action) == ("failed", "refused")
         assert state() == before, (payment_id, action)
     assert not shop.requests
 
@@ -240,7 +240,7 @@ class TestAMessageThatNamesANotification:
 
     def test_of_another_payment_does_not_fail_it(self, shop: YooKassaServer) -> None:
         row, stranger = stored(start_payment()), make_payment()
-        assert forge(stranger.pk, "verify", notification_id=row.pk) == ("failed", "permanent_error")
+        assert forge(stranger.pk, "verify", notification_id=row.pk) == ("failed", "refused")
         row.refresh_from_db()
         assert (row.status, row.processed_at, row.error) == (NotificationStatus.STORED, None, "")
 

@@ -1,4 +1,4 @@
-"""How often YooKassa is asked about one payment: once in five seconds, whoever asks, and nothing is lost by that."""
+"""How often YooKassa is asked about one payment: once in a pause, whoever asks, and nothing is lost by that."""
 
 import uuid
 from contextlib import suppress
@@ -29,7 +29,9 @@ from tests.support.payment_deliveries import create_at_yookassa, start_payment, 
 from tests.support.payment_pages import CHECK, LOOK, messages_of, page_of, staff_with, text
 from tests.support.webhook_requests import YOOKASSA, notification
 
-PAUSE = 5.0
+# Ten times what it is in production, so that no test on a slow machine outlasts it.
+PAUSE = 50.0
+SOON, LONG = PAUSE / 5, PAUSE * 12
 # An id as YooKassa makes them, and of no payment.
 INVENTED = "22d6d597-000f-5000-9000-145f6df21d6f"
 
@@ -139,7 +141,7 @@ class TestMessagesOfStrangers:
 
 
 class TestOlderPayments:
-    def test_an_invented_id_costs_one_question_a_minute(self, shop: YooKassaServer) -> None:
+    def test_an_invented_id_costs_one_question_a_long_pause(self, shop: YooKassaServer) -> None:
         row = make_payment(external_payment_id=INVENTED)
         for number in range(20):
             send_as_anon(row.pk)
@@ -147,11 +149,11 @@ class TestOlderPayments:
                 work_off()
         work_off()
         assert (questions(shop), queued_checks()) == (1, [])
-        pass_time(50)
+        pass_time(LONG - PAUSE)
         send_as_anon(row.pk)
         work_off()
         assert questions(shop) == 1
-        pass_time(10)
+        pass_time(PAUSE)
         send_as_anon(row.pk)
         work_off()
         assert (questions(shop), queued_checks()) == (2, [])
@@ -237,15 +239,15 @@ class TestTheBrowser:
 
 
 class TestNews:
-    def test_money_that_arrives_right_after_a_check_is_noticed_within_a_second(self, shop: YooKassaServer) -> None:
+    def test_money_that_arrives_right_after_a_check_is_noticed_soon(self, shop: YooKassaServer) -> None:
         checkout = start_payment()
         customer_of(checkout).verify(checkout.pk)
         pay(shop, checkout)
         work_off()
         due = pgmq_queue(QUEUE).next_due()
         assert due is not None
-        assert 0 < due <= 1
-        pass_time(1)
+        assert 0 < due <= SOON
+        pass_time(SOON)
         work_off()
         assert (status_of(checkout), questions(shop)) == (PaymentStatus.COMPLETED, 2)
         assert ProviderNotification.objects.get().status == NotificationStatus.PROCESSED
@@ -276,7 +278,7 @@ class TestNews:
         for _ in range(5):
             queue_check(checkout.pk, "verify", notification_id=ProviderNotification.objects.get().pk)
         ProviderNotification.objects.update(status=NotificationStatus.STORED)
-        pass_time(1)
+        pass_time(SOON)
         work_off()
         assert questions(shop) == 1
 
@@ -286,18 +288,16 @@ class TestNews:
         store_notification(Notice.parse(body), address=YOOKASSA, body=body)
         customer_of(checkout).verify(checkout.pk)
         ProviderNotification.objects.update(status=NotificationStatus.PROCESSED)
-        Turn.objects.update(taken_at=F("taken_at") - timedelta(seconds=1))
+        Turn.objects.update(taken_at=F("taken_at") - timedelta(seconds=SOON))
         Checkout.objects.update(checked_at=None)
         work_off()
         assert questions(shop) == 1
 
-    def test_a_refund_that_is_asked_for_right_after_a_check_goes_out_within_a_second(
-        self, shop: YooKassaServer
-    ) -> None:
+    def test_a_refund_that_is_asked_for_right_after_a_check_goes_out_soon(self, shop: YooKassaServer) -> None:
         checkout = start_payment()
         shop.succeed(str(checkout.external_id))
         customer_of(checkout).verify(checkout.pk)
-        pass_time(1)
+        pass_time(SOON)
         request_refund(payment_id=checkout.pk, amount=Decimal(100), reason="", actor_id=None, door=Door.STAFF)
         for _ in range(5):
             send_as_anon(checkout.pk, "refund")
