@@ -1,6 +1,7 @@
 """Writes down what the provider said of a payment, with all that follows from it."""
 
 import logging
+from datetime import datetime
 from functools import partial
 
 from django.utils import timezone
@@ -139,7 +140,13 @@ def _copy(book: Book, seen: ProviderPayment) -> None:
     if checkout.captured_at is None and checkout.provider_status == ProviderStatus.SUCCEEDED:
         # Without a day the money would be in no revenue. What the system before us took over gets none: how old it is
         # decides what a machine may give for it.
-        checkout.captured_at = None if checkout.request_body is None else timezone.now()
+        checkout.captured_at = None if checkout.request_body is None else _made_at(seen)
+
+
+def _made_at(seen: ProviderPayment) -> datetime:
+    """Nearer to the day of the money than that of a check, which may come days later."""
+    now = timezone.now()
+    return min(seen.created_at or now, now)
 
 
 def _refund(book: Book, seen: ProviderPayment, observation: Observation) -> list[str]:

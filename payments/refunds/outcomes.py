@@ -36,15 +36,7 @@ def note_refused(book: Book, refund: Refund, error: Rejected) -> None:
 
 def note_refund(book: Book, seen: ProviderRefund) -> Refund:
     """Bring our row of a refund to what the provider says; a refund that was made elsewhere gets one."""
-    refund = _match(book.checkout, seen)
-    if refund is None:
-        refund = Refund(
-            payment=book.payment,
-            external_id=seen.id,
-            amount=seen.amount,
-            currency=seen.currency,
-            status=RefundStatus.PENDING,
-        )
+    refund = _match(book.checkout, seen) or _made_elsewhere(book, seen)
     status = RefundStatus(seen.status) if seen.status in RefundStatus.values else RefundStatus.PENDING
     changed = status in REFUND_TRANSITIONS[RefundStatus(refund.status)]
     refund.external_id = seen.id
@@ -66,6 +58,20 @@ def note_refund(book: Book, seen: ProviderRefund) -> Refund:
         made_at = seen.created_at or timezone.now()
         if status == RefundStatus.SUCCEEDED and made_at >= book.checkout.created_at:
             _mail(book.payment, refund)
+    return refund
+
+
+def _made_elsewhere(book: Book, seen: ProviderRefund) -> Refund:
+    """A row for it, under the day on which the provider says that it was made, as the revenue counts it."""
+    refund = Refund.objects.create(
+        payment=book.payment,
+        external_id=seen.id,
+        amount=seen.amount,
+        currency=seen.currency,
+        status=RefundStatus.PENDING,
+    )
+    if seen.created_at is not None and seen.created_at < refund.created_at:
+        refund.created_at = seen.created_at
     return refund
 
 

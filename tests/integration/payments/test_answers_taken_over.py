@@ -91,6 +91,16 @@ def test_money_counts_on_some_day_unless_the_system_before_us_took_it(checkout: 
     assert take(told(older, "succeeded")).captured_at is None
 
 
+@pytest.mark.parametrize("days", [-3, 2])
+def test_without_a_day_of_its_own_money_counts_on_the_one_its_payment_was_made_and_never_on_one_to_come(
+    days: int, checkout: Checkout
+) -> None:
+    made_at = timezone.now() + timedelta(days=days)
+    counted = take(told(checkout, "succeeded", created_at=made_at)).captured_at
+    assert counted is not None
+    assert counted == made_at if days < 0 else counted <= timezone.now()
+
+
 def test_the_token_of_the_form_is_kept_until_another_one_comes(checkout: Checkout) -> None:
     for token, kept in (("ct-1", "ct-1"), (None, "ct-1"), ("ct-2", "ct-2")):
         assert take(told(checkout, "pending", confirmation_token=token)).confirmation_token == kept

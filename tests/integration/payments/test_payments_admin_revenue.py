@@ -12,10 +12,15 @@ from freezegun import freeze_time
 from payments.admin.revenue import Day, Revenue, revenue_by_day, total
 from payments.admin.revenue_chart import draw_revenue
 from payments.admin.revenue_table import safe_cell
-from payments.models import Refund
-from payments.states import ProviderStatus, RefundStatus
+from payments.checking.sync import sync_payment
+from payments.models import Checkout, Refund
+from payments.provider import provider
+from payments.states import Door, ProviderStatus, RefundStatus
+from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import make_checkout
-from tests.support.payment_pages import LIST, LOOK, REVENUE, staff_with, text
+from tests.support.payment_deliveries import start_payment
+from tests.support.payment_pages import LIST, LOOK, REFUNDS, REVENUE, staff_with, text
+from tests.support.yookassa_shop import refund_body
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -53,6 +58,30 @@ def test_midnight_is_moscows() -> None:
     ]
     assert total(days) == Revenue(Decimal("100.30"), 2, Decimal(50), 1)
     assert total(days).net == Decimal("50.30")
+
+
+def test_the_books_of_a_month_do_not_move_when_its_last_refund_is_seen_in_the_next(shop: YooKassaServer) -> None:
+    with freeze_time("2026-11-30 20:50:00+00:00"):
+        # 23:50 in Moscow.
+        checkout = start_payment()
+        shop.succeed(str(checkout.external_id))
+        sync_payment(checkout.pk, door=Door.QUEUE)
+        provider().create_refund(refund_body(str(checkout.external_id), "1500.00"), key="office-1")
+    with freeze_time("2026-12-03 09:00:00+00:00"):
+        before = revenue_by_day(date(2026, 11, 1), date(2026, 11, 30))
+        sync_payment(checkout.pk, door=Door.RECONCILIATION)
+        # All money of the stand-in is for tests.
+        Checkout.objects.update(test=False)
+        november, december = (
+            total(revenue_by_day(date(2026, month, 1), date(2026, month, day))) for month, day in ((11, 30), (12, 3))
+        )
+        assert (total(before).refunded, november.refunded, december.refunded) == (0, Decimal(1500), 0)
+        client = staff_with(*LOOK)
+        # The list of refunds has it in the same month, and so has the page of the revenue.
+        assert "1 500,00" in text(client.get(f"{REFUNDS}?created_at__year=2026&created_at__month=11"))
+        assert "1 500,00" not in text(client.get(f"{REFUNDS}?created_at__year=2026&created_at__month=12"))
+        assert "Возвращено 1 500,00 ₽ 1 возврат" in text(client.get(f"{REVENUE}?month=2026-11"))
+        assert "Возвращено 0,00 ₽" in text(client.get(f"{REVENUE}?month=2026-12"))
 
 
 def test_only_real_money_counts() -> None:
