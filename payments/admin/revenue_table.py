@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from payments.admin.orders import method_name
-from payments.admin.revenue import CURRENCY
-from payments.models import Checkout, Refund
+from payments.admin.revenue import CURRENCY, counted_checkouts
+from payments.models import Refund
 from payments.states import OrderKind, ProviderStatus, RefundStatus
 from staff.formats import moment
 from wording.russian import MOSCOW
@@ -72,7 +72,7 @@ def _lines(first: date, last: date) -> Iterator[list[str]]:
 
 
 def _payments(start: datetime, end: datetime) -> Iterator[list[str]]:
-    rows = Checkout.objects.filter(provider_status=ProviderStatus.SUCCEEDED, test=False, currency=CURRENCY)
+    rows = counted_checkouts().filter(provider_status=ProviderStatus.SUCCEEDED, currency=CURRENCY)
     for row in _in_pieces(rows.defer("request_body"), "captured_at", start, end):
         yield [
             *(moment(row.captured_at, seconds=True), pgettext("revenue", "payment"), str(row.pk)[:8]),
@@ -82,7 +82,7 @@ def _payments(start: datetime, end: datetime) -> Iterator[list[str]]:
 
 
 def _refunds(start: datetime, end: datetime) -> Iterator[list[str]]:
-    real = Checkout.objects.filter(pk=OuterRef("payment_id"), test=False)
+    real = counted_checkouts().filter(pk=OuterRef("payment_id"))
     rows = Refund.objects.filter(Exists(real), status=RefundStatus.SUCCEEDED, currency=CURRENCY)
     for row in _in_pieces(rows.defer("request_body"), "finished_at", start, end):
         yield [

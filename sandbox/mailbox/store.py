@@ -11,7 +11,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 _FILE = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9]{6}\.eml")
 
@@ -50,6 +50,15 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class MailFile:
+    """What came along with a mail. The name is one that fits into a header and an address."""
+
+    name: str
+    kind: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """A kept mail, decoded."""
 
@@ -76,6 +85,18 @@ class Mail:
     @property
     def text(self) -> str:
         return self._body("plain")
+
+    @property
+    def files(self) -> list[MailFile]:
+        return [
+            MailFile(
+                re.sub(r"[^\w.-]", "_", part.get_filename() or "file", flags=re.ASCII),
+                part.get_content_type(),
+                cast(bytes, part.get_payload(decode=True)),
+            )
+            for part in self.message.iter_attachments()
+            if not part.is_multipart()
+        ]
 
     def _body(self, kind: str) -> str:
         part = self.message.get_body((kind,))

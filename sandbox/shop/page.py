@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from sandbox.shop.window import families
+from wording.addresses import breakable_address
 
 # Where `sandbox.services.sandbox` says that its pages are.
 MAILS, YOOKASSA = "SANDBOX_MAIL_URL", "SANDBOX_YOOKASSA_URL"
@@ -21,7 +22,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "mails": os.environ.get(MAILS, ""),
         "yookassa": os.environ.get(YOOKASSA, ""),
     }
-    response = render(request, "shop/shop.html", {"families": families(), "addresses": addresses})
+    shown = [(family, breakable_address(family.email)) for family in families()]
+    response = render(request, "shop/shop.html", {"families": shown, "addresses": addresses})
     response.headers["Content-Security-Policy"] = _policy(settings.YUKASSA_WIDGET_URL)
     response.headers["Cache-Control"] = "no-store"
     return response

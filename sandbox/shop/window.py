@@ -14,11 +14,15 @@ OPENS, CLOSES = time(9), time(21)
 STEP = timedelta(minutes=30)
 TIMES_SHOWN = 12
 
+# Whose first click makes a report comes first: for a newcomer that is the one to begin with.
 _FAMILIES = """
 SELECT u.id, u.email, string_agg(p.first_name, ', ' ORDER BY p.id)
 FROM public.users AS u JOIN public.profiles AS p ON p.user_id = u.id
 WHERE u.email IS NOT NULL
-GROUP BY u.id ORDER BY u.email
+GROUP BY u.id ORDER BY (
+    SELECT count(*) FROM public.assessments AS a JOIN public.profiles AS m ON m.id = a.profile_id
+    WHERE m.user_id = u.id AND a.status = 'completed' AND jsonb_path_exists(a.results_summary, '$.*.score')
+) DESC, u.email
 """
 _MEMBERS = "SELECT id, first_name FROM public.profiles WHERE user_id = %s ORDER BY id"
 _CONSULTATIONS = """
@@ -35,7 +39,8 @@ SELECT id, name, coalesce(description, ''), session_count, price
 FROM public.packages WHERE is_active AND price >= 1 ORDER BY price
 """
 _ASSESSMENTS = """
-SELECT a.id, a.assessment_type, p.first_name, a.completed_at
+SELECT a.id, a.assessment_type, p.first_name, a.completed_at,
+    coalesce(jsonb_path_exists(a.results_summary, '$.*.score'), false)
 FROM public.assessments AS a JOIN public.profiles AS p ON p.id = a.profile_id
 WHERE p.user_id = %s AND a.status = 'completed' ORDER BY a.completed_at DESC
 """
@@ -86,12 +91,13 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A completed questionnaire; `kind` is checkup, parent or family."""
+    """A completed questionnaire; `kind` is checkup, parent or family. Without results there can be no report yet."""
 
     id: UUID
     kind: str
     name: str
     completed_at: datetime
+    has_results: bool
 
 
 @dataclass(frozen=True, slots=True)

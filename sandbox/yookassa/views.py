@@ -55,7 +55,7 @@ def list_page(payments: Sequence[Json]) -> str:
         f"<td><a href='/pay/{one['id']}'>{escape(one.get('description', '')) or 'без описания'}</a></td></tr>"
         for one in payments
     )
-    heads = "<tr><th>Создан</th><th>Сумма</th><th>Статус</th><th>Описание</th></tr>"
+    heads = "<tr class=heads><th>Создан</th><th>Сумма</th><th>Статус</th><th>Описание</th></tr>"
     table = f"<table>{heads}{rows}</table>" if rows else "<p>Платежей ещё нет.</p>"
     return _page("Платежи магазина", f"<p class=note>Учебная касса: настоящие деньги не списываются.</p>{table}")
 
@@ -120,7 +120,8 @@ def error_page(error: ApiError) -> str:
 def _page(title: str, body: str, script: str = "") -> str:
     return (
         f"<!doctype html><html lang=ru><head><meta charset=utf-8><title>{escape(title)}</title>"
-        f"<meta name=viewport content='width=device-width'><link rel=stylesheet href='/page.css'>{script}</head>"
+        f"<meta name=viewport content='width=device-width, initial-scale=1'><link rel=stylesheet href='/page.css'>"
+        f"{script}</head>"
         f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )
 

@@ -52,6 +52,7 @@ def buy(
         amount=goods.price,
         status=payment_status(status, fully_refunded=refunded == goods.price),
         external_payment_id=external_id(number),
+        metadata=_metadata(goods),
     )
     is_package = goods.kind == OrderKind.PACKAGE
     values: dict[str, Any] = {
@@ -102,6 +103,13 @@ def payment_id(number: int) -> UUID:
 
 def external_id(number: int) -> str:
     return f"2fd1{number:04d}-000f-5000-9000-1b68e7b15f3f"
+
+
+def _metadata(goods: Goods) -> dict[str, str | None]:
+    """As the front end writes it, which tells its payers by that what they paid for."""
+    if goods.kind == OrderKind.PACKAGE:
+        return {"type": "package", "package_id": str(goods.id)}
+    return {"type": "appointment", "package_id": None, "appointment_type_id": str(goods.id)}
 
 
 def _slot(at: datetime, number: int) -> datetime:

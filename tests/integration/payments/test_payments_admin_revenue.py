@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from freezegun import freeze_time
+from pytest_django import Settings
 
 from payments.admin.revenue import Day, Revenue, revenue_by_day, total
 from payments.admin.revenue_chart import draw_revenue
@@ -25,6 +26,11 @@ from tests.support.yookassa_shop import refund_body
 pytestmark = pytest.mark.usefixtures("database")
 
 TODAY = "2026-11-24 09:00:00+00:00"
+
+
+@pytest.fixture(autouse=True)
+def _production(settings: Settings) -> None:
+    settings.SANDBOX = False
 
 
 def paid(time: datetime, amount: str = "4500.00", **fields: Any) -> None:
@@ -76,12 +82,26 @@ def test_the_books_of_a_month_do_not_move_when_its_last_refund_is_seen_in_the_ne
             total(revenue_by_day(date(2026, month, 1), date(2026, month, day))) for month, day in ((11, 30), (12, 3))
         )
         assert (total(before).refunded, november.refunded, december.refunded) == (0, Decimal(1500), 0)
-        client = staff_with(*LOOK)
+        client = staff_with(*LOOK, "view_revenue")
         # The list of refunds has it in the same month, and so has the page of the revenue.
         assert "1 500,00" in text(client.get(f"{REFUNDS}?created_at__year=2026&created_at__month=11"))
         assert "1 500,00" not in text(client.get(f"{REFUNDS}?created_at__year=2026&created_at__month=12"))
         assert "Возвращено 1 500,00 ₽ 1 возврат" in text(client.get(f"{REVENUE}?month=2026-11"))
         assert "Возвращено 0,00 ₽" in text(client.get(f"{REVENUE}?month=2026-12"))
+
+
+def test_in_the_sandbox_where_all_money_is_play_money_it_counts(settings: Settings) -> None:
+    settings.SANDBOX = True
+    noon = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+    paid(noon, "100", test=True)
+    refunded(noon, "10", test=True)
+    assert total(revenue_by_day(date(2026, 11, 20), date(2026, 11, 20))) == Revenue(Decimal(100), 1, Decimal(10), 1)
+    with freeze_time(TODAY):
+        client = staff_with(*LOOK, "view_revenue")
+        page, lines = text(client.get(REVENUE)), table(client.get(f"{REVENUE}?days=7&table=csv"))
+    assert len(lines) == 3, "its head, the payment and the refund"
+    assert "в песочнице учтены и тестовые платежи" in page
+    assert "тестовые платежи не учтены" not in page
 
 
 def test_only_real_money_counts() -> None:

@@ -1,3 +1,4 @@
+import re
 import smtplib
 import ssl
 import threading
@@ -178,6 +179,24 @@ def test_the_page_lists_mails_and_shows_one(mailbox: Mailbox, page: str) -> None
     assert "принято" in shown
     assert "<b>Анна</b>" in fetch(f"{page}/{file}/html")
     assert "Message-ID: <1@example.org>" in fetch(f"{page}/{file}/source")
+
+
+def test_the_page_gives_the_files_of_a_mail_and_no_name_breaks_out_of_a_header(mailbox: Mailbox, page: str) -> None:
+    mail = mail_to("anna@example.org")
+    mail.add_attachment("BEGIN:VCALENDAR\r\n", subtype="calendar", filename='встреча"; x=\r\n.ics')
+    send(mailbox, mail)
+    file = mailbox.messages[0].file
+    shown = fetch(f"{page}/{file}")
+    assert "<h2>Вложения</h2>" in shown
+    assert f"href='/{file}/files/0'" in shown
+    with urllib.request.urlopen(f"{page}/{file}/files/0", timeout=10) as answer:
+        assert answer.headers["Content-Type"] == "text/calendar"
+        assert re.fullmatch(r"attachment; filename=[\w.-]+\.ics", answer.headers["Content-Disposition"], re.ASCII)
+        assert answer.read().startswith(b"BEGIN:VCALENDAR")
+    with pytest.raises(urllib.error.HTTPError) as missing:
+        fetch(f"{page}/{file}/files/1")
+    assert missing.value.code == 404
+    missing.value.close()
 
 
 def test_the_page_tells_the_time_of_moscow(mailbox: Mailbox, page: str) -> None:

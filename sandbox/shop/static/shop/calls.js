@@ -8,7 +8,13 @@ export function setCaller(signedIn) {
   caller = signedIn;
 }
 
-export class Refused extends Error {}
+// `code` is the API's own, where it has one: the page finds the words for it.
+export class Refused extends Error {
+  constructor(message, code = "") {
+    super(message);
+    this.code = code;
+  }
+}
 
 // Every failed answer of the API carries `error`, a text.
 export async function call(method, path, body, headers = {}) {
@@ -20,7 +26,7 @@ export async function call(method, path, body, headers = {}) {
   });
   if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
-    throw new Refused(`${answer.status}: ${problem.error || answer.statusText}`);
+    throw new Refused(`${answer.status}: ${problem.error || answer.statusText}`, problem.code);
   }
   return answer;
 }

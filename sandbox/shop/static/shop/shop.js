@@ -14,10 +14,17 @@ const OUTCOMES = {
   completed: "Оплата прошла", failed: "Оплата не прошла", cancelled: "Платёж отменён",
   refunded: "Деньги возвращены", processing: "Касса ещё думает", pending: "Касса ещё думает",
 };
+const REFUSALS = {
+  slot_taken: "Это время только что заняли. Выберите, пожалуйста, другое.",
+  amount_mismatch: "Цена изменилась. Обновите страницу и выберите ещё раз.",
+  throttled: "Слишком много попыток. Подождите минуту и повторите.",
+};
 const QUESTIONNAIRES = { checkup: "Опросник о ребёнке", parent: "Опросник о себе", family: "Опросник о семье" };
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
 
+// What is on sale, by its id: a payment names what it is for by that.
+let names = new Map();
 let chosen = null;
 let time = null;
 let form = null;
@@ -29,7 +36,8 @@ async function signIn(button) {
   chosen = null;
   putFormAway();
   byId("booking").hidden = byId("payment").hidden = true;
-  await Promise.all([showOffers(), showPayments()]);
+  await showOffers();
+  await showPayments();
   byId("offers").hidden = byId("history").hidden = false;
 }
 
@@ -39,6 +47,7 @@ async function showOffers() {
     element("option", { value: "" }, "вся семья"),
     ...offers.members.map((member) => element("option", { value: member.id }, member.name)),
   );
+  names = new Map([...offers.consultations, ...offers.packages].map((one) => [one.id, one.name]));
   byId("goods").replaceChildren(
     ...offers.consultations.map((one) => good({ ...one, type: "appointment", note: `${one.minutes} минут` })),
     ...offers.packages.map((one) => good({ ...one, type: "package", note: `Пакет, встреч: ${one.sessions}` })),
@@ -136,7 +145,7 @@ async function showForm(paymentId, token) {
   }
   form = new window.YooMoneyCheckoutWidget({
     confirmation_token: token,
-    error_callback: ({ error }) => showRefusal(new Refused(`форма оплаты: ${error}`)),
+    error_callback: ({ error }) => leave(paymentId, error).catch(showRefusal),
   });
   for (const [event, ...entry] of [["success", "Форма: оплачено"], ["fail", "Форма: оплата не прошла", "", "bad"]]) {
     form.on(event, () => {
@@ -150,8 +159,17 @@ async function showForm(paymentId, token) {
   byId("payment-form").scrollIntoView({ behavior: "smooth", block: "nearest" });
 }
 
+// Whoever goes away without paying may come back, and sees how things stand.
+async function leave(paymentId, error) {
+  if (error !== "token_expired") {
+    throw new Refused(`форма оплаты: ${error}`);
+  }
+  log("Форма закрыта без оплаты");
+  await finish(paymentId, "Вы не завершили оплату");
+}
+
 // The notification may be quicker than we, or slower: the API asks the provider itself.
-async function finish(paymentId) {
+async function finish(paymentId, title = "") {
   let found = await step("Итог запрошен", "POST", "/api/payments/verify", { payment_id: paymentId });
   for (let look = 1; look < LOOKS && ["pending", "processing"].includes(found.status); look += 1) {
     await pause();
@@ -160,11 +178,12 @@ async function finish(paymentId) {
   const bought = await json("GET", `payments/${paymentId}/bought`);
   form?.destroy();
   byId("booking").hidden = true;
-  showOutcome(found.payment, bought);
-  await Promise.all([showPayments(), showOffers()]);
+  showOutcome(found.payment, bought, title);
+  await showOffers();
+  await showPayments();
 }
 
-function showOutcome(payment, bought) {
+function showOutcome(payment, bought, title) {
   const { mails, yookassa } = document.body.dataset;
   const paid = payment.status === "completed";
   const goods = [];
@@ -184,7 +203,7 @@ function showOutcome(payment, bought) {
   byId("outcome").className = paid ? "outcome" : "outcome bad";
   byId("outcome").dataset.status = payment.status;
   byId("outcome").replaceChildren(
-    element("h3", {}, `${OUTCOMES[payment.status]}: ${rubles(payment.amount)}`),
+    element("h3", {}, `${(!paid && title) || OUTCOMES[payment.status]}: ${rubles(payment.amount)}`),
     ...goods.map((text) => element("p", {}, text)),
     element(
       "p", { className: "links" },
@@ -197,7 +216,7 @@ function showOutcome(payment, bought) {
 }
 
 function showRefusal(error) {
-  byId("refusal").textContent = `Не получилось (${error.message})`;
+  byId("refusal").textContent = REFUSALS[error.code] || `Не получилось (${error.message})`;
   byId("refusal").hidden = false;
   showButton();
 }
@@ -210,10 +229,18 @@ async function showPayments() {
 function paymentRow(payment) {
   return element(
     "li", {},
+    element("strong", {}, boughtName(payment.metadata || {})),
     element("span", {}, rubles(payment.amount)),
     element("span", { className: `status ${payment.status}` }, STATUSES[payment.status] || payment.status),
-    element("small", {}, `${day(payment.created_at)}, ${clock(payment.created_at)}`),
+    element("small", {}, `№\u00a0${payment.id.slice(0, 8)}, ${day(payment.created_at)}, ${clock(payment.created_at)}`),
   );
+}
+
+const GOODS = { appointment: "Консультация", package: "Пакет встреч" };
+
+// The catalogue's name, while the thing is on sale.
+function boughtName({ type, package_id: packageId, appointment_type_id: kindId }) {
+  return names.get(type === "package" ? packageId : kindId) || GOODS[type] || "Заказ";
 }
 
 async function showReports(assessments) {
@@ -225,7 +252,11 @@ async function showReports(assessments) {
 
 function reportRow(assessment, report) {
   const button = element("button", { type: "button" }, report?.file_url ? "Скачать" : "Сделать отчёт");
-  const state = element("small", {}, `${QUESTIONNAIRES[assessment.kind] || assessment.kind}, ${day(assessment.completed_at)}`);
+  const state = element("small", { role: "status" }, `${QUESTIONNAIRES[assessment.kind] || assessment.kind}, ${day(assessment.completed_at)}`);
+  if (!assessment.has_results && !report?.file_url) {
+    state.textContent += ". Результаты ещё подсчитываются: отчёт будет после этого.";
+    return element("li", {}, element("span", {}, assessment.name), state);
+  }
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {
@@ -233,7 +264,7 @@ function reportRow(assessment, report) {
       await download(report);
       button.textContent = "Скачать";
     } catch (error) {
-      state.textContent = `Не получилось (${error.message})`;
+      state.textContent = REFUSALS[error.code] || error.message;
     }
     button.disabled = false;
   });
@@ -247,7 +278,11 @@ async function makeReport(assessment) {
     report = await json("GET", `/api/reports/${report.id}`);
   }
   if (!report.file_url) {
-    throw new Refused(report.reason || "отчёт ещё готовится");
+    throw new Refused(
+      report.status === "failed"
+        ? "Отчёт сделать не вышло: сотрудник видит это в админке."
+        : "Отчёт ещё готовится. Нажмите ещё раз через минуту.",
+    );
   }
   return report;
 }

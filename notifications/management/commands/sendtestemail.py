@@ -1,0 +1,27 @@
+"""`manage.py sendtestemail`: Django's own, which says neither that a mail was taken nor why one was not."""
+
+from typing import Any
+
+from anymail.exceptions import AnymailError
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.core.management.commands import sendtestemail
+
+from notifications.sending.refusals import explain_refusal
+
+
+class Command(sendtestemail.Command):
+    def handle(self, *args: Any, **options: Any) -> None:
+        way = f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}" if settings.EMAIL_PROVIDER == "smtp" else ""
+        through = " at ".join(filter(None, (settings.EMAIL_PROVIDER, way)))
+        try:
+            super().handle(*args, **options)
+        # All of smtplib's and requests' errors are an OSError as well.
+        except (AnymailError, OSError) as error:
+            explained = " ".join(str(explain_refusal(error)).split())
+            raise CommandError(f"{through} did not take the mail: {explained or type(error).__name__}") from error
+        people = ", ".join(options["email"]) or "those whom the settings name"
+        self.stdout.write(
+            f"{through} took the mail for {people}, from {settings.DEFAULT_FROM_EMAIL}. "
+            "If it does not arrive: the spam folder, then SPF and DKIM of the sender's domain."
+        )
