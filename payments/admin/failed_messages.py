@@ -10,6 +10,7 @@ from bridge.admin.subjects import Subject, tell_subjects
 from bridge.errors import InvalidMessage
 from bridge.sql.rows import FailedMessage
 from payments.queue import QUEUE, ProcessingRequest
+from wording.russian import order_number
 
 
 def payment_subjects(request: HttpRequest, failed: Sequence[FailedMessage]) -> dict[int, Subject]:
@@ -21,7 +22,7 @@ def payment_subjects(request: HttpRequest, failed: Sequence[FailedMessage]) -> d
         except (InvalidMessage, ValueError, RecursionError):
             continue
         address = reverse("admin:payments_payment_change", args=[payment_id]) if may else ""
-        found[one.msg_id] = Subject(f"№ {str(payment_id)[:8]}", address)
+        found[one.msg_id] = Subject(f"№ {order_number(payment_id)}", address)
     return found
 
 

@@ -18,7 +18,7 @@ from payments.admin.revenue import CURRENCY, counted_checkouts
 from payments.models import Refund
 from payments.states import OrderKind, ProviderStatus, RefundStatus
 from staff.formats import moment
-from wording.russian import MOSCOW
+from wording.russian import MOSCOW, order_number
 
 # Read by keys in pieces: no transaction stands open while somebody's slow line takes the lines.
 MOST_LINES = 100_000
@@ -75,7 +75,7 @@ def _payments(start: datetime, end: datetime) -> Iterator[list[str]]:
     rows = counted_checkouts().filter(provider_status=ProviderStatus.SUCCEEDED, currency=CURRENCY)
     for row in _in_pieces(rows.defer("request_body"), "captured_at", start, end):
         yield [
-            *(moment(row.captured_at, seconds=True), pgettext("revenue", "payment"), str(row.pk)[:8]),
+            *(moment(row.captured_at, seconds=True), pgettext("revenue", "payment"), order_number(row.pk)),
             *(row.external_id or "", _amount(row.amount), _amount(row.income_amount)),
             *(str(OrderKind(row.kind).label) if row.kind else "", method_name(row), ""),
         ]
@@ -86,7 +86,7 @@ def _refunds(start: datetime, end: datetime) -> Iterator[list[str]]:
     rows = Refund.objects.filter(Exists(real), status=RefundStatus.SUCCEEDED, currency=CURRENCY)
     for row in _in_pieces(rows.defer("request_body"), "finished_at", start, end):
         yield [
-            *(moment(row.finished_at, seconds=True), pgettext("revenue", "refund"), str(row.payment_id)[:8]),
+            *(moment(row.finished_at, seconds=True), pgettext("revenue", "refund"), order_number(row.payment_id)),
             *(row.external_id or "", _amount(-row.amount), "", "", "", row.reason),
         ]
 

@@ -19,6 +19,7 @@ from sandbox.bench.payers import CUSTOMERS, SilentProvider, waiting_payers
 from sandbox.bench.report import Figure, median, percentile, show
 from sandbox.bench.rig import Rig, await_true, execute, rig, value
 from sandbox.services.process import free_port
+from wording.russian import order_number
 
 RATE = 100.0
 SECONDS = 10.0
@@ -154,7 +155,7 @@ def _notifications(payments: list[tuple[str, str]]) -> list[bytes]:
                         "amount": amount,
                         "income_amount": {"value": "4342.50", "currency": "RUB"},
                         "refunded_amount": {"value": "0.00", "currency": "RUB"},
-                        "description": f"Заказ № {payment_id[:8]}",
+                        "description": f"Заказ № {order_number(payment_id)}",
                         "recipient": {"account_id": "100500", "gateway_id": "100700"},
                         "payment_method": {"type": "bank_card", "saved": False, "title": "Bank card *4444"},
                         "created_at": "2026-11-24T08:00:00.000Z",
