@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from payments.buying.request_body import payment_request
 from payments.ledger.book import record_event
 from payments.models import (
     Appointment,
@@ -20,6 +21,7 @@ from payments.models import (
     ProviderNotification,
     Refund,
 )
+from payments.receipts import ReceiptContact, TaxRules
 from payments.states import (
     Attention,
     Door,
@@ -34,6 +36,7 @@ from payments.webhook.journal import ALREADY_KNOWN, ANOTHER_ID
 from payments.webhook.store import STRANGER
 from tests.support.checkouts import make_checkout, make_payment
 from tests.support.payment_pages import CHECK, LOOK, NOTIFICATIONS, REFUNDS, page_of, staff_with, text
+from wording.russian import order_number
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -43,6 +46,22 @@ MOST_QUERIES = 16
 @pytest.fixture
 def support() -> Client:
     return staff_with(*LOOK, CHECK)
+
+
+def test_the_page_calls_the_order_as_its_client_does(support: Client) -> None:
+    checkout = make_checkout(ProviderStatus.SUCCEEDED)
+    request = payment_request(
+        payment_id=checkout.pk,
+        user_id=checkout.user_id,
+        kind=OrderKind.APPOINTMENT,
+        amount=checkout.amount,
+        currency="RUB",
+        contact=ReceiptContact(email="parent@example.org"),
+        taxes=TaxRules(1, None),
+    )
+    number = order_number(checkout.pk)
+    assert request["description"] == f"Заказ № {number}"
+    assert f"Заказ №: {number}" in text(support.get(page_of(checkout.pk)))
 
 
 def test_a_declined_payment_says_why_by_whom_and_what_next(support: Client) -> None:
