@@ -9,13 +9,18 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import site
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm, SetUnusablePasswordMixin
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import ManyToManyField, Q, QuerySet
 from django.forms import ModelMultipleChoiceField
 from django.http import HttpRequest
 from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
+
+from staff.badges import yes_or_no
 
 _ACTIONS: dict[str, str | Promise] = {
     "view": gettext_lazy("look at: %(name)s"),
@@ -28,6 +33,16 @@ _ACTIONS: dict[str, str | Promise] = {
 class RightsField(ModelMultipleChoiceField):  # type: ignore[type-arg] # Not generic at run time.
     def label_from_instance(self, obj: Any) -> str:
         return right_in_words(obj)
+
+
+class PasswordForm(AdminPasswordChangeForm):
+    """Django's warning beside «without a password» is English in every language."""
+
+    usable_password_help_text = format_lazy(
+        '{}<ul id="id_unusable_warning" class="messagelist"><li class="warning">{}</li></ul>',
+        SetUnusablePasswordMixin.usable_password_help_text,
+        gettext_lazy("Without it the password that there is now is lost."),
+    )
 
 
 def right_in_words(right: Permission) -> str:
@@ -79,14 +94,33 @@ def _kept(field: Any, already: Iterable[Any]) -> None:
     )
 
 
+class _PlainDeletion:
+    """Says what is deleted in words: Django lists the rows of the tables in between, by their English names."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        _tree, counts, missing, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc] # Mixed in.
+        named = {kind: count for kind, count in counts.items() if not any(map(str.isascii, kind.split()))}
+        return [str(one) for one in objs], named, missing, protected
+
+
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
 @admin.register(User)
-class StaffAccountAdmin(UserAdmin):  # type: ignore[type-arg] # Not generic at run time.
-    list_display = ("username", "first_name", "last_name", "email", "is_staff")
+class StaffAccountAdmin(_PlainDeletion, UserAdmin):  # type: ignore[type-arg] # Not generic at run time.
+    change_password_form = PasswordForm
+    list_display = ("username", "full_name", "email", "of_the_staff")
     list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+
+    @admin.display(description=gettext_lazy("full name"), ordering="last_name")
+    def full_name(self, account: Any) -> str:
+        return account.get_full_name() or "—"
+
+    # Django draws a picture that is called «True», in English.
+    @admin.display(description=gettext_lazy("staff status"), ordering="is_staff")
+    def of_the_staff(self, account: Any) -> SafeString:
+        return yes_or_no(account.is_staff)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         # The dates are nobody's to change; as inputs they have no labels either.
@@ -117,7 +151,7 @@ class StaffAccountAdmin(UserAdmin):  # type: ignore[type-arg] # Not generic at r
 
 
 @admin.register(Group)
-class StaffGroupAdmin(GroupAdmin):
+class StaffGroupAdmin(_PlainDeletion, GroupAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and _may_touch_group(request, obj)
 

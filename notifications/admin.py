@@ -103,7 +103,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         (gettext_lazy("The email as it went out"), {"fields": ("preview", "attached", "text_version")}),
         (
             gettext_lazy("Delivery"),
-            {"fields": ("attempts", "next_retry_at", "created_at", "updated_at", "sent_at", "reason", "error_type")},
+            {"fields": ("attempts", "next_retry_at", "created_at", "updated_at", "sent_at", "reason", "kind_of_error")},
         ),
         (
             gettext_lazy("Tracing"),
@@ -197,6 +197,10 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     def technical(self, row: EmailMessage) -> SafeString:
         return in_code(row.error)
 
+    @admin.display(description=gettext_lazy("kind of error"))
+    def kind_of_error(self, row: EmailMessage) -> str:
+        return in_code(row.error_type) if row.error_type else "—"
+
     @admin.display(description=gettext_lazy("what to do"))
     def advice(self, row: EmailMessage) -> str:
         return str(ADVICE.get(row.reason, ""))
@@ -208,9 +212,11 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         address = reverse("admin:notifications_emailmessage_preview", args=[row.pk])
         # The sandbox lets nothing in the mail run, submit or open anything.
         return format_html(
-            '<iframe class="email-preview" sandbox="allow-same-origin" src="{}" title="{}"></iframe>',
+            '<iframe class="email-preview" sandbox="allow-same-origin" src="{0}" title="{1}"></iframe>'
+            '<p><a href="{0}" target="_blank" rel="noopener">{2}</a></p>',
             address,
             row.subject,
+            _("Open it in a window of its own"),
         )
 
     @admin.display(description=gettext_lazy("attachments"))

@@ -30,7 +30,7 @@ from reports.queue import QUEUE, ReportRequest
 from reports.storage.files import file_response
 from reports.unsettled import open_failures, settled_failures
 from staff.attention import Line, StandingFilter, line_of
-from staff.badges import Tone, badge
+from staff.badges import Tone, badge, yes_or_no
 from staff.formats import in_code, moment, two_lines
 from staff.pages import staff_page
 from staff.read_only import ReadOnlyAdmin
@@ -114,7 +114,7 @@ class ReportAdmin(ReadOnlyAdmin):
                         "kind",
                         "client",
                         "assessment_id",
-                        "is_confirmed",
+                        "confirmed",
                         "requested_by",
                     )
                 },
@@ -122,7 +122,7 @@ class ReportAdmin(ReadOnlyAdmin):
             (gettext_lazy("Document"), {"fields": (*picture, "file_size", "pages", "duration", "stored_at")}),
             (
                 gettext_lazy("Making"),
-                {"fields": ("attempts", "next_retry_at", "created_at", "updated_at", "reason", "error_type")},
+                {"fields": ("attempts", "next_retry_at", "created_at", "updated_at", "reason", "kind_of_error")},
             ),
             (
                 gettext_lazy("Tracing"),
@@ -194,6 +194,10 @@ class ReportAdmin(ReadOnlyAdmin):
         return breakable_address(str(getattr(report, "email", None) or "—"))
 
     # The model's own names for them say "Id", and "client" a second time.
+    @admin.display(description=gettext_lazy("the assessment is the client's"))
+    def confirmed(self, report: Report) -> SafeString:
+        return yes_or_no(report.is_confirmed, no=Tone.LATE)
+
     @admin.display(description=gettext_lazy("report number"))
     def number(self, report: Report) -> str:
         return str(report.pk)
@@ -228,6 +232,10 @@ class ReportAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("asked for"), ordering="created_at")
     def asked(self, report: Report) -> str:
         return moment(report.created_at)
+
+    @admin.display(description=gettext_lazy("kind of error"))
+    def kind_of_error(self, report: Report) -> str:
+        return in_code(report.error_type) if report.error_type else "—"
 
     @admin.display(description=gettext_lazy("what to do"))
     def advice(self, report: Report) -> str:

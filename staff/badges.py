@@ -5,6 +5,7 @@ from enum import StrEnum
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 
 class Tone(StrEnum):
@@ -18,6 +19,11 @@ class Tone(StrEnum):
     BACK = "back"  # what was given came back
     LOUD = "loud"  # not like the others: a test
     UNPROVEN = "unproven"  # without a colour: those are for what was proven
+
+
+def yes_or_no(value: bool, *, no: Tone = Tone.QUIET) -> SafeString:
+    """Django's picture for it is called «True» or «False» for those who hear the page."""
+    return badge(_("yes"), Tone.GOOD) if value else badge(_("no"), no)
 
 
 def badge(text: str | Promise, tone: Tone = Tone.QUIET) -> SafeString:

@@ -1,6 +1,7 @@
 """How times, amounts and texts look on the pages of the admin."""
 
 import json
+import re
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,6 +13,8 @@ from django.utils.translation import gettext as _
 
 from wording.russian import NBSP, sign_of
 
+# With its zone: without one nobody knows which moment it is.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)")
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -52,7 +55,19 @@ def two_lines(main: object, below: object) -> SafeString:
 
 def in_code(text: str) -> SafeString:
     """What a machine noted for the developers, in English: set apart from what staff read."""
-    return format_html("<code>{}</code>", text)
+    return format_html("<code>{}</code>", in_moscow(text))
+
+
+def in_moscow(note: str) -> str:
+    """A machine's note with its times as all pages write them: two spellings of one moment look like two."""
+
+    def shown(found: re.Match[str]) -> str:
+        try:
+            return moment(datetime.fromisoformat(found[0]))
+        except ValueError:
+            return found[0]
+
+    return _MOMENT.sub(shown, note)
 
 
 def block(text: str) -> SafeString:

@@ -1,7 +1,7 @@
 """What staff see of a payment, in the list and on its page: what was paid, what for, and how it stands at YooKassa."""
 
 from django.contrib import admin
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -161,7 +161,7 @@ class PaymentFields:
     def row_status(self, payment: Payment) -> str:
         if payment.was_deleted:
             return _("there is no row: it was deleted")
-        return f"{payment.get_status_display()} ({payment.status})"
+        return format_html("{} <code>{}</code>", payment.get_status_display(), payment.status)
 
     @admin.display(description=gettext_lazy("updated"))
     def updated(self, payment: Payment) -> str:

@@ -27,7 +27,7 @@ from payments.webhook.journal import ALREADY_KNOWN, ANOTHER_ID, NOT_OURS, OTHER_
 from payments.webhook.store import STRANGER
 from payments.words import event_name, event_with_code
 from staff.attention import Line, StandingFilter, line_of
-from staff.badges import Tone, badge
+from staff.badges import Tone, badge, yes_or_no
 from staff.formats import block, in_code, moment, pretty_json, two_lines
 from staff.pages import actor_id, staff_page
 from staff.read_only import ReadOnlyAdmin
@@ -98,7 +98,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     change_form_template = "admin/payments/notification_page.html"
     fields = (
         *("status_badge", "why", "advice", "technical", "event_text", "object_id", "payment_link"),
-        *("address", "trusted", "received", "processed", "body_text", "msg_id", "trace_id"),
+        *("address", "from_yookassa", "received", "processed", "body_text", "msg_id", "trace_id"),
     )
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
@@ -164,6 +164,10 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("event"), ordering="event")
     def event_and_object(self, row: ProviderNotification) -> SafeString:
         return two_lines(event_name(row.event), row.object_id)
+
+    @admin.display(description=gettext_lazy("from the provider's addresses"))
+    def from_yookassa(self, row: ProviderNotification) -> SafeString:
+        return yes_or_no(row.trusted, no=Tone.LATE)
 
     @admin.display(description=gettext_lazy("event"))
     def event_text(self, row: ProviderNotification) -> str:

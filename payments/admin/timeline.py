@@ -22,7 +22,7 @@ from payments.states import (
     RefundStatus,
 )
 from payments.words import event_name, receipt_name
-from staff.formats import moment, money
+from staff.formats import in_moscow, moment, money
 
 MOST_EVENTS = 200
 
@@ -89,7 +89,7 @@ def _line(event: PaymentEvent) -> Line:
         door=str(Door(event.door).label) if event.door in Door.values else event.door,
         by=event.actor.get_username() if event.actor is not None else "",
         parts=tuple(details(event.kind, {name: value for name, value in event.data.items() if name != technical})),
-        technical=str(event.data.get(technical, "")),
+        technical=in_moscow(str(event.data.get(technical, ""))),
         kind=event.kind,
     )
 

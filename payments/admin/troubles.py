@@ -12,7 +12,7 @@ from payments.models import Checkout, Payment, PaymentAttention
 from payments.receipts import CANCELED
 from payments.states import Attention, ProviderStatus
 from payments.words import Text
-from staff.formats import moment
+from staff.formats import in_moscow, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def _of_mark(mark: PaymentAttention) -> Trouble:
         "time": moment(mark.since),
         "why": mark.get_reason_display(),
     }
-    return Trouble(title, ATTENTION[mark.reason], mark.note, mark_id=mark.pk)
+    return Trouble(title, ATTENTION[mark.reason], in_moscow(mark.note), mark_id=mark.pk)
 
 
 def _deleted(checkout: Checkout | None) -> list[Trouble]:

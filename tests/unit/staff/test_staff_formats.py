@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.utils.translation import override
 
-from staff.formats import age, block, moment, money, pretty_json, two_lines
+from staff.formats import age, block, in_moscow, moment, money, pretty_json, two_lines
 from wording.addresses import breakable, breakable_address
 from wording.russian import Money
 
@@ -81,3 +81,18 @@ def test_json_is_readable_and_half_a_character_breaks_no_page() -> None:
 )
 def test_a_long_word_breaks_at_its_joints(text: str, after: str, html: str) -> None:
     assert breakable(text, after=after) == html
+
+
+@pytest.mark.parametrize(
+    ("note", "shown"),
+    [
+        ("somebody else has the time 2026-11-26T13:00:00+00:00", "somebody else has the time 26.11.2026 16:00"),
+        ("from 2026-11-26 13:00:00.123456+00:00 to 2026-11-26T22:30Z", "from 26.11.2026 16:00 to 27.11.2026 01:30"),
+        ("at 2026-11-26T13:00:00+05:00.", "at 26.11.2026 11:00."),
+        # No zone, no moment: and what is none at all.
+        ("on 2026-11-26 13:00", "on 2026-11-26 13:00"),
+        ("id 2026-99-99T99:99Z", "id 2026-99-99T99:99Z"),
+    ],
+)
+def test_a_machines_note_has_its_times_in_moscow(note: str, shown: str) -> None:
+    assert in_moscow(note) == shown

@@ -1,0 +1,208 @@
+"""Every page of the admin, whatever is registered, in every state that staff can bring it into: no word of English.
+
+What machines noted for the developers stands apart, as code. Names, ids and addresses are what they are.
+"""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from importlib import import_module
+from typing import Any
+
+import pytest
+from django.contrib.admin import ModelAdmin, site
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+
+from balansity.groups import make_groups
+from bridge.daemon.heartbeat import THE_BROKER, Heartbeat
+from bridge.message import LastError, Outcome, Reason
+from notifications.models import EmailMessage, Status
+from payments.models import ProviderNotification, Refund
+from payments.states import NotificationStatus, ProviderStatus, RefundStatus
+from staff.read_only import ReadOnlyAdmin
+from tests.integration.notifications.test_notifications_admin import row as email_row
+from tests.integration.reports.test_reports_admin import row as report_row
+from tests.support.checkouts import make_checkout
+from tests.support.databases import ClonedDatabase
+from tests.support.email_deliveries import email_queue
+from tests.support.staff_pages import is_page
+
+# Finds the admins of every package.
+import_module("balansity.urls")
+
+# Ours, and what the world calls so; the alphabets of passwords and names.
+NAMES = {
+    *(
+        "Balansity",
+        "PDF",
+        "CSV",
+        "JSON",
+        "SHA",
+        "ID",
+        "HTML",
+        "Message",
+        "SMTP",
+        "IP",
+        "Kassa",
+        "URL",
+        "REDIS",
+        "DATABASE",
+    ),
+    *("TRUSTED", "PROXIES", "SBP", "SberPay", "boss", "other", "Single", "LDAP", "Control", "Command", "Mac"),
+}
+_APART = re.compile(r"<(code|pre|script|style|svg|template)\b.*?</\1>|<!--.*?-->", re.DOTALL)
+_SAID = re.compile(r'\b(?:title|alt|placeholder|aria-label|aria-description)="([^"]*)"')
+_BUTTON = re.compile(r'<input [^>]*type="submit"[^>]*value="([^"]*)"')
+# A word that is no part of an id, an address, the name of a queue or a variable.
+_WORD = re.compile(r"(?<![\w@./:%&=+-])[A-Za-z]{2,}(?![\w@/:=]|[.-]\w)")
+
+
+def english_in(html: str) -> set[str]:
+    # An address may break at its joints.
+    plain = _APART.sub(" ", html).replace("<wbr>", "")
+    # Of inputs, buttons alone say their value.
+    said = _SAID.findall(plain) + _BUTTON.findall(plain)
+    shown = unescape(re.sub(r"<[^>]*>", " | ", plain) + " | ".join(said))
+    return {word for word in _WORD.findall(shown) if word not in NAMES}
+
+
+@pytest.fixture(autouse=True)
+def world(seeded_database: ClonedDatabase, broker_url: str) -> None:
+    """A row of each kind, in the states that have most to say."""
+    make_groups()
+    checkout = make_checkout(ProviderStatus.SUCCEEDED)
+    Refund.objects.create(payment_id=checkout.pk, amount=100, status=RefundStatus.REJECTED, request_body={}, error="no")
+    for status in NotificationStatus:
+        ProviderNotification.objects.create(
+            payment_id=checkout.pk,
+            address="185.71.76.1",
+            trusted=status != NotificationStatus.REFUSED,
+            event="payment.succeeded",
+            body="{}",
+            status=status,
+            error="" if status == NotificationStatus.STORED else "some text of a machine",
+        )
+    email_row(1, status=Status.FAILED)
+    report_row()
+    Heartbeat().beat(published=1, archived=0, waits_for=THE_BROKER)
+    queue = email_queue()
+    queue.send({})
+    (message,) = queue.read(limit=1, lease=60)
+    queue.finish(message, Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=LastError("PermanentError", "it broke"))
+
+
+@pytest.fixture
+def boss(world: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("boss"))
+    LogEntry.objects.log_actions(
+        User.objects.get(username="boss").pk,
+        EmailMessage.objects.all(),
+        CHANGE,
+        "Отправлено ещё раз.",
+        single_object=True,
+    )
+    return client
+
+
+def address_of(admin: "ModelAdmin[Any]") -> str:
+    return f"/admin/{admin.opts.app_label}/{admin.opts.model_name}/"
+
+
+def lists_of(admin: "ModelAdmin[Any]", client: Client) -> Iterator[str]:
+    """The list as it is, empty, searched, badly asked, and by each choice of each filter."""
+    address = address_of(admin)
+    yield from (address, f"{address}?q=there-is-no-such-thing-7", f"{address}?e=1", f"{address}?p=77", f"{address}?o=1")
+    shown = client.get(address).context.get("cl")
+    for spec in shown.filter_specs if shown else ():
+        yield from (f"{address}{choice['query_string']}" for choice in spec.choices(shown))
+
+
+def pages_of(admin: "ModelAdmin[Any]") -> Iterator[str]:
+    """The pages about a row, and those that Django has for rows that may be changed."""
+    address, row = address_of(admin), admin.model._default_manager.first() if admin.model._meta.managed else None
+    if admin.opts.model_name == "payment":
+        row = admin.model._default_manager.filter(checkout__isnull=False).first()
+    if row is not None:
+        yield from (f"{address}{row.pk}/{page}/" for page in ("change", "history"))
+    yield f"{address}{'9' * 9}/change/"
+    if not isinstance(admin, ReadOnlyAdmin):
+        yield from (f"{address}add/", f"{address}{row.pk}/delete/")
+
+
+@pytest.mark.parametrize("admin", site._registry.values(), ids=lambda admin: admin.opts.model_name)
+def test_no_page_of_a_model_says_a_word_of_english(admin: "ModelAdmin[Any]", boss: Client) -> None:
+    for address in (*lists_of(admin, boss), *pages_of(admin)):
+        answer = boss.get(address, follow=True)
+        assert is_page(answer), address
+        assert english_in(answer.content.decode()) == set(), address
+    EmailMessage.objects.all().delete()
+    assert english_in(boss.get(address_of(admin)).content.decode()) == set()
+
+
+def test_no_other_page_does_either(boss: Client) -> None:
+    payments, queues = "/admin/payments/payment/", "/admin/bridge/queueoverview/"
+    payment = ProviderNotification.objects.first()
+    assert payment is not None
+    for address in (
+        *("/admin/", "/admin/payments/", "/admin/auth/", "/admin/password_change/", "/admin/password_change/done/"),
+        *("/admin/login/?next=/admin/", "/admin/nonsense/", "/nonsense", "/admin/logout/", "/admin/jsi18n/"),
+        *(f"{payments}revenue/", f"{payments}deleted/", f"{payments}{payment.payment_id}/refund/"),
+        *(queues, f"{queues}email_queue/failed/", f"{queues}email_queue/failed/?reason=refused"),
+        f"{queues}no_such_queue/failed/",
+    ):
+        answer = boss.get(address, follow=True)
+        if address == "/admin/jsi18n/":
+            # Chosen, available, filter: what the boxes of rights say is in there.
+            assert (
+                "Доступные %s" in answer.json()["catalog"].values()
+                if "json" in answer["Content-Type"]
+                else "\\u0414" in answer.content.decode()
+            )
+            continue
+        assert english_in(answer.content.decode()) == set(), address
+
+
+def test_forms_that_are_filled_in_wrongly_say_so_in_russian(boss: Client) -> None:
+    user = User.objects.create_user("other")
+    queues, payments = "/admin/bridge/queueoverview/email_queue/failed/", "/admin/payments/payment/"
+    payment = ProviderNotification.objects.first()
+    assert payment is not None
+    for address, form in (
+        (
+            "/admin/auth/user/add/",
+            {"username": "a b", "usable_password": "true", "password1": "12345", "password2": "1"},
+        ),
+        (
+            "/admin/auth/user/add/",
+            {"username": "fresh", "usable_password": "true", "password1": "12345", "password2": "12345"},
+        ),
+        (f"/admin/auth/user/{user.pk}/password/", {"usable_password": "true", "password1": "", "password2": ""}),
+        (f"/admin/auth/user/{user.pk}/change/", {"username": ""}),
+        ("/admin/auth/group/add/", {"name": ""}),
+        ("/admin/auth/group/add/", {"name": "Новая"}),
+        ("/admin/auth/user/", {"action": "delete_selected", "_selected_action": [user.pk]}),
+        ("/admin/auth/user/", {"action": ""}),
+        ("/admin/password_change/", {"old_password": "", "new_password1": "1", "new_password2": "2"}),
+        ("/admin/login/", {"username": "nobody", "password": "wrong"}),
+        (queues, {"which": "all"}),
+        (queues, {"which": "marked"}),
+        (f"{payments}{payment.payment_id}/refund/", {"amount": "viele"}),
+        (f"{payments}{payment.payment_id}/clear-attention/", {"note": ""}),
+        (payments, {"action": "check_selected", "_selected_action": [str(payment.payment_id)]}),
+    ):
+        client = Client() if "login" in address else boss
+        answer = client.post(address, form, follow=True)
+        assert answer.status_code == 200, address
+        assert english_in(answer.content.decode()) == set(), (address, form)
+
+
+def test_the_walk_hears_english() -> None:
+    page = '<h1>Not Found</h1><p title="Nothing here">Платёж payment.succeeded 7f-ab user@example.org</p>'
+    assert english_in(page) == {"Not", "Found", "Nothing", "here"}
+    assert english_in('<code>it broke</code><input type="submit" value="Go away"><input value="data here">') == {
+        "Go",
+        "away",
+    }
