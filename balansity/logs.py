@@ -6,7 +6,6 @@ rotates them (logrotate) loses no line.
 
 import logging
 import os
-from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ class RedactingFormatter(logging.Formatter):
 class PrivateFileHandler(WatchedFileHandler):
     """Makes a file that others of this machine cannot read, whatever the process was started with."""
 
-    def _open(self) -> TextIOWrapper:
+    def _open(self) -> Any:
         return open(  # The handler closes it.
             self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=_open_private
         )

@@ -23,7 +23,7 @@ from wording.plain_text import one_line
 DEDUPE_LOCK = 7_262_031
 MOST_BIGINT = 2**63
 CLOCKS_DIFFER = timedelta(minutes=1)
-# How many messages that no worker saw get a row within an hour.
+# How many messages that failed before anybody began to send get a row within an hour.
 MOST_NOTED = 500
 # Stays English on the row, as every error does; the admin translates it.
 ASKED_BEFORE = "the same mail was asked for by message"
@@ -109,6 +109,9 @@ def mark_failed(message: Message, reason: Reason, error: LastError) -> None:
     Also for messages that never reached a handler, whatever their body is: the row says what can be read of it.
     """
     row = _locked_row(message)
+    if row.pk is None and not _room_for_failed():
+        # Nobody ever began to send it, and strangers can have any number of those fail. The archive has them all.
+        return
     _enter(row, message, Status.FAILED, error)
     row.reason = FailureReason.of(reason)
     row.save()
@@ -129,11 +132,16 @@ def note_refused(refusals: Sequence[Refusal]) -> None:
 
     No more of them than `MOST_NOTED` an hour: strangers can have any number refused, and the archive has them all.
     """
-    hour = EmailMessage.objects.filter(status=Status.FAILED, attempts=0, created_at__gt=timezone.now() - WINDOW)
-    room = max(0, MOST_NOTED - hour[:MOST_NOTED].count())
     failed = [one for one in refusals if one.ending.reason is not None]
     # A row that has the number from an earlier life of the queue keeps it.
-    EmailMessage.objects.bulk_create([_refused_row(one) for one in failed[:room]], ignore_conflicts=True)
+    rows = [_refused_row(one) for one in failed[: _room_for_failed()]]
+    EmailMessage.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _room_for_failed() -> int:
+    """How many more mails that nobody began to send get a row within this hour."""
+    hour = EmailMessage.objects.filter(status=Status.FAILED, message_id="", created_at__gt=timezone.now() - WINDOW)
+    return max(0, MOST_NOTED - hour[:MOST_NOTED].count())
 
 
 def _refused_row(refusal: Refusal) -> EmailMessage:

@@ -68,12 +68,14 @@ def forget_bodies() -> int:
 
 
 def forget_refused() -> int:
-    """Delete the rows of mails that our rules stopped, once their messages left the archive; returns how many.
+    """Delete the rows of mails that nobody began to send, once their messages left the archive; returns how many.
 
-    Strangers can make any number of them, and nobody else is told by them than who looks at the time.
+    Our rules stopped them, or they made no sense. Strangers can make any number of them, and nobody else is told by
+    them than who looks at the time.
     """
     limit = timezone.now() - timedelta(days=settings.BRIDGE_ARCHIVE_DAYS)
-    old = EmailMessage.objects.filter(status=Status.FAILED, reason=FailureReason.REFUSED, created_at__lt=limit)
+    never_begun = Q(message_id="") | Q(reason=FailureReason.REFUSED)
+    old = EmailMessage.objects.filter(never_begun, status=Status.FAILED, created_at__lt=limit)
     forgotten = 0
     while True:
         batch = list(old.order_by("created_at").values_list("pk", flat=True)[:BATCH])

@@ -21,6 +21,7 @@ from payments.ledger.marks import take_over_marks
 from payments.queue import QUEUE, ProcessingRequest
 from payments.states import Door
 from payments.webhook.journal import has_news, is_own_message, settle_notification
+from payments.webhook.store import forget_strangers
 from payments.yookassa.errors import Rejected, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,9 @@ def flag_unfulfilled() -> None:
 
 @shared_task(name="payments.forget_old_keys")
 def forget_old_keys() -> None:
-    """Delete the idempotency keys that nobody will come back with, and when YooKassa was asked about what."""
+    """Delete the idempotency keys that nobody will come back with, when YooKassa was asked about what, and what
+    strangers told us of payments that are not ours.
+    """
     idempotency.forget_old_keys()
+    forget_strangers()
     turns.forget_turns()

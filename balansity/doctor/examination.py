@@ -14,7 +14,7 @@ from django.utils.module_loading import module_has_submodule
 from django.utils.translation import gettext_lazy as _
 
 from balansity.doctor.outages import explain_postgres
-from balansity.logs import redact
+from balansity.redaction import redact
 from bridge.diagnosis import Finding, Probe, error
 from bridge.errors import is_closed
 

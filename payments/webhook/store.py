@@ -4,6 +4,7 @@ In SQL and not with models: this is all that the webhook does, and building obje
 """
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.db import ProgrammingError, connection
@@ -12,12 +13,21 @@ from psycopg2.errors import InvalidSchemaName, UndefinedFunction, UndefinedTable
 
 from bridge.pgmq import QueueMissing
 from bridge.trace import current_trace_id
+from payments.models import ProviderNotification
 from payments.queue import QUEUE
 from payments.states import Door, EventKind, NotificationStatus
 from payments.webhook.journal import ALREADY_KNOWN, UnknownPayment, find_payment, is_old_news
 from payments.webhook.notice import Notice
+from payments.webhook.sender import HourlyCount
 
 STRANGER = "the sender is not one of YooKassa's addresses"
+# For each process that serves the web, of notifications about nothing of ours.
+MOST_UNKNOWN_AN_HOUR = 200
+# Staff look at what came lately; what names a payment of ours is kept.
+STRANGERS_STAY = timedelta(days=30)
+BATCH = 1000
+
+_unknown = HourlyCount()
 
 _STORE = """
 INSERT INTO payments_providernotification
@@ -59,7 +69,9 @@ def store_notification(notice: Notice, *, address: str, body: str) -> str:
     try:
         named = find_payment(notice)
     except UnknownPayment as error:
-        _store(notice, NotificationStatus.IGNORED, address=address, body=body, error=str(error))
+        # Every shop of YooKassa's can have its notifications sent to us. What belongs to ours the comparison finds.
+        if _unknown.next() <= MOST_UNKNOWN_AN_HOUR:
+            _store(notice, NotificationStatus.IGNORED, address=address, body=body, error=str(error))
         return str(error)
     payment_id = named.payment_id
     if is_old_news(notice, named):
@@ -73,6 +85,19 @@ def store_notification(notice: Notice, *, address: str, body: str) -> str:
 def store_refused(notice: Notice, *, address: str, body: str) -> None:
     """Keep a stranger's notification for staff to look at. Nothing of it is acted on, not even looked up."""
     _store(notice, NotificationStatus.REFUSED, address=address, body=body, error=STRANGER)
+
+
+def forget_strangers() -> int:
+    """Delete old notifications that name no payment of ours, in short transactions; returns how many."""
+    old = ProviderNotification.objects.filter(
+        payment__isnull=True,
+        status__in=(NotificationStatus.REFUSED, NotificationStatus.IGNORED),
+        received_at__lt=timezone.now() - STRANGERS_STAY,
+    )
+    forgotten = 0
+    while batch := list(old.order_by("received_at").values_list("pk", flat=True)[:BATCH]):
+        forgotten += ProviderNotification.objects.filter(pk__in=batch).delete()[0]
+    return forgotten
 
 
 def _store(

@@ -40,7 +40,7 @@ FAULTS: dict[NoticeFault, str] = {
     NoticeFault.NO_OBJECT: '"object" must be an object with an "id"',
 }
 
-_strangers = HourlyCount()
+_strangers, _unchecked = HourlyCount(), HourlyCount()
 
 
 @csrf_exempt
@@ -78,8 +78,9 @@ def _store(address: Address, notice: Notice, body: str) -> HttpResponse:
         # That was the line about it; Django would write an error for each 5xx.
         answer._has_been_logged = True  # type: ignore[attr-defined]
         return answer
-    if unchecked and unchecked != ALREADY_KNOWN:
-        # Other systems of the same shop have payments, payouts and deals of their own; the journal has it all.
+    if unchecked and unchecked != ALREADY_KNOWN and _unchecked.next() <= MOST_LOGGED_AN_HOUR:
+        # Other systems of the same shop have payments, payouts and deals of their own; the journal has the first of
+        # each hour.
         logger.info("a notification (%s, %s) is not checked: %s", notice.event, notice.object_id, unchecked)
     return JsonResponse({"received": True})
 

@@ -13,10 +13,10 @@ from bridge.errors import DuplicateMessage, InvalidMessage, TokenLost
 from bridge.message import LastError, Message, Reason
 from bridge.reasons import FailureReason
 from reports.document.rendering import Document
-from reports.errors import ReportError
+from reports.errors import AssessmentMissing, NotTheOwner, ReportError
 from reports.making.announcement import announce_report
 from reports.models import Leftover, Report, RequestedBy, Status, reason_of
-from reports.owners import owns
+from reports.owners import find_standing, owns
 from reports.queue import ReportRequest
 
 # A download that began before the report got its new document still finds the old one.
@@ -24,6 +24,8 @@ REPLACED_STAYS = timedelta(minutes=5)
 # A message may have been sent early in a transaction that brings new results and is committed later.
 TRANSACTION_LASTS = timedelta(minutes=1)
 MOST_ERROR_CHARACTERS = 2000
+# How many reports that are not their customers' get a row within an hour: anybody can ask for any number of them.
+MOST_CLAIMS = 50
 
 
 class UploadExpired(ReportError):
@@ -36,10 +38,13 @@ def start_report(*, message: Message, request: ReportRequest) -> Report:
     """Note that this attempt makes the report, and return its row.
 
     Raises `TokenLost` when a later attempt of this message runs already, and `DuplicateMessage` when the report was
-    made after the message was sent: anybody may fill the queue, and each message would otherwise cost a document.
+    made after the message was sent: anybody may fill the queue, and each message would otherwise cost a document. An
+    error about its assessment for one of too many messages about what is not their customers'.
     """
     with transaction.atomic():
         report = _locked_row(message, request)
+        if report is None:
+            raise (NotTheOwner if find_standing(request.assessment_id) else AssessmentMissing)
         is_answered = report.data_as_of is not None and report.data_as_of > message.enqueued_at + TRANSACTION_LASTS
         if not is_answered:
             _start(report, message, request)
@@ -133,7 +138,7 @@ def _note_trouble(
         return
     with transaction.atomic():
         report = _locked_row(message, request)
-        if report.msg_id != message.msg_id:
+        if report is None or report.msg_id != message.msg_id:
             return
         _enter(report, message, status)
         report.next_retry_at, report.reason = next_retry_at, reason or ""
@@ -141,19 +146,25 @@ def _note_trouble(
         report.save()
 
 
-def _locked_row(message: Message, request: ReportRequest) -> Report:
-    """The row of this report, locked, made if need be."""
+def _locked_row(message: Message, request: ReportRequest) -> Report | None:
+    """The row of this report, locked, made if need be; `None` where strangers had as many as they may have."""
+    row = {"assessment_id": request.assessment_id, "user_id": request.user_id, "kind": request.kind}
+    found = Report.objects.select_for_update().filter(**row).first()
+    if found is not None:
+        return found
+    is_confirmed = owns(request.user_id, request.assessment_id)
+    if not is_confirmed and not _has_room_for_claims():
+        return None
     report, _ = Report.objects.select_for_update().get_or_create(
-        assessment_id=request.assessment_id,
-        user_id=request.user_id,
-        kind=request.kind,
-        defaults={
-            "queue": message.queue,
-            "msg_id": message.msg_id,
-            "is_confirmed": owns(request.user_id, request.assessment_id),
-        },
+        **row, defaults={"queue": message.queue, "msg_id": message.msg_id, "is_confirmed": is_confirmed}
     )
     return report
+
+
+def _has_room_for_claims() -> bool:
+    """Whether staff are to see one more report that somebody asked for and cannot have. The archive has them all."""
+    recent = Report.objects.filter(is_confirmed=False, created_at__gt=timezone.now() - timedelta(hours=1))
+    return recent[:MOST_CLAIMS].count() < MOST_CLAIMS
 
 
 def _enter(report: Report, message: Message, status: Status) -> None:

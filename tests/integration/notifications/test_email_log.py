@@ -16,15 +16,20 @@ from bridge.message import LastError, Reason
 from bridge.queues import registry
 from bridge.reasons import FailureReason
 from bridge.requeue import requeue_message
+from notifications import mail_log
+from notifications.errors import DeliveryDeferred
 from notifications.mail_log import start_sending
 from notifications.models import EmailMessage, Status
 from notifications.queue import QUEUE
 from notifications.sending.mailer import mailer
+from notifications.tasks import send_email
 from notifications.writing.rendering import render_email
 from notifications.writing.request import EmailRequest
 from sandbox.mailbox import Mailbox, Verdict
+from tests.support import deliveries
 from tests.support.databases import ClonedDatabase
 from tests.support.email_deliveries import attempt, claim, email_queue, enqueue, outcome_of, read_one, row_of
+from tests.support.email_samples import message_body
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -293,3 +298,29 @@ def test_a_message_has_one_row() -> None:
     EmailMessage.objects.create(queue=QUEUE, msg_id=1, enqueued_at=timezone.now())
     with pytest.raises(IntegrityError, match="email_queue_msg_id_unique"), transaction.atomic():
         EmailMessage.objects.create(queue=QUEUE, msg_id=1, enqueued_at=timezone.now() + timedelta(days=1))
+
+
+def test_mails_that_nobody_began_to_send_fill_no_table(monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox) -> None:
+    monkeypatch.setattr(mail_log, "MOST_NOTED", 2)
+    for number in range(4):
+        msg_id = email_queue().send({**message_body("checkup_completed"), "template": f"no such {number}"})
+        deliveries.attempt(send_email, msg_id, DeliveryDeferred)
+        # The archive says it of each.
+        assert outcome_of(msg_id)[0] == "failed"
+    assert EmailMessage.objects.filter(status=Status.FAILED).count() == 2
+    # A mail of somebody's goes on as ever.
+    assert attempt(enqueue("checkup_completed")).status == Status.SENT
+    EmailMessage.objects.filter(status=Status.FAILED).update(created_at=timezone.now() - timedelta(hours=1))
+    assert mail_log._room_for_failed() == 2
+
+
+def test_a_mail_that_somebody_began_to_send_keeps_its_row_in_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    msg_id = enqueue("checkup_completed")
+    message = claim(msg_id)
+    request = EmailRequest.parse(message.body)
+    row = start_sending(message, request, render_email(request, at=timezone.now()))
+    monkeypatch.setattr(mail_log, "MOST_NOTED", 0)
+    with transaction.atomic():
+        mail_log.mark_failed(message, Reason.RETRIES_EXHAUSTED, LastError("X", "no answer"))
+    row.refresh_from_db()
+    assert row.status == Status.FAILED

@@ -224,6 +224,8 @@ def test_rows_of_refused_mails_go_with_their_messages(settings: Settings) -> Non
     refused = {"status": Status.FAILED, "reason": FailureReason.REFUSED, "error": "no customer's"}
     others = {**refused, "reason": FailureReason.PERMANENT_ERROR}
     old, failed, fresh = stuck_row(1, **refused), stuck_row(2, **others), stuck_row(3, **refused)
+    # Nobody ever began to send this one: it made no sense.
+    stuck_row(4, **{**others, "message_id": ""})
     EmailMessage.objects.exclude(pk=fresh.pk).update(created_at=timezone.now() - timedelta(days=11))
     forget_old_bodies()
     assert set(EmailMessage.objects.values_list("pk", flat=True)) == {failed.pk, fresh.pk}

@@ -1,12 +1,15 @@
 """Whose notifications the webhook takes, behind which proxies."""
 
+from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
 from payments.models import ProviderNotification
 from payments.states import NotificationStatus
+from payments.webhook import store
 from payments.webhook import view as webhook
 from payments.webhook.sender import MOST_LOGGED_AN_HOUR, MOST_STORED_AN_HOUR, HourlyCount
 from tests.support.checkouts import make_checkout, queued_checks
@@ -106,3 +109,36 @@ def test_without_a_trusted_proxy_the_header_is_ignored() -> None:
     )
     assert response.status_code == 403
     assert queued_checks() == []
+
+
+def test_another_shops_notifications_fill_neither_journal_nor_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(store, "_unknown", HourlyCount())
+    monkeypatch.setattr(store, "MOST_UNKNOWN_AN_HOUR", 3)
+    monkeypatch.setattr(webhook, "_unchecked", HourlyCount())
+    for number in range(MOST_LOGGED_AN_HOUR + 5):
+        assert post(notification("payment.succeeded", f"2f-{number}"), sender=YOOKASSA).status_code == 200
+    assert ProviderNotification.objects.count() == 3
+    assert len([line for line in caplog.messages if "is not checked" in line]) == MOST_LOGGED_AN_HOUR
+    # One about a payment of ours is taken all the same.
+    assert post(notification("payment.succeeded", make_checkout().external_id), sender=YOOKASSA).status_code == 200
+    assert len(queued_checks()) == 1
+
+
+def test_what_names_no_payment_of_ours_is_forgotten_after_a_month(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_unknown", HourlyCount())
+    # Whatever the size of the heap: all of it in one run.
+    monkeypatch.setattr(store, "BATCH", 2)
+    for number in range(5):
+        post(notification("payment.succeeded", f"2f-{number}"), sender=STRANGER)
+        post(notification("payment.succeeded", f"2f-{number}"), sender=YOOKASSA)
+    post(notification("payment.succeeded", make_checkout().external_id), sender=YOOKASSA)
+    assert ProviderNotification.objects.count() == 11
+    ProviderNotification.objects.update(received_at=timezone.now() - timedelta(days=31))
+    post(notification("payment.succeeded", "2f-new"), sender=STRANGER)
+    assert store.forget_strangers() == 10
+    assert {row.status for row in ProviderNotification.objects.all()} == {
+        NotificationStatus.STORED,
+        NotificationStatus.REFUSED,
+    }

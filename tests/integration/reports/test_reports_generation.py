@@ -1,17 +1,20 @@
 """A message of the report queue from its claim to its outcome: what is stored, who is told, and what the row says."""
 
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from bridge import outcome
 from bridge.message import LastError, Reason
 from bridge.queues import registry
 from bridge.reasons import FailureReason
 from notifications.writing.request import EmailRequest
+from reports.making import outcomes
 from reports.making.upkeep import remove_leftovers
 from reports.models import Kind, Leftover, Report, Status
 from reports.queue import QUEUE
@@ -183,6 +186,33 @@ def test_a_message_that_names_no_report_fails_and_leaves_no_row(storage_server: 
     assert outcome_of(msg_id) == ("failed", "invalid_message")
     assert not Report.objects.exists()
     assert storage_server.requests == []
+
+
+def test_claims_of_strangers_fill_no_table(monkeypatch: pytest.MonkeyPatch, storage_server: StorageServer) -> None:
+    monkeypatch.setattr(outcomes, "MOST_CLAIMS", 2)
+    for number in range(4):
+        msg_id = enqueue(ARTYOM_CHECKUP if number % 2 else UUID(int=number), ANNA)
+        attempt(msg_id)
+        # The archive says it of each.
+        assert outcome_of(msg_id) == ("failed", "permanent_error")
+    assert Report.objects.filter(is_confirmed=False).count() == 2
+    # Nobody else goes without theirs meanwhile.
+    assert make().status == Status.STORED
+    # What is older than an hour takes nobody's place.
+    Report.objects.filter(is_confirmed=False).update(created_at=timezone.now() - timedelta(hours=1))
+    attempt(enqueue(NOWHERE, ANNA))
+    assert Report.objects.filter(is_confirmed=False).count() == 3
+
+
+def test_a_claim_without_a_row_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "MOST_CLAIMS", 0)
+    for assessment_id, error in ((NOWHERE, "AssessmentMissing"), (ARTYOM_CHECKUP, "NotTheOwner")):
+        msg_id = enqueue(assessment_id, ANNA)
+        attempt(msg_id)
+        history = report_queue().archived_history(msg_id)
+        assert history is not None
+        assert history["last_error"]["type"] == error
+    assert not Report.objects.exists()
 
 
 def test_a_false_claim_leaves_the_owners_report_alone() -> None:

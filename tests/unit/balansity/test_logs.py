@@ -39,6 +39,7 @@ def test_nobody_else_of_the_machine_reads_the_log(tmp_path: Path) -> None:
         # As whoever rotates it does.
         Path(chosen["filename"]).rename(folder / "out.log.1")
         handler.emit(logging.LogRecord("x", logging.INFO, "f", 1, "again", None, None))
+        assert first is not None
         assert first.closed
         handler.close()
     finally:
