@@ -7,6 +7,7 @@ Every problem is collected before anything is reported: an operator mends the fi
 import re
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -41,6 +42,7 @@ class EnvReader:
         self._variables = variables
         self._problems: list[str] = []
         self._read: set[str] = set()
+        self._from_files: set[str] = set()
         self.warnings: list[str] = []
 
     def problem(self, line: str) -> None:
@@ -57,6 +59,7 @@ class EnvReader:
 
     def secrets(self) -> Iterator[str]:
         """What was read so far and must stand in no log: values of keys and passwords, passwords within addresses."""
+        yield from self._from_files
         for name in self._read:
             value = self._raw(name)
             if _SECRET.search(name):
@@ -80,6 +83,19 @@ class EnvReader:
         if not (value.isascii() and value.isprintable() and " " not in value):
             self.problem(f"{name} has a character that no key has, as a letter of another alphabet: copy it once more")
         return value
+
+    def secret_file(self, name: str) -> str:
+        """Return what the file holds that the variable names; nothing where it names none."""
+        path = self._raw(name)
+        if not path:
+            return ""
+        try:
+            secret = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            self.problem(f"{name} names {path}, which cannot be read: {type(error).__name__}")
+            return ""
+        self._from_files.add(secret)
+        return secret
 
     def required(self, name: str, why: str) -> str:
         value = self._raw(name)

@@ -109,7 +109,7 @@ def mark_failed(message: Message, reason: Reason, error: LastError) -> None:
     Also for messages that never reached a handler, whatever their body is: the row says what can be read of it.
     """
     row = _locked_row(message)
-    if row.pk is None and not _room_for_failed():
+    if row._state.adding and not _room_for_failed():
         # Nobody ever began to send it, and strangers can have any number of those fail. The archive has them all.
         return
     _enter(row, message, Status.FAILED, error)

@@ -2,7 +2,7 @@
 
 from balansity.settings.database_address import settings_from_url
 from balansity.settings.environment import SANDBOX, env
-from balansity.settings.redis_address import redis_address
+from balansity.settings.redis_address import redis_address, with_password
 
 _WHERE = "./dev starts one for development; production puts the address into .env"
 
@@ -11,7 +11,8 @@ DATABASES = {"default": settings_from_url(env, "DATABASE_URL", sandbox=SANDBOX)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 env.required("REDIS_URL", _WHERE)
-REDIS_URL = redis_address(env, "REDIS_URL")
+# Compose's Redis makes a password of its own and leaves it in a file.
+REDIS_URL = with_password(redis_address(env, "REDIS_URL"), env.secret_file("REDIS_PASSWORD_FILE"))
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",

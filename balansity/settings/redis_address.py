@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from balansity.env import EnvReader
 from balansity.settings.private_address import is_private_host
@@ -197,3 +197,11 @@ def _tls(env: EnvReader, name: str, options: Mapping[str, str]) -> dict[str, str
     if word == "none":
         env.warning(f"{name} takes any certificate (ssl_cert_reqs=none): name the right one with ssl_ca_certs=FILE")
     return tls
+
+
+def with_password(address: str, password: str) -> str:
+    """Put the password into an address that has none; one that names its own keeps that."""
+    parts = urlsplit(address)
+    if not password or "@" in parts.netloc or not parts.netloc:
+        return address
+    return urlunsplit(parts._replace(netloc=f":{quote(password, safe='')}@{parts.netloc}"))
