@@ -76,7 +76,7 @@ class Status:
 def running_workers() -> int:
     """How many workers answer through the broker within a second; 0 as well when it is away."""
     try:
-        return len(current_app.control.ping(timeout=1.0))
+        return len(current_app.control.ping(timeout=1.0) or ())
     except (OSError, KombuError):
         return 0
 

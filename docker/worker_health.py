@@ -21,7 +21,7 @@ BETWEEN_LOOKS_SECONDS = 3.0
 
 
 def ask(worker: str) -> dict[str, Any]:
-    answer = app.control.inspect([worker], timeout=ANSWER_SECONDS)._request("lines")
+    answer: Any = app.control.inspect([worker], timeout=ANSWER_SECONDS)._request("lines")
     if not answer or worker not in answer:
         sys.exit(f"{worker} does not answer through the broker")
     found: dict[str, Any] = answer[worker]

@@ -136,7 +136,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _close(self) -> None:
         pool, is_open = shared(), self.connection is not None
         try:
-            super()._close()
+            super()._close()  # type: ignore[misc]  # Django's own, which its stubs leave out
         finally:
             if pool is not None and is_open:
                 pool.forget()

@@ -48,19 +48,17 @@ class PlacedTask(Task):  # type: ignore[type-arg]
     def _give_back(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         request = self.request
         hard, soft = request.timelimit or (None, None)
-        line = (request.delivery_info or {}).get("routing_key")
+        options: dict[str, Any] = {
+            "queue": (request.delivery_info or {}).get("routing_key"),
+            "task_id": request.id,
+            "retries": request.retries,
+            "expires": request.expires or GIVEN_BACK_FOR_SECONDS,
+            "time_limit": hard,
+            "soft_time_limit": soft,
+            "retry": False,
+        }
         try:
-            self.apply_async(
-                args,
-                kwargs,
-                queue=line,
-                task_id=request.id,
-                retries=request.retries,
-                expires=request.expires or GIVEN_BACK_FOR_SECONDS,
-                time_limit=hard,
-                soft_time_limit=soft,
-                retry=False,
-            )
+            self.apply_async(args, kwargs, **options)
         except Exception as error:  # noqa: BLE001 - a task is a hint: whoever asked for it asks again.
             logger.warning("%s could not be given back: %s", request.id, first_line(error))
 

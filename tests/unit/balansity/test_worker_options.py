@@ -18,5 +18,6 @@ def test_a_worker_talks_to_no_other_worker(words: dict[str, Any]) -> None:
 
 
 def test_it_has_as_many_children_as_its_variable_says_and_those_of_an_older_line(settings: Settings) -> None:
-    assert app.WorkController(hostname="worker@here", pool_cls="solo").concurrency == settings.WORKER_CONCURRENCY == 2
-    assert app.WorkController(hostname="worker@here", pool_cls="solo", concurrency=5).concurrency == 5
+    by_variable: Any = app.WorkController(hostname="worker@here", pool_cls="solo")
+    by_words: Any = app.WorkController(hostname="worker@here", pool_cls="solo", concurrency=5)
+    assert (by_variable.concurrency, settings.WORKER_CONCURRENCY, by_words.concurrency) == (2, 2, 5)
