@@ -89,17 +89,19 @@ def prepare_schema(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [SCHEMA])
         if not cursor.fetchone()[0]:
-            cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE'), current_user")
+            cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE'), format('%I', current_user)")
             allowed, role = cursor.fetchone()
             if not allowed:
                 raise CommandError(
                     f"The schema {SCHEMA} does not exist and the role {role} may not create it. "
-                    f"Let the owner of the database run: CREATE SCHEMA {SCHEMA} AUTHORIZATION {role};"
+                    # Who is no superuser may not make it in the name of another.
+                    f"Let the owner of the database run: CREATE SCHEMA {SCHEMA}; "
+                    f"GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {role};"
                 )
             cursor.execute(f"CREATE SCHEMA {SCHEMA}")
         cursor.execute(
-            "SELECT has_schema_privilege(%s, 'CREATE') AND has_schema_privilege(%s, 'USAGE'), current_user,"
-            " to_regclass('public.django_migrations') IS NOT NULL",
+            "SELECT has_schema_privilege(%s, 'CREATE') AND has_schema_privilege(%s, 'USAGE'),"
+            " format('%%I', current_user), to_regclass('public.django_migrations') IS NOT NULL",
             [SCHEMA, SCHEMA],
         )
         allowed, role, foreign = cursor.fetchone()
