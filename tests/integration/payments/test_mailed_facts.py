@@ -30,7 +30,7 @@ ANNA, ANNAS = UUID("a0000000-0000-4000-8000-000000000001"), "anna.sokolova@examp
 IGORS = "igor.kovalev@example.org"
 # Of Anna's, as the seed has them: a consultation and a package that were paid before there was a checkout of ours.
 OLD_TALK, OLD_PACKAGE = UUID("d0000000-0000-4000-8000-000000000001"), UUID("d0000000-0000-4000-8000-000000000002")
-BOOKED = UUID("10000000-0000-4000-8000-000000000003")
+BOOKED, IGORS_BOOKING = (UUID(f"10000000-0000-4000-8000-00000000000{n}") for n in (3, 4))
 TALK, FIRST_TALK = UUID("e0000000-0000-4000-8000-000000000002"), UUID("e0000000-0000-4000-8000-000000000001")
 PACKAGE = UUID("f0000000-0000-4000-8000-000000000001")
 AT = datetime(2026, 12, 1, 12, 30, tzinfo=UTC)
@@ -93,6 +93,16 @@ def test_nobody_else_learns_what_was_bought_or_booked(recipient: str) -> None:
     assert facts_of_appointment(BOOKED, recipient) == NONE
 
 
+def test_a_row_that_names_somebody_elses_booking_learns_no_time_of_it() -> None:
+    order = {"type": "appointment", "appointment_type_id": str(TALK), "appointment_id": str(IGORS_BOOKING)}
+    row = Payment.objects.create(user_id=ANNA, amount=4500, metadata=order)
+    assert facts_of_payment(row.pk, ANNAS) == Facts(Purchase("Индивидуальная консультация"))
+    own = Payment.objects.create(user_id=ANNA, amount=4500, metadata={**order, "appointment_id": str(BOOKED)})
+    purchase = facts_of_payment(own.pk, ANNAS).purchase
+    assert purchase is not None
+    assert purchase.starts_at is not None
+
+
 def test_what_does_not_exist_has_no_facts() -> None:
     assert facts_of_payment(uuid4(), ANNAS) == facts_of_appointment(uuid4(), ANNAS) == NONE
     gone = started(kind=OrderKind.PACKAGE, package_id=uuid4())
@@ -119,6 +129,14 @@ def test_a_meeting_has_the_time_and_the_length_of_its_row() -> None:
     assert changed is not None
     assert (changed.minutes, changed.is_online) == (80, False)
     assert changed.revision >= meeting.revision > 0
+
+
+@pytest.mark.parametrize("minutes", [None, 0, -1, 2**31 - 1])
+def test_a_length_that_no_meeting_has_is_that_of_its_kind(minutes: int | None) -> None:
+    execute("UPDATE public.appointments SET duration_minutes = %s WHERE id = %s", [minutes, BOOKED])
+    meeting = facts_of_appointment(BOOKED, ANNAS).meeting
+    assert meeting is not None
+    assert meeting.minutes == 50
 
 
 @pytest.mark.parametrize("status", ["cancelled", "completed", "no_show"])
