@@ -22,7 +22,7 @@ from payments.api.serializers import (
     VerifiedPaymentSerializer,
     VerifyPaymentSerializer,
 )
-from payments.buying.create import Caller, create_payment, is_over
+from payments.buying.create import Caller, check_whether_over, create_payment
 from payments.buying.verify import verify_payment
 from payments.errors import PaymentFinished, PaymentNotFound
 from payments.models import Payment
@@ -68,7 +68,11 @@ class CreatePaymentView(IdempotentView):
     )
     def post(self, request: Request) -> HttpResponse:
         answer = self.answer_once(request, caller_id(request), lambda: _create(request))
-        if REPLAYED in answer.headers and isinstance(answer, Response) and is_over(answer.data["payment_id"]):
+        if (
+            REPLAYED in answer.headers
+            and isinstance(answer, Response)
+            and check_whether_over(answer.data["payment_id"])
+        ):
             # The form of then takes no money any more.
             raise PaymentFinished
         return answer

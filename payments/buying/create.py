@@ -77,12 +77,12 @@ def create_payment(*, caller: Caller, amount: Decimal, currency: str, metadata: 
         checkout, is_new = _begin(purchase, caller, stored)
         if is_new or not checkout.confirmation_token:
             return Started(checkout.pk, _ask_for_token(client, checkout))
-        if not _is_dead(checkout):
+        if not _check_whether_dead(checkout):
             return Started(checkout.pk, checkout.confirmation_token)
 
 
-def is_over(payment_id: uuid.UUID) -> bool:
-    """Whether the form of a payment takes no money any more, or none that would reach its row.
+def check_whether_over(payment_id: uuid.UUID) -> bool:
+    """Bring a payment up to date and tell whether its form takes no money any more, or none that would reach its row.
 
     Asks the provider, where we do not know it: the browser learns of a decline before we do. Raises what
     `create_payment` does.
@@ -90,11 +90,11 @@ def is_over(payment_id: uuid.UUID) -> bool:
     checkout = Checkout.objects.filter(
         pk=payment_id, payment__user_id=F("user_id"), provider_status__in=STILL_PAYABLE
     ).first()
-    return checkout is None or _is_dead(checkout)
+    return checkout is None or _check_whether_dead(checkout)
 
 
-def _is_dead(checkout: Checkout) -> bool:
-    """Whether the form of an open payment is over by now, asked at the provider: the browser learns that before we do.
+def _check_whether_dead(checkout: Checkout) -> bool:
+    """Check an open payment at the provider and tell whether its form is over: the browser learns that before we do.
 
     Raises `PaymentFinished` for one that was paid, so that nobody pays twice. Where the provider does not answer, the
     second click of a double click gets the form all the same.

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from payments.buying.adoption import find_started
-from payments.buying.create import is_over
+from payments.buying.create import check_whether_over
 from payments.checking.sync import sync_payment
 from payments.models import Checkout, Payment, Profile
 from payments.states import Door
@@ -89,13 +89,13 @@ def test_a_form_is_over_by_its_own_payment_and_not_by_another(
     yookassa.decline(str(Checkout.objects.get(pk=declined).external_id))
     sync_payment(Checkout.objects.get(pk=declined).pk, door=Door.WEBHOOK)
     asked = len(yookassa.requests)
-    assert is_over(Checkout.objects.get(pk=declined).pk)
+    assert check_whether_over(Checkout.objects.get(pk=declined).pk)
     # That was known, so nobody is asked.
     assert len(yookassa.requests) == asked
-    assert not is_over(Checkout.objects.get(pk=open_one).pk)
+    assert not check_whether_over(Checkout.objects.get(pk=open_one).pk)
     # What is paid into it would not reach a row of somebody else's.
     Payment.objects.filter(pk=open_one).update(user=Customer().user)
-    assert is_over(Checkout.objects.get(pk=open_one).pk)
+    assert check_whether_over(Checkout.objects.get(pk=open_one).pk)
 
 
 def test_a_row_for_another_child_is_another_purchase(
