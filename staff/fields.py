@@ -1,6 +1,5 @@
 """Fields of forms in the admin, read as people type them and no other way."""
 
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -12,7 +11,7 @@ from wording.typed import read_amount, read_whole
 class AmountField(forms.DecimalField):
     """An amount of money: «4 500,00», «4500.5», «4 500 ₽»."""
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Any:
         if value in self.empty_values:
             return None
         amount = read_amount(str(value))
@@ -24,10 +23,7 @@ class AmountField(forms.DecimalField):
 class IdField(forms.IntegerField):
     """The number of a row."""
 
-    def to_python(self, value: Any) -> int | None:
-        if value in self.empty_values:
-            return None
-        number = read_whole(str(value))
-        if number is None:
+    def to_python(self, value: Any) -> Any:
+        if value not in self.empty_values and read_whole(str(value)) is None:
             raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return number
+        return super().to_python(value)

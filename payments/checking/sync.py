@@ -8,7 +8,6 @@ of times; the transition table lets a payment only move forward, so they all end
 import uuid
 from datetime import datetime
 
-from django.db.models import Max
 from django.utils import timezone
 
 from payments.checking.apply import apply_observation
@@ -54,4 +53,4 @@ def send_and_ask(payment_id: uuid.UUID, *, news_at: datetime | None = None, at_o
 
 def _refund_asked_at(payment_id: uuid.UUID) -> datetime | None:
     waiting = Refund.objects.filter(payment_id=payment_id, status=RefundStatus.REQUESTED)
-    return waiting.aggregate(latest=Max("created_at"))["latest"]
+    return waiting.order_by("-created_at").values_list("created_at", flat=True).first()

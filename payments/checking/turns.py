@@ -10,6 +10,7 @@ refund that staff asked for. Each of them is good for one question.
 
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -74,7 +75,7 @@ def _take(key: str, *, news_at: datetime | None = None) -> None:
     pause = settings.YUKASSA_ASK_PAUSE_SECONDS
     if not pause:
         return
-    values = {
+    values: dict[str, Any] = {
         "key": key,
         "pause": pause,
         "news_at": news_at,

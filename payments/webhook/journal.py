@@ -111,8 +111,8 @@ def has_news(*, notification_id: int | None, payment_id: uuid.UUID) -> bool:
 
 def is_own_message(msg_id: int, *, notification_id: int | None, payment_id: uuid.UUID) -> bool:
     """Whether this is the message that was queued for the notification it names: anybody may have sent another."""
-    own = ProviderNotification.objects.filter(pk=notification_id, payment_id=payment_id, msg_id=msg_id)
-    return notification_id is not None and own.filter(status=NotificationStatus.STORED).exists()
+    own = ProviderNotification.objects.filter(pk__in=[notification_id], payment_id=payment_id, msg_id=msg_id)
+    return own.filter(status=NotificationStatus.STORED).exists()
 
 
 def settle_notification(*, notification_id: int, payment_id: uuid.UUID) -> None:
