@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from bridge.rights import RowsHidden
 from payments.errors import PaymentMissing
 from payments.ledger.book import Book, open_book, open_loose_leaf
 from payments.ledger.marks import open_marks
@@ -217,3 +219,28 @@ def _somebody_waits_for_us() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(WAITS)
         return bool(cursor.fetchone()[0])
+
+
+def hide_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where row security hides rows: nobody can tell a hidden one from a deleted one."""
+    why = Mock(side_effect=RowsHidden("row security hides public.payments"))
+    monkeypatch.setattr("payments.ledger.book.require_sight", why)
+
+
+def test_a_row_that_is_not_seen_counts_as_deleted_only_where_all_rows_are_seen(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete_row(checkout)
+    with book_of(checkout) as book:
+        assert book.payment.was_deleted
+    hide_rows(monkeypatch)
+    with pytest.raises(RowsHidden), book_of(checkout):
+        pytest.fail("the book was opened")
+    with book_of(checkout, even_if_hidden=True) as book:
+        assert book.payment.was_deleted
+
+
+def test_a_row_that_is_seen_is_one_whatever_else_is_hidden(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    hide_rows(monkeypatch)
+    with book_of(checkout) as book:
+        assert not book.payment.was_deleted

@@ -10,7 +10,7 @@ from payments.models import Appointment, Fulfilment, Payment, PaymentEvent
 from payments.states import Door, EventKind
 from sandbox.frontend import Step
 from sandbox.yookassa import YooKassaServer
-from tests.support.bookings import PAID, Buyer, Clock, again, buyer, let_wait_pass, now_in_database
+from tests.support.bookings import PAID, WAIT, Buyer, Clock, again, buyer, let_wait_pass, now_in_database
 from tests.support.payment_calls import Catalogue, Customer, tomorrow
 
 pytestmark = pytest.mark.usefixtures("wait_as_in_production")
@@ -145,3 +145,20 @@ def _touch(change: str, appointment_id: object) -> None:
             [str(appointment_id)],
         )
         cursor.execute("ALTER TABLE public.appointments ENABLE TRIGGER USER")
+
+
+@pytest.mark.parametrize("pays_after", [True, False], ids=["before the payment", "while it waits"])
+def test_two_rows_are_one_booking_as_soon_as_it_is_given(
+    pays_after: bool, catalogue: Catalogue, yookassa: YooKassaServer, clock: Clock, settings: Settings
+) -> None:
+    settings.APPOINTMENT_WAIT_SECONDS = 0 if pays_after else WAIT
+    one = buyer(catalogue, yookassa)
+    if pays_after:
+        one.play(Step.BOOK, Step.BOOK, *PAID)
+    else:
+        one.play(*PAID, Step.BOOK, Step.BOOK)
+        sync_payment(one.checkout.pk, door=Door.QUEUE)
+    # Not by beat, and not by the next check.
+    assert str(one.only_booking().pk) in one.visit.bookings
+    line = PaymentEvent.objects.get(payment_id=one.checkout.pk, kind=EventKind.MERGED)
+    assert line.data["kept"] == str(one.only_booking().pk)
