@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from payments.buying.request_body import payment_request
+from payments.contacts import ReceiptContact
 from payments.ledger.book import record_event
 from payments.models import (
     Appointment,
@@ -21,7 +22,7 @@ from payments.models import (
     ProviderNotification,
     Refund,
 )
-from payments.receipts import ReceiptContact, TaxRules
+from payments.receipts import TaxRules
 from payments.states import (
     Attention,
     Door,
