@@ -4,7 +4,7 @@ Whoever may change accounts could otherwise make themselves a superuser, which i
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin import site
@@ -35,10 +35,10 @@ class RightsField(ModelMultipleChoiceField):  # type: ignore[type-arg] # Not gen
         return right_in_words(obj)
 
 
-class PasswordForm(AdminPasswordChangeForm):
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg] # Not generic at run time.
     """Django's warning beside «without a password» is English in every language."""
 
-    usable_password_help_text = format_lazy(
+    usable_password_help_text = format_lazy(  # type: ignore[assignment] # In the reader's language.
         '{}<ul id="id_unusable_warning" class="messagelist"><li class="warning">{}</li></ul>',
         SetUnusablePasswordMixin.usable_password_help_text,
         gettext_lazy("Without it the password that there is now is lost."),
@@ -109,6 +109,9 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class StaffAccountAdmin(_PlainDeletion, UserAdmin):  # type: ignore[type-arg] # Not generic at run time.
+    class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("staff/staff.css",)}
+
     change_password_form = PasswordForm
     list_display = ("username", "full_name", "email", "of_the_staff")
     list_filter = ("is_staff", "is_superuser", "is_active", "groups")
@@ -159,7 +162,7 @@ class StaffGroupAdmin(_PlainDeletion, GroupAdmin):
         return super().has_delete_permission(request, obj) and _may_touch_group(request, obj)
 
     def formfield_for_manytomany(
-        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
+        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest | None = None, **kwargs: Any
     ) -> Any:
         if db_field.name == "permissions":
             kwargs["form_class"] = RightsField

@@ -52,6 +52,10 @@ _TONES = {
 }
 
 
+# Nobody reads seventy numbers; the count says how many there are.
+MOST_LINKED = 5
+
+
 class MailStanding(StandingFilter):
     settled = gettext_lazy("replaced by a repeat")
 
@@ -269,8 +273,12 @@ class EmailMessageAdmin(ReadOnlyAdmin):
                 "count": len(numbers)
             }
             address = reverse("admin:notifications_emailmessage_changelist")
-            links = [format_html('<a href="{}?q={}">№ {}</a>', address, number, number) for number in numbers]
-            self.message_user(request, format_html("{} {}", text, SafeString(", ".join(links))), messages.SUCCESS)
+            shown = numbers[:MOST_LINKED]
+            links = [format_html('<a href="{}?q={}">№ {}</a>', address, number, number) for number in shown]
+            more = " …" if len(numbers) > len(shown) else ""
+            self.message_user(
+                request, format_html("{} {}{}", text, SafeString(", ".join(links)), more), messages.SUCCESS
+            )
 
 
 def search_mails(mails: QuerySet[EmailMessage], text: str) -> QuerySet[EmailMessage]:

@@ -129,6 +129,7 @@ def pages_of(admin: "ModelAdmin[Any]") -> Iterator[str]:
         yield from (f"{address}{row.pk}/{page}/" for page in ("change", "history"))
     yield f"{address}{'9' * 9}/change/"
     if not isinstance(admin, ReadOnlyAdmin):
+        assert row is not None
         yield from (f"{address}add/", f"{address}{row.pk}/delete/")
 
 
