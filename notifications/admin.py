@@ -54,6 +54,7 @@ _TONES = {
 
 # Nobody reads seventy numbers; the count says how many there are.
 MOST_LINKED = 5
+MOST_AT_ONCE = 500
 
 
 class MailStanding(StandingFilter):
@@ -172,7 +173,12 @@ class EmailMessageAdmin(ReadOnlyAdmin):
 
     @admin.action(description=gettext_lazy("Send the selected failed emails again"), permissions=["resend"])
     def send_selected_again(self, request: HttpRequest, queryset: QuerySet[EmailMessage]) -> None:
-        self._send_again(request, list(queryset))
+        rows = list(queryset[: MOST_AT_ONCE + 1])
+        if len(rows) > MOST_AT_ONCE:
+            text = _("Choose at most %(count)s emails: whoever presses the button waits for them.")
+            self.message_user(request, text % {"count": MOST_AT_ONCE}, messages.ERROR)
+            return
+        self._send_again(request, rows)
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def status_badge(self, row: EmailMessage) -> SafeString:
@@ -262,12 +268,16 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         return SafeString(", ".join(links))
 
     def _send_again(self, request: HttpRequest, rows: list[EmailMessage]) -> None:
-        numbers = []
+        numbers, refusals = [], []
         for row in rows:
             try:
                 numbers.append(send_again(row))
             except NotResendable as refusal:
-                self.message_user(request, why_not_resent(refusal), messages.ERROR)
+                refusals.append(why_not_resent(refusal))
+        for text in refusals[:MOST_LINKED]:
+            self.message_user(request, text, messages.ERROR)
+        if (left := len(refusals) - MOST_LINKED) > 0:
+            self.message_user(request, _("And %(count)s more.") % {"count": left}, messages.ERROR)
         if numbers:
             text = ngettext("%(count)s email is queued again:", "%(count)s emails are queued again:", len(numbers)) % {
                 "count": len(numbers)

@@ -278,6 +278,16 @@ def test_selected_mails_are_sent_again_and_those_that_cannot_be_are_named(suppor
     assert len(new_messages()) == 2
 
 
+def test_many_at_once_are_told_in_few_words_and_have_an_end(support: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = [str(row(number).pk) for number in range(1, 9)]
+    data = {"action": "send_selected_again", "_selected_action": chosen}
+    shown = text(support.post(LIST, data, follow=True))
+    assert shown.count("Ещё раз можно отправить только неудачное письмо.") == 5
+    assert "И ещё 3." in shown
+    monkeypatch.setattr("notifications.admin.MOST_AT_ONCE", 7)
+    assert "Выберите не больше 7 писем" in text(support.post(LIST, data, follow=True))
+
+
 def test_a_mail_whose_message_is_gone_cannot_be_sent_again(support: Client) -> None:
     email = row(5, Status.FAILED)
     EmailMessage.objects.filter(pk=email.pk).update(msg_id=None)
