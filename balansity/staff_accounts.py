@@ -81,9 +81,14 @@ def groups_grantable_by(request: HttpRequest) -> QuerySet[Group]:
     return groups.exclude(pk__in=Group.objects.filter(permissions__in=beyond).values("pk"))
 
 
-def _own_rights(request: HttpRequest) -> list[int]:
-    user: Any = request.user
-    return list(Permission.objects.filter(Q(user=user) | Q(group__user=user)).values_list("pk", flat=True))
+def _own_rights(request: HttpRequest) -> set[int]:
+    return _rights_of(request.user)
+
+
+def _rights_of(account: Any) -> set[int]:
+    """Also of an account that is switched off: whoever may change it can switch it on."""
+    rights = Permission.objects.filter(Q(user=account) | Q(group__user=account))
+    return set(rights.values_list("pk", flat=True))
 
 
 def _kept(field: Any, already: Iterable[Any]) -> None:
@@ -180,7 +185,7 @@ def _may_touch(request: HttpRequest, account: Any) -> bool:
     """
     if account is None or request.user.is_superuser or account.pk == request.user.pk:
         return True
-    return not account.is_superuser and account.get_all_permissions() <= request.user.get_all_permissions()
+    return not account.is_superuser and _rights_of(account) <= _own_rights(request)
 
 
 def _may_touch_group(request: HttpRequest, group: Any) -> bool:

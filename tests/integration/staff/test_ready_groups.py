@@ -187,6 +187,15 @@ def test_whoever_manages_accounts_gives_nobody_more_than_they_have() -> None:
     assert User.objects.filter(username="root").exists()
 
 
+def test_an_account_that_is_switched_off_is_no_way_to_its_rights() -> None:
+    boss = member_of("Администратор")
+    root = User.objects.create_superuser("root", is_active=False)
+    strong = User.objects.create(username="strong", is_active=False)
+    strong.user_permissions.add(Permission.objects.get(codename="delete_session"))
+    weak = User.objects.create(username="weak", is_active=False)
+    assert [boss.get(f"{USERS}{one.pk}/password/").status_code for one in (root, strong, weak)] == [403, 403, 200]
+
+
 def test_what_somebody_has_is_not_lost_when_somebody_else_saves_them() -> None:
     boss = member_of("Администратор")
     me = User.objects.get(username="Администратор")
