@@ -24,7 +24,7 @@ Text = str | Promise
 class Finding(CheckMessage):
     """`id` is the code, like `mail.login_refused`. `cause` and `remedy` are one line each, in the active language."""
 
-    def __init__(self, level: int, code: str, cause: Text, remedy: Text = "", **values: object) -> None:
+    def __init__(self, level: int, code: str, cause: Text, remedy: Text = "", /, **values: object) -> None:
         # Django shows lazy texts as well; its stubs know of none.
         super().__init__(level, cast(str, cause), hint=cast(str, remedy), id=code)
         self.values = {name: one_line(value) for name, value in values.items()}
@@ -47,17 +47,17 @@ class Finding(CheckMessage):
         return f"{self.code}: {' '.join(sentences)}"
 
 
-def error(code: str, cause: Text, remedy: Text = "", **values: object) -> Finding:
+def error(code: str, cause: Text, remedy: Text = "", /, **values: object) -> Finding:
     """Something does not work."""
     return Finding(ERROR, code, cause, remedy, **values)
 
 
-def warning(code: str, cause: Text, remedy: Text = "", **values: object) -> Finding:
+def warning(code: str, cause: Text, remedy: Text = "", /, **values: object) -> Finding:
     """It works, and should not stay so."""
     return Finding(WARNING, code, cause, remedy, **values)
 
 
-def info(code: str, cause: Text, remedy: Text = "", **values: object) -> Finding:
+def info(code: str, cause: Text, remedy: Text = "", /, **values: object) -> Finding:
     """Good to know; nothing is wrong."""
     return Finding(INFO, code, cause, remedy, **values)
 

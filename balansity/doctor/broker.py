@@ -10,7 +10,8 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from balansity.settings.private_address import is_private_host
-from bridge.diagnosis import Finding, error, one_line, warning
+from bridge.diagnosis import Finding, error, warning
+from bridge.doctor.troubles import explained
 
 SECONDS = 3.0
 # BLMOVE, GETEX and the like are of 6.2; whatever is older gets no repairs any more.
@@ -34,31 +35,15 @@ def look_at_broker() -> Iterator[Finding]:
 
 
 def _explain(trouble: Exception) -> Finding:
-    said = one_line(trouble) or type(trouble).__name__
-    if isinstance(trouble, redis.AuthenticationError | redis.exceptions.AuthorizationError) or said.startswith(
-        ("NOAUTH", "WRONGPASS", "invalid username-password", "invalid password")
-    ):
-        cause = _("Redis does not let us in: %(said)s")
-        return error("broker.login_refused", cause, _("Check user and password in REDIS_URL."), said=said)
-    if isinstance(trouble, redis.exceptions.NoPermissionError):
-        cause = _("The user of REDIS_URL may not do what is needed: %(said)s")
-        remedy = _("Give it all commands on all keys and channels: ACL SETUSER … ~* &* +@all")
-        return error("broker.rights", cause, remedy, said=said)
-    asks_for_tls = settings.REDIS_URL.startswith("rediss:")
     # A server without TLS waits for the rest of what it takes for a command.
-    if "certificate" in said.lower() or "SSL" in said or (asks_for_tls and isinstance(trouble, redis.TimeoutError)):
-        cause = _("TLS to Redis does not come about: %(said)s")
-        remedy = _("Check rediss:// and ssl_ca_certs in REDIS_URL (docs/operations.md, Redis over TLS).")
-        return error("broker.tls", cause, remedy, said=said)
-    if isinstance(trouble, redis.exceptions.BusyLoadingError):
-        return error("broker.loading", _("Redis is still reading its data from the disk."), _("Wait for it."))
-    if isinstance(trouble, redis.exceptions.ResponseError):
-        cause = _("Redis refuses what is asked of it: %(said)s")
-        return error(
-            "broker.refuses", cause, _("Check the number of the database in REDIS_URL, and its log."), said=said
-        )
+    if isinstance(trouble, redis.TimeoutError) and settings.REDIS_URL.startswith("rediss:"):
+        cause = _("Redis has no TLS at that port, and REDIS_URL begins with rediss://")
+        return error("broker.tls_missing", cause, _("Write redis://, or name the port that has TLS"))
+    found = explained(trouble)
+    if found is not None:
+        return found
     cause = _("Redis does not answer: %(said)s")
-    return error("broker.unreachable", cause, _("Check host and port in REDIS_URL, and that it runs."), said=said)
+    return error("broker.away", cause, _("Check host and port in REDIS_URL, and that it runs."), said=trouble)
 
 
 def _about_address() -> Iterator[Finding]:

@@ -13,9 +13,9 @@ from django.db import DatabaseError, InterfaceError, ProgrammingError, connectio
 from django.utils.module_loading import module_has_submodule
 from django.utils.translation import gettext_lazy as _
 
-from balansity.doctor.outages import explain_postgres
 from balansity.redaction import redact
 from bridge.diagnosis import Finding, Probe, error
+from bridge.doctor.troubles import explained
 from bridge.errors import is_closed
 
 # Together with the start of a command less than ten.
@@ -87,13 +87,12 @@ class _Look(threading.Thread):
 
     def run(self) -> None:
         try:
-            if self._about == POSTGRES and not self._reaches_postgres():
-                return
-            for probe in self._probes:
-                self._take(probe)
+            if self._about != POSTGRES or self._reaches_postgres():
+                for probe in self._probes:
+                    self._take(probe)
+            self._ended = True
         finally:
             connections.close_all()
-            self._ended = True
 
     def _reaches_postgres(self) -> bool:
         # A copy: the settings of this connection are those of all threads.
@@ -103,7 +102,7 @@ class _Look(threading.Thread):
             with connection.cursor() as cursor:
                 cursor.execute(f"SET statement_timeout TO {POSTGRES_SECONDS * 1000 // 2}")
         except (DatabaseError, InterfaceError) as trouble:
-            self._found.append(explain_postgres(trouble))
+            self._fail(POSTGRES, trouble)
             return False
         return True
 
@@ -113,16 +112,14 @@ class _Look(threading.Thread):
         except ProgrammingError as trouble:
             # A right or a table that is missing, which the looks at rights and migrations name.
             if not (is_closed(trouble) or _lacks_table(trouble)):
-                self._fail(probe, trouble)
-        except (DatabaseError, InterfaceError) as trouble:
-            self._found.append(explain_postgres(trouble))
+                self._fail(probe.name, trouble)
         except Exception as trouble:  # noqa: BLE001 - whatever one look runs into, the others are told.
-            self._fail(probe, trouble)
+            self._fail(probe.name, trouble)
 
-    def _fail(self, probe: Probe, trouble: Exception) -> None:
-        cause = _("The look at %(name)s failed: %(said)s")
-        said = f"{type(trouble).__name__}: {trouble}"
-        self._found.append(error("doctor.failed", cause, _("Show this to the developers."), name=probe.name, said=said))
+    def _fail(self, name: str, trouble: Exception) -> None:
+        cause, said = _("The look at %(name)s failed: %(said)s"), f"{type(trouble).__name__}: {trouble}"
+        unexpected = error("doctor.failed", cause, _("Show this to the developers."), name=name, said=said)
+        self._found.append(explained(trouble) or unexpected)
 
 
 def _lacks_table(trouble: ProgrammingError) -> bool:

@@ -10,17 +10,20 @@ import psycopg2
 from django.db import Error as DjangoError
 from django.db import InterfaceError, OperationalError
 
+# The one of Django's that asks no settings, which are not read yet where this is needed first.
+from django.utils.translation.trans_null import gettext_noop as _
+
 from bridge.errors import AddressRefused
 from bridge.trouble.explanation import Explanation, Kind, Rule, chain, one_line, rule
 
 _AWAY = rule(
     "postgres_away",
     Kind.OUTAGE,
-    "Postgres does not answer",
-    "Start it, or look at host and port in DATABASE_URL; what waits for it goes on by itself",
+    _("Postgres does not answer"),
+    _("Start it, or look at host and port in DATABASE_URL; what waits for it goes on by itself"),
 )
-_SEE_STATUS = "manage.py queue_status names the statement that mends it, for the owner to run"
-_MIGRATE = (
+_SEE_DOCTOR = _("manage.py doctor names the statement that mends it, for the owner to run")
+_MIGRATE = _(
     "Run manage.py migrate, which names a missing right as well; if it has nothing to do, DATABASE_URL names another "
     "database than Supabase's"
 )
@@ -30,16 +33,16 @@ _RULES: tuple[Rule, ...] = (
     rule(
         "postgres_login_blocked",
         Kind.MISTAKE,
-        "The pooler in front of Postgres lets nobody in for a while, after too many refused logins",
-        "Put the right password into DATABASE_URL, restart, and wait some minutes",
+        _("The pooler in front of Postgres lets nobody in for a while, after too many refused logins"),
+        _("Put the right password into DATABASE_URL, restart, and wait some minutes"),
         r"circuit ?breaker",
         r"too many (failed )?(authentication|login)",
     ),
     rule(
         "postgres_password_refused",
         Kind.MISTAKE,
-        "Postgres refuses the user or the password of DATABASE_URL",
-        "Copy the address once more, with / : @ # ? % in the password as %2F %3A %40 %23 %3F %25, and restart",
+        _("Postgres refuses the user or the password of DATABASE_URL"),
+        _("Copy the address once more, with / : @ # ? % in the password as %2F %3A %40 %23 %3F %25, and restart"),
         r"(password|SASL|SCRAM|certificate|peer|ident|PAM|LDAP|GSSAPI|RADIUS|cert) authentication failed",
         r"authentication (failed|error)|wrong password|no password supplied|password is (missing|incorrect)",
         r"не прош\w+ проверку подлинности|SCRAM exchange|server login failed",
@@ -48,8 +51,8 @@ _RULES: tuple[Rule, ...] = (
     rule(
         "postgres_database_unknown",
         Kind.MISTAKE,
-        "The database that DATABASE_URL names does not exist, or is closed to this role",
-        "Write its name at the end of the address; Supabase's is postgres",
+        _("The database that DATABASE_URL names does not exist, or is closed to this role"),
+        _("Write its name at the end of the address; Supabase's is postgres"),
         r"database .* does not exist|no such database|permission denied for database|not currently accepting conn",
         r"база данных .* не существует|доступ к базе .* запрещ|нет доступа к базе",
         codes=("3D000",),
@@ -57,8 +60,8 @@ _RULES: tuple[Rule, ...] = (
     rule(
         "postgres_role_unknown",
         Kind.MISTAKE,
-        "Postgres does not know the user of DATABASE_URL",
-        "Through Supabase's pooler the user is postgres.PROJECT, directly it is postgres",
+        _("Postgres does not know the user of DATABASE_URL"),
+        _("Through Supabase's pooler the user is postgres.PROJECT, directly it is postgres"),
         r"role .* (does not exist|is not permitted to log in)|tenant or user not found|tenant/user",
         r"no such user|tenant_not_found|роль .* (не существует|не может)|роли .* не разреш",
         codes=("28000",),
@@ -66,46 +69,48 @@ _RULES: tuple[Rule, ...] = (
     rule(
         "postgres_address_refused",
         Kind.MISTAKE,
-        "Postgres lets nobody in from this machine with this user, database and encryption",
-        "Let its operator allow it in pg_hba.conf, or in Supabase's network restrictions",
+        _("Postgres lets nobody in from this machine with this user, database and encryption"),
+        _("Let its operator allow it in pg_hba.conf, or in Supabase's network restrictions"),
         r"pg_hba\.conf|not in tenant allow_list|not allowed to connect",
     ),
     rule(
         "postgres_certificate",
         Kind.MISTAKE,
-        "The certificate of Postgres is not one that DATABASE_URL believes",
-        "Name the authority's file with sslrootcert, and the host as the certificate does",
+        _("The certificate of Postgres is not one that DATABASE_URL believes"),
+        _("Name the authority's file with sslrootcert, and the host as the certificate does"),
         r"certificate verify failed|server certificate for|root certificate|certificate (file|authority)",
         r"private key file|self.signed certificate|SSL error: .*certificate",
     ),
     rule(
         "postgres_tls_missing",
         Kind.MISTAKE,
-        "Postgres has no TLS, and DATABASE_URL requires it",
-        "Turn it on there, reach it by a private address, or end DATABASE_URL with ?sslmode=disable, which lets "
-        "everybody on the way read customers' data",
+        _("Postgres has no TLS, and DATABASE_URL requires it"),
+        _(
+            "Turn it on there, reach it by a private address, or end DATABASE_URL with ?sslmode=disable, which lets "
+            "everybody on the way read customers' data"
+        ),
         r"server does not support SSL",
     ),
     rule(
         "postgres_tls_required",
         Kind.MISTAKE,
-        "Postgres wants TLS, and DATABASE_URL turns it off",
-        "End the address with ?sslmode=require",
+        _("Postgres wants TLS, and DATABASE_URL turns it off"),
+        _("End the address with ?sslmode=require"),
         r"(SSL|TLS) (connection )?is required|SSL required|requires SSL",
     ),
     rule(
         "postgres_option_unknown",
         Kind.MISTAKE,
-        "DATABASE_URL has an option that Postgres or its pooler does not take",
-        "Take it out, or write it as libpq does",
+        _("DATABASE_URL has an option that Postgres or its pooler does not take"),
+        _("Take it out, or write it as libpq does"),
         r"invalid (connection option|dsn|URI|port number|integer value|sslmode|channel_binding|\w+ value:)",
         r"unsupported startup parameter|unrecognized configuration parameter|sslmode value|weak sslmode",
     ),
     rule(
         "postgres_full",
         Kind.OUTAGE,
-        "Postgres or its pooler has no connection left for us",
-        "Let fewer processes connect (docs/operations.md has the sum), or give the role more",
+        _("Postgres or its pooler has no connection left for us"),
+        _("Let fewer processes connect (docs/operations.md has the sum), or give the role more"),
         r"too many (connections|clients)|connection slots|max ?clients|maximum number of (clients|connections)",
         r"no more connections allowed|EMAXCONN|query_wait_timeout|connection limit",
         r"слишком много (подключений|клиентов)|слоты подключений",
@@ -114,53 +119,53 @@ _RULES: tuple[Rule, ...] = (
     rule(
         "postgres_starting",
         Kind.OUTAGE,
-        "Postgres starts up, shuts down or is being restored",
-        "Wait until it has done so",
+        _("Postgres starts up, shuts down or is being restored"),
+        _("Wait until it has done so"),
         r"database system is|terminating connection|не принимает|система баз данных|the database is paused",
         codes=("57P01", "57P02", "57P03", "57P04", "57P05"),
     ),
     rule(
         "postgres_read_only",
         Kind.OUTAGE,
-        "Postgres takes no writes now: its disk is full, or it is the standby of another",
-        "Give it room, or let DATABASE_URL name the primary",
+        _("Postgres takes no writes now: its disk is full, or it is the standby of another"),
+        _("Give it room, or let DATABASE_URL name the primary"),
         r"read-only (transaction|mode)|session is (not )?read-only|target_session_attrs",
         codes=("25006",),
     ),
     rule(
         "postgres_disk_full",
         Kind.OUTAGE,
-        "Postgres has no room left",
-        "Give it room: disk first, then memory",
+        _("Postgres has no room left"),
+        _("Give it room: disk first, then memory"),
         r"no space left|out of memory|could not extend file",
         codes=("53000", "53100", "53200", "53400", "58030"),
     ),
     rule(
         "postgres_busy",
         Kind.OUTAGE,
-        "Somebody else holds what the statement needs, or it took longer than it may",
-        "Try again; if it stays so, pg_stat_activity shows who holds it",
+        _("Somebody else holds what the statement needs, or it took longer than it may"),
+        _("Try again; if it stays so, pg_stat_activity shows who holds it"),
         codes=("55P03", "40001", "40P01", "57014"),
     ),
     rule(
         "postgres_host_unknown",
         Kind.OUTAGE,
-        "The host of DATABASE_URL has no address",
-        "Look at its spelling, and at the DNS of this machine",
+        _("The host of DATABASE_URL has no address"),
+        _("Look at its spelling, and at the DNS of this machine"),
         r"could not translate host name|name or service not known|nodename nor servname|no address associated",
         r"temporary failure in name resolution",
     ),
     rule(
         "right_missing",
         Kind.MISTAKE,
-        "The role of DATABASE_URL lacks a right",
-        _SEE_STATUS,
+        _("The role of DATABASE_URL lacks a right"),
+        _SEE_DOCTOR,
         r"permission denied for (?!database)|row-level security",
         codes=("42501",),
     ),
-    rule("schema_missing", Kind.MISTAKE, "A schema is missing", _MIGRATE, codes=("3F000",)),
-    rule("table_missing", Kind.MISTAKE, "A table is missing", _MIGRATE, codes=("42P01",)),
-    rule("column_missing", Kind.MISTAKE, "A column or a function is missing", _MIGRATE, codes=("42703", "42883")),
+    rule("schema_missing", Kind.MISTAKE, _("A schema is missing"), _MIGRATE, codes=("3F000",)),
+    rule("table_missing", Kind.MISTAKE, _("A table is missing"), _MIGRATE, codes=("42P01",)),
+    rule("column_missing", Kind.MISTAKE, _("A column or a function is missing"), _MIGRATE, codes=("42703", "42883")),
 )
 _OF_CONNECTIONS = (psycopg2.OperationalError, psycopg2.InterfaceError, OperationalError, InterfaceError)
 # Lost and refused connections, and whatever else keeps Postgres as a whole from working.

@@ -2,6 +2,8 @@
 
 import ssl
 
+# The one of Django's that asks no settings, which are not read yet where this is needed first.
+from django.utils.translation.trans_null import gettext_noop as _
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
@@ -11,101 +13,110 @@ from bridge.trouble.explanation import Explanation, Kind, Rule, chain, rule
 _AWAY = rule(
     "redis_away",
     Kind.OUTAGE,
-    "Redis does not answer",
-    "Start it, or look at host, port and TLS (redis:// or rediss://) in REDIS_URL; what waits for it goes on by itself",
+    _("Redis does not answer"),
+    _(
+        "Start it, or look at host, port and TLS (redis:// or rediss://) in REDIS_URL; what waits for it goes on by "
+        "itself"
+    ),
 )
 _RULES: tuple[Rule, ...] = (
     rule(
         "redis_password_refused",
         Kind.MISTAKE,
-        "Redis refuses the user or the password of REDIS_URL",
-        "Put the right one there, with / : @ # ? % written as %2F %3A %40 %23 %3F %25, and restart",
+        _("Redis refuses the user or the password of REDIS_URL"),
+        _("Put the right one there, with / : @ # ? % written as %2F %3A %40 %23 %3F %25, and restart"),
         r"WRONGPASS|invalid (username.password pair|password)|user is disabled|without any password configured",
         r"wrong number of arguments for 'auth' command",
     ),
     rule(
         "redis_password_missing",
         Kind.MISTAKE,
-        "Redis wants a password, and REDIS_URL has none",
-        "Write redis://:PASSWORD@host:6379/0",
+        _("Redis wants a password, and REDIS_URL has none"),
+        _("Write redis://:PASSWORD@host:6379/0"),
         r"NOAUTH|authentication required|operation not permitted|must be called with the client already authenticated",
     ),
     rule(
         "redis_right_missing",
         Kind.MISTAKE,
-        "The user of REDIS_URL may not do what Celery and the counters need",
-        "Give it +@all on all keys and channels (ACL SETUSER NAME ~* &* +@all)",
+        _("The user of REDIS_URL may not do what Celery and the counters need"),
+        _("Give it +@all on all keys and channels (ACL SETUSER NAME ~* &* +@all)"),
         r"NOPERM|no permissions|this user has no permission",
     ),
     rule(
         "redis_database_unknown",
         Kind.MISTAKE,
-        "Redis has no database of the number at the end of REDIS_URL",
-        "End the address with /0, which every Redis has",
+        _("Redis has no database of the number at the end of REDIS_URL"),
+        _("End the address with /0, which every Redis has"),
         r"DB index|invalid db|SELECT is not allowed|unknown command.*select",
     ),
     rule(
         "redis_certificate",
         Kind.MISTAKE,
-        "The certificate of Redis is not one that REDIS_URL believes",
-        "Name the authority's file with ssl_ca_certs, and the host as the certificate does",
+        _("The certificate of Redis is not one that REDIS_URL believes"),
+        _("Name the authority's file with ssl_ca_certs, and the host as the certificate does"),
         r"certificate|hostname mismatch",
     ),
     rule(
         "redis_tls_missing",
         Kind.MISTAKE,
-        "Redis has no TLS at that port, and REDIS_URL begins with rediss://",
-        "Write redis://, or name the port that has TLS",
+        _("Redis has no TLS at that port, and REDIS_URL begins with rediss://"),
+        _("Write redis://, or name the port that has TLS"),
         r"wrong.version.number|record layer failure|unknown protocol|http request",
     ),
     rule(
         "redis_protected",
         Kind.MISTAKE,
-        "Redis lets nobody in from another machine, as it has no password",
-        "Give it one (requirepass), and put it into REDIS_URL",
+        _("Redis lets nobody in from another machine, as it has no password"),
+        _("Give it one (requirepass), and put it into REDIS_URL"),
         r"DENIED Redis|protected mode",
     ),
     rule(
         "redis_full",
         Kind.OUTAGE,
-        "Redis has no connection left for us",
-        "Raise its maxclients, or let fewer processes connect",
+        _("Redis has no connection left for us"),
+        _("Raise its maxclients, or let fewer processes connect"),
         r"max(imum)? number of clients|max clients",
     ),
-    rule("redis_starting", Kind.OUTAGE, "Redis starts up", "Wait until it has loaded its data", r"LOADING|is loading"),
+    rule(
+        "redis_starting",
+        Kind.OUTAGE,
+        _("Redis starts up"),
+        _("Wait until it has loaded its data"),
+        r"LOADING|is loading",
+    ),
     rule(
         "redis_read_only",
         Kind.OUTAGE,
-        "Redis takes no writes now: it is the replica of another, or cannot save to its disk",
-        "Let REDIS_URL name the primary, or give its disk room",
+        _("Redis takes no writes now: it is the replica of another, or cannot save to its disk"),
+        _("Let REDIS_URL name the primary, or give its disk room"),
         r"READONLY|read only replica|MISCONF|MASTERDOWN|NOREPLICAS",
     ),
     rule(
         "redis_memory",
         Kind.OUTAGE,
-        "Redis has used up the memory that it may have",
-        "Raise its maxmemory",
+        _("Redis has used up the memory that it may have"),
+        _("Raise its maxmemory"),
         r"\bOOM\b|used memory",
     ),
     rule(
         "redis_socket_closed",
         Kind.MISTAKE,
-        "This process may not use the socket of REDIS_URL",
-        "Give its user the right to write to it (unixsocketperm 770, and the group)",
+        _("This process may not use the socket of REDIS_URL"),
+        _("Give its user the right to write to it (unixsocketperm 770, and the group)"),
         r"permission denied|errno 13|error 13",
     ),
     rule(
         "redis_socket_missing",
         Kind.OUTAGE,
-        "There is no socket where REDIS_URL looks for one",
-        "Start Redis, or name the path of its unixsocket",
+        _("There is no socket where REDIS_URL looks for one"),
+        _("Start Redis, or name the path of its unixsocket"),
         r"no such file or directory|error 2 connecting",
     ),
     rule(
         "redis_host_unknown",
         Kind.OUTAGE,
-        "The host of REDIS_URL has no address",
-        "Look at its spelling, and at the DNS of this machine",
+        _("The host of REDIS_URL has no address"),
+        _("Look at its spelling, and at the DNS of this machine"),
         r"name or service not known|nodename nor servname|temporary failure in name resolution|no address associated",
     ),
 )

@@ -254,42 +254,41 @@ def full_disk(made: Production) -> Iterator[None]:
 def key_of(role: str) -> str:
     """As Supabase prints it in its settings."""
     claims = {"iss": "supabase", "ref": "abcdefghijklmnopqrst", "role": role, "iat": 1, "exp": 2**31}
-    return jwt.encode(claims, "jwt-Secret-Of-This-Test-0123456789-abcdef", algorithm="HS256")
+    return jwt.encode(claims, "nV7dQ2xK9mT4wR8yB3cF6hJ1lP5sG0aZeUoIvNtYqW", algorithm="HS256")
 
 
 MAILS = "pgmq.q_email_queue"
-# What is said as well of whoever cannot get to Postgres, or of the settings of another mail server.
-NOT_OURS = frozenset({"address.not_us", "address.without_tls", "variables.no_trusted_proxies"})
-UNENCRYPTED = frozenset({"address.without_tls"})
+UNENCRYPTED = frozenset({"address.without_tls", "variables.api_base_url"})
 HIDDEN = frozenset({"rights.schema_closed"})
 
 TABLE = (
     # Variables.
-    Wrong("a key of one letter", "variables.weak_secret_key", {"SECRET_KEY": "a" * 50}),
+    Wrong("a key of one letter", "variables.secret_key", {"SECRET_KEY": "a" * 50}),
+    Wrong("a key from a tutorial", "variables.secret_key", {"SECRET_KEY": "django-insecure-0123456789abcdefghijklmn"}),
+    Wrong("no public address", "variables.api_base_url", {"API_BASE_URL": None}),
+    Wrong("two front ends", "variables.frontend_url", {"FRONTEND_URL": "https://a.test,https://b.test"}),
+    Wrong("no proxy trusted", "variables.trusted_proxies", {"TRUSTED_PROXIES": None}),
+    Wrong("another host allowed", "variables.allowed_hosts", {"ALLOWED_HOSTS": "other.test"}),
+    Wrong("nobody whom a family can ask", "variables.support_contact", {"SUPPORT_CONTACT": None}),
+    Wrong("the proxy is everybody", "variables.trusted_proxies", {"TRUSTED_PROXIES": "0.0.0.0/0"}),
+    Wrong("a public address that is none", "variables.api_base_url", {"API_BASE_URL": "http://localhost:3001"}),
     Wrong(
-        "a key from a tutorial", "variables.weak_secret_key", {"SECRET_KEY": "django-insecure-0123456789abcdefghijklmn"}
-    ),
-    Wrong("no public address", "variables.local_address", {"API_BASE_URL": None}),
-    Wrong("two front ends", "variables.several_addresses", {"FRONTEND_URL": "https://a.test,https://b.test"}),
-    Wrong("no proxy trusted", "variables.no_trusted_proxies", {"TRUSTED_PROXIES": None}),
-    Wrong(
-        "another host allowed",
-        "variables.allowed_hosts",
-        {"ALLOWED_HOSTS": "other.test"},
-        also=frozenset({"address.not_us"}),
+        "the secret of an example",
+        "variables.supabase_jwt_secret",
+        {"SUPABASE_JWT_SECRET": "your-super-secret-jwt-token-with-at-least-32-characters-long"},
     ),
     # Postgres.
     Wrong("no word on TLS", "postgres.without_tls", changed=changed_in("DATABASE_URL", "?sslmode=disable", "")),
-    Wrong("TLS that is not there", "postgres.tls", changed=changed_in("DATABASE_URL", "=disable", "=require")),
-    Wrong("another password", "postgres.login_refused", changed=changed_in("DATABASE_URL", "@127", "x@127")),
-    Wrong("another user", "postgres.login_refused", changed=changed_in("DATABASE_URL", "//", "//nobody_")),
-    Wrong("another database", "postgres.no_such_database", changed=changed_in("DATABASE_URL", "?", "_gone?")),
-    Wrong("a closed port", "postgres.unreachable", changed=changed_in("DATABASE_URL", "PORT", "1")),
-    Wrong("Postgres hangs", "postgres.unreachable", changed=changed_in("DATABASE_URL", "PORT", "{silent}")),
+    Wrong("TLS that is not there", "postgres.tls_missing", changed=changed_in("DATABASE_URL", "=disable", "=require")),
+    Wrong("another password", "postgres.password_refused", changed=changed_in("DATABASE_URL", "@127", "x@127")),
+    Wrong("another user", "postgres.password_refused", changed=changed_in("DATABASE_URL", "//", "//nobody_")),
+    Wrong("another database", "postgres.database_unknown", changed=changed_in("DATABASE_URL", "?", "_gone?")),
+    Wrong("a closed port", "postgres.away", changed=changed_in("DATABASE_URL", "PORT", "1")),
+    Wrong("Postgres hangs", "postgres.away", changed=changed_in("DATABASE_URL", "PORT", "{silent}")),
     Wrong("an unknown host", "postgres.host_unknown", changed=changed_in("DATABASE_URL", "127.0.0.1", "db.invalid")),
     Wrong(
         "a pooler in transaction mode",
-        "postgres.transaction_pooler",
+        "postgres.pooler_mode",
         changed=lambda made: {"DATABASE_URL": made.pooler.url},
     ),
     Wrong(
@@ -299,7 +298,7 @@ TABLE = (
     ),
     Wrong(
         "no connection left",
-        "postgres.too_many_connections",
+        "postgres.full",
         around=sql("ALTER ROLE {role} CONNECTION LIMIT 0", "ALTER ROLE {role} CONNECTION LIMIT -1"),
     ),
     Wrong(
@@ -402,10 +401,10 @@ TABLE = (
     ),
     Wrong("beat hangs", "processes.beat_silent", around=silent_beat),
     # The broker.
-    Wrong("a wrong password of Redis", "broker.login_refused", changed=changed_in("REDIS_URL", "@", "x@")),
-    Wrong("a closed port of Redis", "broker.unreachable", changed=changed_in("REDIS_URL", "PORT", "1")),
-    Wrong("Redis hangs", "broker.unreachable", changed=changed_in("REDIS_URL", "PORT", "{silent}")),
-    Wrong("TLS where there is none", "broker.tls", changed=changed_in("REDIS_URL", "redis:", "rediss:")),
+    Wrong("a wrong password of Redis", "broker.password_refused", changed=changed_in("REDIS_URL", "@", "x@")),
+    Wrong("a closed port of Redis", "broker.away", changed=changed_in("REDIS_URL", "PORT", "1")),
+    Wrong("Redis hangs", "broker.away", changed=changed_in("REDIS_URL", "PORT", "{silent}")),
+    Wrong("TLS where there is none", "broker.tls_missing", changed=changed_in("REDIS_URL", "redis:", "rediss:")),
     Wrong("Redis throws away", "broker.evicts", around=broker_setting("maxmemory-policy", "allkeys-lru", "noeviction")),
     Wrong("Redis keeps nothing", "broker.not_persistent", around=broker_setting("appendonly", "no", "yes")),
     Wrong("Redis is full", "broker.full", around=broker_setting("maxmemory", "1mb", "0")),

@@ -28,6 +28,7 @@ from django.db import connections
 from django.test.utils import override_settings
 from django.utils import timezone
 
+from balansity.postgres.refusals import refusals
 from bridge.models import BridgeProcess
 from sandbox.mailbox import Mailbox
 from sandbox.mailbox.server import Security
@@ -111,6 +112,7 @@ class Production:
         """Let this process have production's settings, with these variables changed, or missing (`None`)."""
         chosen = {**self.variables, **(variables or {})}
         loaded = load_settings({name: value for name, value in chosen.items() if value is not None})
+        refusals._refused.clear()
         database = connections.databases["default"]
         before = dict(database)
         values = {name: value for name, value in loaded.items() if name not in _KEPT}
@@ -177,6 +179,7 @@ def _started(stack: ExitStack, folder: Path, certificate: Path, key: Path, *, se
         "API_BASE_URL": f"https://{PUBLIC}:{proxy}",
         "FRONTEND_URL": "https://balansity.test",
         "TRUSTED_PROXIES": "127.0.0.1",
+        "SUPPORT_CONTACT": "help@balansity.test",
         "SMTP_HOST": "localhost",
         "SMTP_PORT": str(mailbox.port),
         "SMTP_USER": "mailer",
@@ -187,7 +190,7 @@ def _started(stack: ExitStack, folder: Path, certificate: Path, key: Path, *, se
         "YUKASSA_VAT_CODE": "1",
         "SUPABASE_URL": f"https://localhost:{supabase}",
         "SUPABASE_SERVICE_ROLE_KEY": storage.service_key,
-        "SUPABASE_JWT_SECRET": "jwt-Secret-Of-This-Test-0123456789-abcdef",
+        "SUPABASE_JWT_SECRET": "nV7dQ2xK9mT4wR8yB3cF6hJ1lP5sG0aZeUoIvNtYqW",
         "LOG_DIR": str(folder / "logs"),
         "CELERY_BEAT_SCHEDULE_FILE": str(schedule),
     }

@@ -1,5 +1,6 @@
 """Looks are taken side by side within one time: what hangs, fails or repeats secrets keeps no other from being told."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -9,13 +10,16 @@ import pytest
 from django.core import checks
 from django.db import OperationalError
 from django.utils import translation
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 from pytest_django import Settings
+from redis.exceptions import AuthenticationError
 
 from balansity.doctor.examination import all_probes, examine
-from balansity.doctor.outages import explain_postgres
 from bridge.diagnosis import Finding, Probe, clock_findings, error, info, warning
+from bridge.doctor.troubles import explained
 from bridge.errors import AddressRefused
+from bridge.trouble import postgres, redis
+from bridge.trouble.explanation import Rule
 from reports.doctor import role_of
 
 FOUND = warning(
@@ -77,28 +81,41 @@ def test_every_package_brings_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("trouble", "code", "words"),
     [
-        ('FATAL:  password authentication failed for user "app"', "postgres.login_refused"),
-        ("FATAL:  Tenant or user not found", "postgres.login_refused"),
-        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "app"', "postgres.login_refused"),
-        ('FATAL:  database "shop" does not exist', "postgres.no_such_database"),
-        ('FATAL:  role "app" does not exist', "postgres.login_refused"),
-        ("FATAL:  remaining connection slots are reserved for roles with SUPERUSER", "postgres.too_many_connections"),
-        ("FATAL:  MaxClientsInSessionMode: max clients reached", "postgres.too_many_connections"),
-        ('FATAL:  too many connections for role "app"', "postgres.too_many_connections"),
-        ('could not translate host name "db.example" to address', "postgres.host_unknown"),
-        ("SSL error: certificate verify failed", "postgres.tls"),
-        ('root certificate file "/x/root.crt" does not exist', "postgres.tls"),
-        ("timeout expired", "postgres.unreachable"),
+        (
+            OperationalError('FATAL:  password authentication failed for user "app"'),
+            "postgres.password_refused",
+            "пароль",
+        ),
+        (OperationalError("timeout expired"), "postgres.away", "не отвечает"),
+        (AuthenticationError("WRONGPASS invalid username-password pair"), "broker.password_refused", "%2F %3A"),
+        (AddressRefused("x"), "postgres.pooler_mode", "пулер"),
     ],
 )
-def test_what_postgres_and_poolers_say_is_told_apart(said: str, code: str) -> None:
-    assert explain_postgres(OperationalError(said)).code == code
+def test_an_expected_trouble_is_told_in_the_language_of_who_reads_it(trouble: Exception, code: str, words: str) -> None:
+    found = explained(trouble)
+    assert found is not None
+    assert found.code == code
+    with translation.override("ru"):
+        assert words in f"{found.cause} {found.remedy}"
+        assert re.search("[а-я]", found.cause)
+        assert re.search("[а-я]", found.remedy)
+    with translation.override("en"):
+        assert not re.search("[а-я]", str(found))
 
 
-def test_an_address_that_must_not_be_used_is_a_pooler() -> None:
-    assert explain_postgres(AddressRefused("x")).code == "postgres.transaction_pooler"
+def test_an_error_that_nobody_expected_is_none() -> None:
+    assert explained(ValueError("x")) is None
+
+
+@pytest.mark.parametrize(
+    "known", [*postgres._RULES, postgres._AWAY, *redis._RULES, redis._AWAY], ids=lambda rule: rule.code
+)
+def test_every_expected_trouble_has_its_russian(known: Rule) -> None:
+    with translation.override("ru"):
+        assert re.search("[а-я]", gettext(known.cause))
+        assert re.search("[а-я]", gettext(known.remedy))
 
 
 @pytest.mark.parametrize(
