@@ -17,11 +17,11 @@ FINDINGS = [
     error(
         "broker.unreachable",
         gettext_lazy("Redis does not answer: %(said)s"),
-        gettext_lazy("Wait for it."),
+        gettext_lazy("Raise its maxmemory"),
         said="<b>refused</b>",
     ),
-    warning("people.no_superuser", gettext_lazy("Wait for it.")),
-    info("queues.open_functions", gettext_lazy("Wait for it.")),
+    warning("people.no_superuser", gettext_lazy("Raise its maxmemory")),
+    info("queues.open_functions", gettext_lazy("Raise its maxmemory")),
 ]
 
 
@@ -58,7 +58,7 @@ def test_what_was_found_is_shown_in_russian_with_its_remedy_and_code(operator: C
     found += FINDINGS
     html = html_of(operator.post(reverse("admin:balansity_surroundings_changelist")))
     assert "Redis не отвечает: &lt;b&gt;refused&lt;/b&gt;" in html
-    for text in ("Подождите.", "broker.unreachable", "Найдена 1 ошибка.", "1 предупреждение.", "к сведению"):
+    for text in ("Увеличьте maxmemory", "broker.unreachable", "Найдена 1 ошибка.", "1 предупреждение.", "к сведению"):
         assert text in html
     assert "style=" not in html.partition('id="content-start"')[2]
 

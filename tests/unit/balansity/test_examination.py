@@ -11,9 +11,9 @@ from django.core import checks
 from django.db import OperationalError
 from django.utils import translation
 from django.utils.translation import gettext, gettext_lazy
-from pytest_django import Settings
 from redis.exceptions import AuthenticationError
 
+from balansity import redaction
 from balansity.doctor.examination import all_probes, examine
 from bridge.diagnosis import Finding, Probe, clock_findings, error, info, warning
 from bridge.doctor.troubles import explained
@@ -48,11 +48,11 @@ def test_what_hangs_is_named_and_the_others_are_told() -> None:
     assert "that hangs" in found.findings[1].cause
 
 
-def test_what_fails_is_told_with_its_error_and_without_secrets(settings: Settings) -> None:
-    settings.SECRET_KEY = "not-To-Be-Told-0123456789"
+def test_what_fails_is_told_with_its_error_and_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_known", ["not-To-Be-Told-0123456789"])
 
     def fail() -> Iterator[Finding]:
-        raise ValueError(f"an answer that repeats {settings.SECRET_KEY} to anna@example.org")
+        raise ValueError("an answer that repeats not-To-Be-Told-0123456789 to anna@example.org")
 
     (told,) = examine([Probe("that fails", fail)]).findings
     assert (told.code, told.level) == ("doctor.failed", checks.ERROR)
