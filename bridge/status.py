@@ -83,8 +83,10 @@ def running_workers() -> int:
 
 def read_status() -> Status:
     """Ask Postgres and the broker. Raises Django's database errors; a broker that is away is part of the answer."""
-    problem, queues, missing, unread = "", [], [], []
-    troubles = find_troubles()
+    problem, troubles = "", find_troubles()
+    queues: list[QueueStatus] = []
+    missing: list[str] = []
+    unread: list[str] = []
     names, kept = _names(troubles), _read_kept() if _is_open(KeptOutcome, troubles) else {}
     with Publisher(current_app) as publisher:
         for name in names:

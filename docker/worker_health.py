@@ -13,7 +13,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from balansity.celery import app
-from bridge.daemon.publisher import BrokerAway, Publisher
+from bridge.daemon.publisher import Publisher
+from bridge.errors import BrokerAway
 
 ANSWER_SECONDS = 5.0
 # Whoever takes tasks takes one in much less.

@@ -40,8 +40,8 @@ class _Observed(smtplib.SMTP):
         return super().login(_Utf8(user), _Utf8(password), **options)
 
     def auth(self, mechanism: str, authobject: Any, **options: Any) -> Any:
-        def answer(*challenge: bytes) -> Any:
-            said = authobject(*challenge)
+        def answer(challenge: bytes | None = None, /) -> Any:
+            said = authobject(challenge)
             return None if said is None else _Utf8(said)
 
         return super().auth(mechanism, answer, **options)
