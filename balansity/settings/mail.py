@@ -7,6 +7,7 @@ from email.utils import parseaddr
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from balansity.env import EnvReader
 from balansity.settings.addresses import API_BASE_URL
 from balansity.settings.environment import SANDBOX, env
 from balansity.settings.supabase import SUPABASE_URL
@@ -118,7 +119,7 @@ def _usual_security(port: int) -> str:
     return "none" if SANDBOX and port != _SUBMISSION_PORT else "starttls"
 
 
-def _api_key(provider: str, name: str) -> dict[str, str]:
+def _api_key(env: EnvReader, name: str, provider: str) -> dict[str, str]:
     env.required(name, f"EMAIL_PROVIDER={provider} needs the key of your account")
     return {name: env.key(name)}
 
@@ -126,15 +127,15 @@ def _api_key(provider: str, name: str) -> dict[str, str]:
 def _api(provider: str) -> dict[str, str]:
     match provider:
         case "resend":
-            return _api_key(provider, "RESEND_API_KEY")
+            return _api_key(env, "RESEND_API_KEY", provider)
         case "sendgrid":
-            return _api_key(provider, "SENDGRID_API_KEY")
+            return _api_key(env, "SENDGRID_API_KEY", provider)
         case "unisender_go":
             # The address depends on where the account lives, so there is no default that would be right.
             where = "EMAIL_PROVIDER=unisender_go needs your account's address, like https://go1.unisender.ru/ru/transactional/api/v1"
             url = env.required("UNISENDER_GO_API_URL", where)
             return {
-                **_api_key(provider, "UNISENDER_GO_API_KEY"),
+                **_api_key(env, "UNISENDER_GO_API_KEY", provider),
                 "UNISENDER_GO_API_URL": env.web_address("UNISENDER_GO_API_URL", url),
             }
         case _:
