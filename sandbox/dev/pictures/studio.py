@@ -79,6 +79,8 @@ def _buy(page: Page, address: str) -> bytes:
     click(f'[data-user="{IGOR}"]')
     click("#goods .appointment:nth-of-type(3)")
     click("#times button:nth-of-type(3)")
+    # The page asks for them apart from what there is to buy.
+    page.until("document.querySelector('#payments li')")
     latest = page.run("document.querySelector('#payments li').innerText")
     click("#pay")
     # The button goes when the form is there.
