@@ -101,6 +101,10 @@ class Fleet:
         """Start a command of `manage.py`."""
         return self._start(arguments[0], ["manage.py", *arguments], variables)
 
+    def script(self, path: str, *arguments: str) -> Child:
+        """Start a script of the checkout."""
+        return self._start(Path(path).stem, [path, *arguments], {})
+
     def beat(self, schedule: Path) -> Child:
         """Start beat on this schedule file; it announces itself with `beat: Starting`."""
         # Several tests run theirs in one folder.

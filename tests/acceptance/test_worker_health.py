@@ -1,11 +1,10 @@
 """The health check of a worker: one that answers and takes nothing is not healthy."""
 
 import runpy
-import subprocess
-import sys
 from typing import Any
 
 import pytest
+import redis
 from celery import Celery
 
 from sandbox.packages import CHECKOUT
@@ -16,22 +15,24 @@ SCRIPT = CHECKOUT / "docker" / "worker_health.py"
 
 
 def check(fleet: Fleet, worker: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), worker],
-        env=fleet.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stderr.strip()
+    script = fleet.script("docker/worker_health.py", worker)
+    code = script.await_end(seconds=60)
+    return code, script.text.strip()
 
 
-def test_a_worker_is_healthy_until_somebody_lets_it_take_no_more(fleet: Fleet, broker_url: str, probe: Ledger) -> None:
-    worker = fleet.worker()
+def test_a_worker_is_healthy_until_somebody_lets_it_take_no_more(
+    fleet: Fleet, broker_url: str, probe: Ledger, line: "redis.Redis"
+) -> None:
+    fleet.variables["PROBE_TIME_LIMIT"] = "60"
+    worker = fleet.worker(concurrency=1)
     worker.await_text("ready.")
     name = next(line.split()[1] for line in worker.text.splitlines() if line.startswith(" --------------"))
+    first, *others = probe.send_many([{"seconds": 30}] * 4)
+    fleet.bridge("--once", "--queue", "probe_queue").await_text("4 handed to workers")
+    probe.await_attempt(first)
+    # It is busy, takes no more than it has children for, and is healthy.
     assert check(fleet, name) == (0, "")
+    assert line.llen("probe") == len(others)
     with Celery(broker=broker_url) as someone:
         someone.control.cancel_consumer("email", destination=[name], reply=True, timeout=10)
         assert someone.control.ping(destination=[name], timeout=5)
