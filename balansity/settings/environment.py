@@ -2,12 +2,22 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from balansity import sandbox_keys
 from balansity.dotenv import load_dotenv
 from balansity.env import EnvReader
 from balansity.logs import logging_settings
 from balansity.settings.weak_secrets import why_guessable
+
+
+def _logging(folder: Path) -> dict[str, Any]:
+    try:
+        return logging_settings(LOG_LEVEL, folder)
+    except OSError as error:
+        env.problem(f"LOG_DIR names {folder}, and no folder can be made there: {error.strerror}")
+        return {}
+
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
@@ -37,7 +47,7 @@ if not SANDBOX:
         )
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
-LOGGING = logging_settings(LOG_LEVEL, Path(env.text("LOG_DIR", str(BASE_DIR / "logs"))))
+LOGGING = _logging(Path(env.text("LOG_DIR", str(BASE_DIR / "logs"))))
 
 # Said by web and worker when they start; nothing can be logged yet. What the other modules find comes to the same list.
 START_WARNINGS = env.warnings
