@@ -2,8 +2,9 @@
 
 import re
 
+import pytest
 from django.conf import settings
-from django.urls import resolve
+from django.urls import Resolver404, resolve
 
 from payments.webhook.view import receive_notification
 from sandbox.packages import CHECKOUT
@@ -67,3 +68,26 @@ def test_the_client_and_its_scheme_are_passed_on() -> None:
 def test_the_admin_is_for_those_who_work_there() -> None:
     assert re.search(r"location /admin/ \{\n\s+allow 198\.51\.100\.0/24;\n\s+deny all;", block("nginx"))
     assert "path /admin /admin/*\n\t\tnot remote_ip 198.51.100.0/24" in block("caddy")
+
+
+NODE_ONLY = {"/api/transcribe", "/api/ai", "/api/webhook/jitsi", "/api/webhook/assemblyai"}
+
+
+def test_what_only_the_node_worker_serves_is_led_to_it_and_nothing_of_ours() -> None:
+    section = DOCUMENT.partition("## Beside the Node worker")[2]
+    nginx, caddy = re.findall(r"^```(?:nginx|caddy)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    for path in NODE_ONLY:
+        with pytest.raises(Resolver404):
+            resolve(path)
+    (pattern,) = re.findall(r"location ~ (\S+) \{", nginx)
+    for path in ("/api/payments/create", "/api/webhook/yookassa", "/api/airport", "/admin/"):
+        assert not re.search(pattern, path)
+    assert all(re.search(pattern, path) and re.search(pattern, f"{path}/x") for path in NODE_ONLY)
+    wanted = {*NODE_ONLY, *(f"{path}/*" for path in NODE_ONLY)}
+    for matcher in ("@node path ", "@ours not path "):
+        assert {*next(line for line in caddy.splitlines() if matcher in line).partition(matcher)[2].split()} == wanted
+    assert "proxy_pass http://127.0.0.1:3002;" in nginx
+    assert "reverse_proxy @node 127.0.0.1:3002" in caddy
+    for document in ("README.md", "README.ru.md", "docs/operations.md"):
+        text = (CHECKOUT / document).read_text(encoding="utf-8")
+        assert all(f"`{path}`" in text for path in NODE_ONLY), document
