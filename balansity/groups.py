@@ -25,12 +25,12 @@ _LOOK_AT_CLIENTS = (
 )
 _MEND_MONEY = ("payments.check_payment", "payments.replay_providernotification")
 _MEND_QUEUES = ("bridge.view_queueoverview", "bridge.view_bridgeprocess", "bridge.requeue_message")
+_MEND_SURROUNDINGS = ("balansity.view_surroundings", "balansity.view_loginattempt")
 _SEND_AGAIN = ("notifications.resend_emailmessage", "reports.regenerate_report")
 _SPEND = ("payments.refund_payment", "payments.view_revenue")
 _ACCESS = (
     *("auth.view_user", "auth.add_user", "auth.change_user", "auth.delete_user"),
     *("auth.view_group", "auth.add_group", "auth.change_group", "auth.delete_group"),
-    "balansity.view_loginattempt",
 )
 
 
@@ -57,13 +57,22 @@ GROUPS = (
     Ready(
         "operator",
         pgettext_lazy("group", "Operator"),
-        (*_LOOK_AT_CLIENTS, *_MEND_MONEY, *_MEND_QUEUES, *_SEND_AGAIN, "balansity.view_loginattempt"),
+        (*_LOOK_AT_CLIENTS, *_MEND_MONEY, *_MEND_QUEUES, *_SEND_AGAIN, *_MEND_SURROUNDINGS),
     ),
     # The only one that may open a family's report: nobody else needs it for their work.
     Ready(
         "administrator",
         pgettext_lazy("group", "Administrator"),
-        (*_LOOK_AT_CLIENTS, *_MEND_MONEY, *_MEND_QUEUES, *_SEND_AGAIN, *_SPEND, *_ACCESS, "reports.download_report"),
+        (
+            *_LOOK_AT_CLIENTS,
+            *_MEND_MONEY,
+            *_MEND_QUEUES,
+            *_SEND_AGAIN,
+            *_SPEND,
+            *_MEND_SURROUNDINGS,
+            *_ACCESS,
+            "reports.download_report",
+        ),
     ),
 )
 

@@ -50,7 +50,20 @@ NAMES = {
         "REDIS",
         "DATABASE",
     ),
-    *("TRUSTED", "PROXIES", "SBP", "SberPay", "boss", "other", "Single", "LDAP", "Control", "Command", "Mac"),
+    *(
+        "TRUSTED",
+        "PROXIES",
+        "SBP",
+        "SberPay",
+        "boss",
+        "other",
+        "Supabase",
+        "Single",
+        "LDAP",
+        "Control",
+        "Command",
+        "Mac",
+    ),
 }
 _APART = re.compile(r"<(code|pre|script|style|svg|template)\b.*?</\1>|<!--.*?-->", re.DOTALL)
 _SAID = re.compile(r'\b(?:title|alt|placeholder|aria-label|aria-description)="([^"]*)"')

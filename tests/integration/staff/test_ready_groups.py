@@ -24,13 +24,14 @@ pytestmark = pytest.mark.usefixtures("broker_url")
 PAYMENTS, REFUNDS = "/admin/payments/payment/", "/admin/payments/refund/"
 REVENUE, MAILS, REPORTS = f"{PAYMENTS}revenue/", "/admin/notifications/emailmessage/", "/admin/reports/report/"
 QUEUES, PROCESSES = "/admin/bridge/queueoverview/", "/admin/bridge/bridgeprocess/"
+SURROUNDINGS = "/admin/balansity/surroundings/"
 USERS, TEAMS, LOGINS = "/admin/auth/user/", "/admin/auth/group/", "/admin/balansity/loginattempt/"
 NOTIFICATIONS = "/admin/payments/providernotification/"
-ALL = {PAYMENTS, REFUNDS, REVENUE, MAILS, REPORTS, QUEUES, PROCESSES, USERS, TEAMS, LOGINS, NOTIFICATIONS}
+ALL = {PAYMENTS, REFUNDS, REVENUE, MAILS, REPORTS, QUEUES, PROCESSES, USERS, TEAMS, LOGINS, NOTIFICATIONS, SURROUNDINGS}
 SEES = {
     "Поддержка": {PAYMENTS, REFUNDS, NOTIFICATIONS, MAILS, REPORTS},
     "Финансы": {PAYMENTS, REFUNDS, NOTIFICATIONS, REVENUE},
-    "Оператор": {PAYMENTS, REFUNDS, NOTIFICATIONS, MAILS, REPORTS, QUEUES, PROCESSES, LOGINS},
+    "Оператор": {PAYMENTS, REFUNDS, NOTIFICATIONS, MAILS, REPORTS, QUEUES, PROCESSES, LOGINS, SURROUNDINGS},
     "Администратор": ALL,
 }
 # Who may do what to one row: answered with 403 to everybody else.
