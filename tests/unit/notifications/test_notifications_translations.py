@@ -35,7 +35,7 @@ def texts_of_djangos() -> set[str]:
     """Sentences of Django's own that our catalogue says anew; some have quotes of either kind in them."""
     tree = ast.parse((CHECKOUT / "balansity" / "djangos_words.py").read_text(encoding="utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return {argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant)}
+    return {str(argument.value) for call in calls for argument in call.args if isinstance(argument, ast.Constant)}
 
 
 def texts_of(source: str) -> set[str]:
