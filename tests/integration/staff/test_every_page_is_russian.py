@@ -125,12 +125,14 @@ def address_of(admin: "ModelAdmin[Any]") -> str:
 
 
 def lists_of(admin: "ModelAdmin[Any]", client: Client) -> Iterator[str]:
-    """The list as it is, empty, searched, badly asked, and by each choice of each filter."""
+    """The list as it is, empty, searched, badly asked, and by a choice of each filter."""
     address = address_of(admin)
     yield from (address, f"{address}?q=there-is-no-such-thing-7", f"{address}?e=1", f"{address}?p=77", f"{address}?o=1")
     shown = client.get(address).context.get("cl")
+    # The names of all choices are on the list already; one of each filter shows what the list says then.
     for spec in shown.filter_specs if shown else ():
-        yield from (f"{address}{choice['query_string']}" for choice in spec.choices(shown))
+        *_others, last = spec.choices(shown)
+        yield f"{address}{last['query_string']}"
 
 
 def pages_of(admin: "ModelAdmin[Any]") -> Iterator[str]:
