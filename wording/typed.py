@@ -10,7 +10,7 @@ _SPACES = " \u00a0\u2009\u202f"
 # «1 000,50», «1000.5»: a comma or a point before one or two decimals, and groups of three where there are groups.
 _AMOUNT = re.compile(
     rf"(?P<whole>[0-9]{{1,12}}|[0-9]{{1,3}}(?:[{_SPACES}][0-9]{{3}}){{1,3}})"
-    rf"(?:[.,](?P<cents>[0-9]{{1,2}}))?(?:[{_SPACES}]?₽)?"
+    rf"(?:[.,](?P<cents>[0-9]{{1,2}}))?(?:[{_SPACES}]?(?:₽|руб\.?))?"
 )
 _NUMBER = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?")
 _WHOLE = re.compile(r"[0-9]{1,18}")

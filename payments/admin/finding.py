@@ -1,7 +1,6 @@
 """How staff find payments: by what clients, YooKassa and logs name them with, and by the filters of the list."""
 
 import re
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,16 +14,11 @@ from notifications.clients import clients_named
 from payments.admin.shown_status import having_status, stuck
 from payments.models import Checkout, Fulfilment, Payment, PaymentAttention, Refund, User
 from payments.states import Attention, OrderKind, PaymentStatus
+from wording.typed import read_amount
 
 ANY = "any"
 # «Заказ № ba4f0383» is what the payer reads at YooKassa and in the bank; our own pages write «ba4f0383…».
 _ORDER_NUMBER = re.compile(r"(?:заказ)?\s*№?\s*([0-9a-f]{8})\s*(?:…|\.\.\.)?", re.IGNORECASE)
-
-
-# «4 500,50 ₽», as people type it. Digits of other scripts, exponents and the like are no amounts.
-_AMOUNT = re.compile(
-    r"([0-9]{1,3}(?:[ \u00a0\u202f][0-9]{3})+|[0-9]{1,8})(?:[.,]([0-9]{1,2}))?\s*(?:₽|р\.?|руб\.?)?", re.IGNORECASE
-)
 # The payer's bank and we both write «*4444».
 _CARD = re.compile(r"(?:[*•·]+\s*)?([0-9]{4})")
 
@@ -50,7 +44,7 @@ def _named_by(text: str) -> Q:
     """What both tables have: the payment's id as key, and the client's."""
     refunds = Q(external_id=text)
     found = Q()
-    if (amount := amount_in(text)) is not None:
+    if (amount := read_amount(text)) is not None:
         found |= Q(amount=amount) | Q(pk__in=Checkout.objects.filter(amount=amount).values("pk"))
     if card := _CARD.fullmatch(text):
         found |= Q(pk__in=Checkout.objects.filter(method_title__endswith=card[1]).values("pk"))
@@ -68,14 +62,6 @@ def _named_by(text: str) -> Q:
         given = Fulfilment.objects.filter(Q(appointment_id=value) | Q(purchase_id=value))
         found |= Q(pk=value) | Q(user_id=value) | Q(pk__in=given.values("pk"))
     return found | Q(pk__in=Refund.objects.filter(refunds).values("payment_id"))
-
-
-def amount_in(text: str) -> Decimal | None:
-    """The amount that a text is, or `None`."""
-    typed = _AMOUNT.fullmatch(text)
-    if typed is None:
-        return None
-    return Decimal(re.sub(r"\s", "", typed[1]) + f".{typed[2] or 0}")
 
 
 class StatusFilter(admin.SimpleListFilter):

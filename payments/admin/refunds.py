@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from payments.admin.deleted_rows import get_stand_in
-from payments.admin.finding import amount_in, search_checkouts, search_payments
+from payments.admin.finding import search_checkouts, search_payments
 from payments.admin.unsettled import open_refunds, settled_refunds
 from payments.advice import REFUND_NOT_SENT, REFUND_NOT_TAKEN, refund_advice, told_with_party
 from payments.ledger.deleted_rows import without_row
@@ -26,6 +26,7 @@ from staff.badges import Tone, badge
 from staff.formats import in_code, moment, money, pretty_json, two_lines
 from staff.read_only import ReadOnlyAdmin
 from wording.addresses import breakable_address
+from wording.typed import read_amount
 
 _TONES = {
     RefundStatus.REQUESTED: Tone.UNDERWAY,
@@ -103,7 +104,7 @@ class RefundAdmin(ReadOnlyAdmin):
         payments = search_payments(Payment.objects.all(), text)
         deleted = search_checkouts(without_row(), text)
         of_payments = Q(payment_id__in=payments.values("pk")) | Q(payment_id__in=deleted.values("pk"))
-        amount = amount_in(text)
+        amount = read_amount(text)
         own = Q(external_id=text) if amount is None else Q(external_id=text) | Q(amount=amount)
         return rows.filter(own | of_payments)
 

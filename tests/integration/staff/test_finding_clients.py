@@ -11,12 +11,13 @@ from django.test import Client
 
 from notifications.clients import digits_of_number, words_of_name
 from notifications.models import EmailMessage
-from payments.admin.finding import amount_in, search_payments
+from payments.admin.finding import search_payments
 from payments.models import Checkout, Payment
 from payments.states import ProviderStatus
 from reports.models import Kind, Report
 from tests.support.checkouts import make_checkout
 from tests.support.report_deliveries import ANNA, MARIA_CHECKUP
+from wording.typed import read_amount
 
 PAYMENTS, MAILS = "/admin/payments/payment/", "/admin/notifications/emailmessage/"
 REPORTS, REFUNDS = "/admin/reports/report/", "/admin/payments/refund/"
@@ -98,7 +99,7 @@ def test_a_payment_is_found_by_amount_and_card(boss: Client, anna: Checkout, tex
     "text", ["4_321", "4e3", "١٠٠", "NaN", "1 00", "4321,505", "-5", "1,000,00", "9" * 5000, "%", "_" * 3, "'", "5 ₽ ₽"]
 )
 def test_what_is_no_amount_finds_none_and_breaks_nothing(boss: Client, anna: Checkout, text: str) -> None:
-    assert amount_in(text) is None
+    assert read_amount(text) is None
     for address in (PAYMENTS, MAILS, REPORTS, REFUNDS):
         assert found(boss, address, text) == set()
 
