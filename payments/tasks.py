@@ -36,7 +36,7 @@ def process(message: Message) -> Callable[[], None]:
         return lambda: held.give_held(payment_id, door=Door.QUEUE)
     known = request.action == "verify" and not has_news(notification_id=notification_id, payment_id=payment_id)
     wanted = not (known or was_checked_since(message.enqueued_at, payment_id=payment_id))
-    is_told = is_own_message(message.msg_id, notification_id=notification_id, payment_id=payment_id)
+    is_told = is_own_message(message.msg_id, notification_id=notification_id)
     news_at = message.enqueued_at if is_told else None
     observation = send_and_ask(payment_id, news_at=news_at) if wanted else None
 

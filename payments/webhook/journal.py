@@ -109,9 +109,9 @@ def has_news(*, notification_id: int | None, payment_id: uuid.UUID) -> bool:
         return True
 
 
-def is_own_message(msg_id: int, *, notification_id: int | None, payment_id: uuid.UUID) -> bool:
+def is_own_message(msg_id: int, *, notification_id: int | None) -> bool:
     """Whether this is the message that was queued for the notification it names: anybody may have sent another."""
-    own = ProviderNotification.objects.filter(pk__in=[notification_id], payment_id=payment_id, msg_id=msg_id)
+    own = ProviderNotification.objects.filter(pk__in=[notification_id], msg_id=msg_id)
     return own.filter(status=NotificationStatus.STORED).exists()
 
 

@@ -19,6 +19,7 @@ from payments.models import Checkout, Payment, PaymentAttention, ProviderNotific
 from payments.queue import QUEUE, queue_check
 from payments.refunds.request import request_refund
 from payments.states import Attention, Door, NotificationStatus, PaymentStatus, RefundStatus
+from payments.webhook.journal import is_own_message
 from payments.webhook.notice import Notice
 from payments.webhook.store import store_notification
 from sandbox.yookassa import YooKassaServer
@@ -281,6 +282,16 @@ class TestNews:
         pass_time(SOON)
         work_off()
         assert questions(shop) == 1
+
+    def test_a_message_is_that_of_the_notification_it_names_and_of_no_other(self, shop: YooKassaServer) -> None:
+        rows = [
+            ProviderNotification.objects.create(address=YOOKASSA, trusted=True, body="{}", msg_id=number)
+            for number in (7, 8)
+        ]
+        assert is_own_message(7, notification_id=rows[0].pk)
+        assert not is_own_message(7, notification_id=rows[1].pk)
+        assert not is_own_message(9, notification_id=rows[0].pk)
+        assert not is_own_message(7, notification_id=None)
 
     def test_a_notification_that_was_checked_is_none_any_more(self, shop: YooKassaServer) -> None:
         checkout = start_payment()
