@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError, connection
 from bridge.budget import explain_full, is_full
 from bridge.errors import AddressRefused
 from bridge.postgres import first_line
+from bridge.trouble.explain import explain
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +81,11 @@ def has_place() -> bool:
         raise
     except (OperationalError, InterfaceError) as error:
         if not _is_without:
-            why = explain_full() if is_full(error) else first_line(error)
-            logger.warning("no connection to Postgres; no task is taken until there is one: %s", why)
+            found = explain(error)
+            is_mistake = found is not None and found.is_mistake
+            why = explain_full() if is_full(error) else str(found) if is_mistake else first_line(error)
+            level = logging.ERROR if is_mistake else logging.WARNING
+            logger.log(level, "no connection to Postgres; no task is taken until there is one: %s", why)
         _is_without = True
         return False
     if _is_without:

@@ -14,6 +14,7 @@ from rich.table import Table
 from bridge.budget import explain_full, is_full
 from bridge.postgres import first_line
 from bridge.status import HOURS, QueueStatus, Status, read_status, running_workers
+from bridge.trouble.explanation import EXIT_CODE
 
 
 class Command(BaseCommand):
@@ -33,7 +34,8 @@ class Command(BaseCommand):
             status = read_status()
         except OperationalError as error:
             if is_full(error):
-                raise CommandError(f"{first_line(error)}: {explain_full(workers=running_workers() or 1)}") from error
+                told = f"{first_line(error)}: {explain_full(workers=running_workers() or 1)}"
+                raise CommandError(told, returncode=EXIT_CODE) from error
             raise
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(status), default=str))

@@ -7,7 +7,9 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import sendtestemail
 
+from bridge.trouble.explanation import EXIT_CODE
 from notifications.sending.refusals import explain_refusal
+from notifications.sending.troubles import explain
 
 
 class Command(sendtestemail.Command):
@@ -18,8 +20,8 @@ class Command(sendtestemail.Command):
             super().handle(*args, **options)
         # All of smtplib's and requests' errors are an OSError as well.
         except (AnymailError, OSError) as error:
-            explained = " ".join(str(explain_refusal(error)).split())
-            raise CommandError(f"{through} did not take the mail: {explained or type(error).__name__}") from error
+            why = str(explain(error) or "") or " ".join(str(explain_refusal(error)).split()) or type(error).__name__
+            raise CommandError(f"{through} did not take the mail: {why}", returncode=EXIT_CODE) from error
         people = ", ".join(options["email"]) or "those whom the settings name"
         self.stdout.write(
             f"{through} took the mail for {people}, from {settings.DEFAULT_FROM_EMAIL}. "

@@ -39,7 +39,7 @@ ASKING_POSTGRES = [
 # The first of each.
 EACH = list({command[0]: command for command in reversed(ASKING_POSTGRES)}.values())
 # They say themselves what is wrong, and end otherwise, or have work without it.
-WITHOUT_POSTGRES = {"doctor"}
+WITHOUT_POSTGRES = {"doctor", "sendtestemail"}
 
 
 LOG = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
@@ -134,7 +134,8 @@ def test_no_connection_is_left(guest: Guest, broker_url: str, run: Run) -> None:
     for command in EACH:
         ended = run(*command)
         assert (ended.code, len(ended.lines)) == (EXIT_CODE, 1), (command, ended)
-        assert ended.lines[0].startswith("Postgres or its pooler has no connection left for us (too many connections")
+        assert "too many connections" in ended.lines[0]
+        assert "Traceback" not in ended.lines[0]
 
 
 def test_nothing_may_be_written(guest: Guest, broker_url: str, run: Run) -> None:
@@ -235,7 +236,7 @@ def test_a_mail_is_tried(
         setattr(settings, name, value)
     ended = run("sendtestemail", "me@example.org")
     assert (ended.code, len(ended.lines)) == (EXIT_CODE, 1), ended
-    assert ended.lines[0].startswith(cause)
+    assert cause in ended.lines[0]
 
 
 def test_whoever_wants_the_traceback_gets_it(database: ClonedDatabase, run: Run) -> None:
