@@ -1,7 +1,7 @@
 """SMTP that also tells what Django's backend keeps to itself: was the body sent, and the server's last reply."""
 
 import smtplib
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.mail.backends import smtp
@@ -44,7 +44,7 @@ class _Observed(smtplib.SMTP):
             said = authobject(challenge)
             return None if said is None else _Utf8(said)
 
-        return super().auth(mechanism, answer, **options)
+        return super().auth(mechanism, cast(Any, answer), **options)
 
     def sendmail(self, *args: Any, **kwargs: Any) -> Any:
         self.body_sent, self.last_reply = False, ""
