@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import redis
-from celery import current_app
 from django.conf import settings
 from django.db import Error, connection, connections
 from django.db.migrations.loader import MigrationLoader
@@ -20,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from bridge.daemon.heartbeat import living_bridges
-from bridge.doctor.processes import BROKER_AWAY, connection_of_workers
+from bridge.doctor.processes import BROKER_AWAY, ask_workers, connection_of_workers
 
 # How long an answer is that of all who ask, and how long a part may take for it.
 KEPT_SECONDS, PATIENCE_SECONDS = 1.0, 1.8
@@ -148,9 +147,7 @@ def _look_at_worker(notes: _Notes) -> None:
     try:
         broker = connection_of_workers()
         try:
-            answers = current_app.control.broadcast(
-                "ping", reply=True, timeout=ANSWER_SECONDS, limit=1, connection=broker
-            )
+            answers = ask_workers(broker, "ping", most=1)
         finally:
             broker.release()
     except BROKER_AWAY:

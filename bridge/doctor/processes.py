@@ -11,6 +11,7 @@ from celery import current_app
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import KombuError
+from kombu.pidbox import Mailbox
 from redis import RedisError
 
 from bridge.daemon.heartbeat import living_bridges
@@ -40,7 +41,8 @@ def look_at_workers() -> Iterator[Finding]:
     lines = [settings.CELERY_TASK_DEFAULT_QUEUE, *dict.fromkeys(queue.celery_queue for queue in registry)]
     with suppress(*BROKER_AWAY), closing(connection_of_workers()) as broker:
         before = _oldest(broker, lines)
-        consumers = _inspect(broker).active_queues() or {}
+        most = _bound(broker)
+        consumers = ask_workers(broker, "active_queues", most=most)
         if not consumers:
             yield error(
                 "processes.no_worker", _("No worker answers: nothing is done."), _("Start one: %(command)s"), **_CMD
@@ -49,7 +51,7 @@ def look_at_workers() -> Iterator[Finding]:
         yield from _unserved(lines, consumers)
         still = {name for name, task in _oldest(broker, lines).items() if task and task == before[name]}
         if still:
-            yield from _not_moving(still, consumers, _inspect(broker).active() or {})
+            yield from _not_moving(still, consumers, ask_workers(broker, "active", most=most))
 
 
 def connection_of_workers() -> Any:
@@ -59,10 +61,19 @@ def connection_of_workers() -> Any:
     return connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
 
 
-def _inspect(broker: Any) -> Any:
-    """Waits for no more answers than there can be: workers that were killed have left their names there as well."""
-    bound = broker.default_channel.client.scard("_kombu.binding.celery.pidbox")
-    return current_app.control.inspect(timeout=ANSWER_SECONDS, connection=broker, limit=bound or None)
+def ask_workers(broker: Any, command: str, *, most: int | None = None, **arguments: Any) -> dict[str, Any]:
+    """What each worker answers, by its name; waits for no more answers than `most`.
+
+    On this very connection: Celery's own `control` writes on one of the application's pool, which waits for longer.
+    """
+    mailbox: Any = Mailbox(current_app.conf.control_exchange, type="fanout", accept=["json"])(broker)
+    answers = mailbox.multi_call(command, arguments, timeout=ANSWER_SECONDS, limit=most)
+    return {worker: answer for each in answers or () for worker, answer in each.items()}
+
+
+def _bound(broker: Any) -> int | None:
+    """How many workers there can be: those that were killed have left their names there as well."""
+    return broker.default_channel.client.scard("_kombu.binding.celery.pidbox") or None
 
 
 _CMD = {"command": "celery -A balansity worker -n worker@%h -c 2"}

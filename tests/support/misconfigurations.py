@@ -19,6 +19,7 @@ from celery import current_app
 from django.contrib.auth.models import User
 from django.test.utils import override_settings
 
+from bridge.doctor.processes import ask_workers
 from bridge.models import BridgeProcess
 from sandbox.yookassa.api import Api
 from tests.support.network import PUBLIC
@@ -100,12 +101,11 @@ def bridge_waits(made: Production) -> Iterator[None]:
 def line_given_up(made: Production) -> Iterator[None]:
     """As a worker that answers each ping and takes no mail any more."""
     with current_app.connection_for_write(made.broker.url()) as broker:
-        control = current_app.control
-        control.broadcast("cancel_consumer", {"queue": "email"}, reply=True, timeout=5, limit=1, connection=broker)
+        ask_workers(broker, "cancel_consumer", most=1, queue="email")
         try:
             yield
         finally:
-            control.broadcast("add_consumer", {"queue": "email"}, reply=True, timeout=5, limit=1, connection=broker)
+            ask_workers(broker, "add_consumer", most=1, queue="email")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import pytest
-from celery import current_app
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -30,8 +29,7 @@ def living(database: ClonedDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bridge, and a worker that answers; that a real one does shows the doctor's test."""
     now = timezone.now()
     BridgeProcess.objects.create(name="x", started_at=now, seen_at=now)
-    answers = [{"worker@x": {"ok": "pong"}}]
-    monkeypatch.setattr(current_app.control, "broadcast", lambda *_, **__: answers)
+    monkeypatch.setattr(readiness, "ask_workers", lambda *_, **__: {"worker@x": {"ok": "pong"}})
 
 
 def ask() -> tuple[int, set[str], dict[str, Any]]:
