@@ -1,3 +1,4 @@
+import gc
 from typing import Any
 
 from django.apps import AppConfig
@@ -34,6 +35,9 @@ class BalansityConfig(AppConfig):
         post_migrate.connect(make_groups_after_migrations, sender=self, dispatch_uid="balansity.groups")
         # For whichever app comes first.
         pre_migrate.connect(prepare_our_schema)
+        # All that is loaded stays. The collector would go over it again and again, in this process and in those that it
+        # forks, and find nothing.
+        gc.freeze()
 
 
 def prepare_our_schema(using: str, **_: Any) -> None:
