@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from balansity.settings.raw_address import split_login, unwrapped
+from wording.web_address import NotAnAddress, one_host
 
 # SQLAlchemy names its driver behind a +.
 _SCHEME = re.compile(r"(?:jdbc:)?(?:postgres|postgresql|psql|pgsql|pg)(?:\+\w+)?://", re.IGNORECASE)
@@ -53,8 +54,12 @@ def read_postgres_url(raw: str) -> PostgresUrl:
     else:
         raise Unusable(_wrong_scheme(text.partition(":")[0].lower()))
     for name in _IN_QUERY:
+        # As libpq does: `localhost/db?host=/cloudsql/…` means the socket.
         said = url.options.pop(name, "")
-        setattr(url, name, getattr(url, name) or said)
+        setattr(url, name, said or getattr(url, name))
+    if any("\0" in getattr(url, name) for name in _IN_QUERY):
+        raise Unusable("has %00 in it, which Postgres takes nowhere: write % in the password as %25")
+    url.host = ",".join(map(_known_host, url.host.split(",")))
     if _PLACEHOLDER.fullmatch(url.password):
         raise Unusable("still has the placeholder of Supabase's page where the password belongs")
     if not url.dbname:
@@ -83,6 +88,14 @@ def _of_address(rest: str) -> PostgresUrl:
         host, _, path = f"/{path}".rpartition("/")
     options = dict(parse_qsl(found["query"] or "", keep_blank_values=True))
     return PostgresUrl(user, password, host, ",".join(ports) if any(ports) else "", path, options)
+
+
+def _known_host(host: str) -> str:
+    """In punycode, as libpq asks for names as they stand there."""
+    try:
+        return host if host.isascii() else one_host(host)
+    except NotAnAddress:
+        raise Unusable("has no name of a host that can be") from None
 
 
 def _of_words(text: str) -> PostgresUrl:

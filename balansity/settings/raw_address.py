@@ -1,7 +1,7 @@
 """Finds the login in an address whose password may stand there as it is, with the signs that mean something in one."""
 
 import re
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 
 def unwrapped(raw: str) -> str:
@@ -22,4 +22,12 @@ def split_login(rest: str, place: re.Pattern[str]) -> tuple[str, str, str]:
     if not place.fullmatch(found):
         login, _, found = rest.rpartition("@")
     user, _, password = login.partition(":")
-    return unquote(user), unquote(password), found
+    return decoded(user), decoded(password), found
+
+
+def decoded(text: str) -> str:
+    """Without its percent signs, if they stand for letters: `aa%bbb` is a password as somebody typed it."""
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeError:
+        return text

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 
 from balansity.env import EnvReader
 from balansity.settings.private_address import is_private_host
-from balansity.settings.raw_address import split_login, unwrapped
+from balansity.settings.raw_address import decoded, split_login, unwrapped
 
 _SCHEMES = {
     **dict.fromkeys(("redis", "valkey"), "redis"),
@@ -147,7 +147,7 @@ def _tcp(scheme: str, rest: str) -> _Parts:
 def _socket(rest: str) -> _Parts:
     # A path begins with a slash, so a login is whatever stands in front of an @ and that.
     login, at, place = ("", "", rest) if rest.startswith("/") else rest.partition("@/")
-    user, _, password = map(unquote, login.partition(":") if at else ("", "", ""))
+    user, _, password = map(decoded, login.partition(":") if at else ("", "", ""))
     path, _, query = (f"/{place}" if at else place or login).partition("?")
     if not path.startswith("/") or path == "/":
         raise _Unusable("must name the socket by its whole path, with three slashes: unix:///run/redis/redis.sock")

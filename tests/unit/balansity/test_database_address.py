@@ -159,7 +159,22 @@ def where(url: str) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize(
     "raw",
-    ["pa/ss", "12/ss", "p@ss:word", "p#s?s=x", "p[s]s", "p]s", "100%", "100%zz", "pa ss", "a+b&c", "пароль", "a,b;c"],
+    [
+        "pa/ss",
+        "12/ss",
+        "p@ss:word",
+        "p#s?s=x",
+        "p[s]s",
+        "p]s",
+        "100%",
+        "100%zz",
+        "pa ss",
+        "a+b&c",
+        "пароль",
+        "a,b;c",
+        "aa%bb%",
+        "%ff",
+    ],
 )
 @pytest.mark.parametrize("encoded", [False, True])
 def test_a_password_is_taken_raw_or_encoded(raw: str, encoded: bool) -> None:
@@ -184,6 +199,9 @@ def test_a_password_is_taken_raw_or_encoded(raw: str, encoded: bool) -> None:
         ("postgres://u:p@one:1,two/x", ("u", "p", "one,two", "1,", "x")),
         ("postgres://u:p@[::1]:1,[::2]/x", ("u", "p", "::1,::2", "1,", "x")),
         ("postgres:///x?host=/tmp", ("", "", "/tmp", "", "x")),
+        ("postgres://u:p@localhost/x?host=/cloudsql/p:r:i", ("u", "p", "/cloudsql/p:r:i", "", "x")),
+        ("postgres://u:p@db:5432/x?port=6432", ("u", "p", "db", "6432", "x")),
+        ("postgres://u:p@пример.рф,БД.example/x", ("u", "p", "xn--e1afmkfd.xn--p1ai,xn--90ag.example", "", "x")),
         ("postgres:////run/postgresql/x", ("", "", "/run/postgresql", "", "x")),
         ("postgres://u:p@db/my+x%2B", ("u", "p", "db", "", "my+x+")),
     ],
@@ -203,6 +221,9 @@ def test_other_spellings_mean_the_same(url: str, found: tuple[str, ...]) -> None
         ("postgres://u:geheim@one:1,two:99999/x", "cannot be read"),
         ("postgres://u:geheim@::1:5432/x", "cannot be read"),
         ("postgres://u:geheim@db/x#geheim", "cannot be read"),
+        ("postgres://u:geheim%00@db/x", "has %00 in it"),
+        ("postgres://u:geheim@db/x%00y", "has %00 in it"),
+        ("postgres://u:geheim@💩/x", "has no name of a host that can be"),
         ("postgres://u:[YOUR-PASSWORD]@db/x", "still has the placeholder of Supabase's page"),
         ("postgres://u:<password>@db/x", "still has the placeholder"),
         ("prisma+postgres://accelerate.prisma-data.net/?api_key=geheim", "not the one of Prisma's proxy"),

@@ -73,6 +73,9 @@ def test_what_is_left_out_is_filled_in(raw: str, url: str) -> None:
         ("a+b&c", "a%2Bb%26c"),
         ("пароль", "%D0%BF%D0%B0%D1%80%D0%BE%D0%BB%D1%8C"),
         ("p%2Fss", "p%2Fss"),
+        # No letter begins so: somebody typed it.
+        ("aa%bb%", "aa%25bb%25"),
+        ("%ff", "%25ff"),
     ],
 )
 @pytest.mark.parametrize(
