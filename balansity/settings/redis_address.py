@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 from balansity.env import EnvReader
 from balansity.settings.private_address import is_private_host
 from balansity.settings.raw_address import decoded, split_login, unwrapped
+from wording.web_address import NotAnAddress, one_host
 
 _SCHEMES = {
     **dict.fromkeys(("redis", "valkey"), "redis"),
@@ -141,7 +142,19 @@ def _tcp(scheme: str, rest: str) -> _Parts:
     options = _options(found["query"] or "")
     in_path = unquote(found["path"] or "").strip("/")
     number = _number(in_path, options)
-    return _Parts(scheme, _login(user, password), found["host"] or "localhost", port, "", number, options)
+    return _Parts(scheme, _login(user, password), _host(found["host"] or "localhost"), port, "", number, options)
+
+
+def _host(host: str) -> str:
+    """In punycode. Names that can be none end in an error of Python's own codec, not of a client."""
+    if "%" in host:
+        # IPv6 with its zone.
+        return host
+    try:
+        found = one_host(host)
+    except NotAnAddress:
+        raise _Unusable("has no name of a host that can be") from None
+    return f"[{found}]" if ":" in found else found
 
 
 def _socket(rest: str) -> _Parts:

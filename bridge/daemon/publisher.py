@@ -85,7 +85,7 @@ class Publisher:
     def _open(self) -> Producer:
         if self._producer is None:
             self._connection = self._app.connection_for_write()
-            self._connection.ensure_connection(max_retries=1, interval_start=0)
+            self._connection.ensure_connection(max_retries=0)
             self._producer = self._app.amqp.Producer(self._connection.channel(), auto_declare=False)
         return self._producer
 

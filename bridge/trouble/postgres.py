@@ -104,7 +104,15 @@ _RULES: tuple[Rule, ...] = (
         _("DATABASE_URL has an option that Postgres or its pooler does not take"),
         _("Take it out, or write it as libpq does"),
         r"invalid (connection option|dsn|URI|port number|integer value|sslmode|channel_binding|\w+ value:)",
+        r'invalid "\w+" value:|invalid SSL protocol version range|definition of service|service file|GSSAPI encryption',
         r"unsupported startup parameter|unrecognized configuration parameter|sslmode value|weak sslmode",
+    ),
+    rule(
+        "postgres_other_server",
+        Kind.MISTAKE,
+        _("What listens at host and port of DATABASE_URL is no Postgres"),
+        _("Write the port of Postgres or of its pooler there, which mostly is 5432"),
+        r"invalid response to SSL negotiation|expected authentication request from server",
     ),
     rule(
         "postgres_full",

@@ -64,6 +64,14 @@ _RULES: tuple[Rule, ...] = (
         r"wrong.version.number|record layer failure|unknown protocol|http request",
     ),
     rule(
+        "redis_other_server",
+        Kind.MISTAKE,
+        _("What listens at host and port of REDIS_URL is no Redis"),
+        _("Write the port of Redis there, which mostly is 6379"),
+        # Told apart from an answer out of turn, as after a connection that broke.
+        r"Protocol Error: b?.(HTTP/|220[ -]|SSH-)",
+    ),
+    rule(
         "redis_protected",
         Kind.MISTAKE,
         _("Redis lets nobody in from another machine, as it has no password"),

@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import socket
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -194,6 +195,20 @@ def test_while_the_broker_is_away_nothing_is_read(probe: PgmqQueue, settings: Se
         Drain(registry.get(QUEUE), publisher).look()
     (message,) = probe.read(limit=1, lease=60)
     assert message.read_ct == 1
+
+
+def test_a_broker_that_says_nothing_is_waited_for_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        app = Celery("silent", set_as_current=False)
+        app.conf.update(broker_url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        app.conf.update(broker_transport_options={"socket_timeout": 0.1, "socket_connect_timeout": 0.1})
+        with Publisher(app) as publisher, pytest.raises(BrokerAway):
+            publisher.line_length("email")
+        silent.settimeout(0.1)
+        silent.accept()[0].close()
+        # A command has 10 s for it, and whoever waits for it no patience for more.
+        with pytest.raises(TimeoutError):
+            silent.accept()
 
 
 def test_messages_whose_publishing_fails_are_given_back_at_once(

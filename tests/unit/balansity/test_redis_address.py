@@ -47,6 +47,8 @@ def test_one_spelling_is_left(raw: str, url: str | None) -> None:
         ("redis://redis:", "redis://redis:6379/0"),
         ("redis://redis:/", "redis://redis:6379/0"),
         ("redis:///2", "redis://localhost:6379/2"),
+        ("redis://редис/2", "redis://xn--d1abk3ai:6379/2"),
+        ("redis://[fe80::1%eth0]/2", "redis://[fe80::1%eth0]:6379/2"),
         ("redis://redis?db=3", "redis://redis:6379/3"),
         ("REDIS://redis:6379/0", "redis://redis:6379/0"),
         ("'redis://redis:6379/0'", "redis://redis:6379/0"),
@@ -160,6 +162,9 @@ def test_a_network_of_our_own_needs_no_tls(host: str) -> None:
         ("unix:///run/redis.sock?ssl_cert_reqs=none", "begins with unix://: write rediss://"),
         ("https://geheim.upstash.io", "the address that begins with rediss://"),
         ("geheim", "must be an address like"),
+        # Both end in an error of Python's codec, and not of a client.
+        (f"redis://:geheim@{'a' * 64}:6379/0", "has no name of a host that can be"),
+        ("redis://:geheim@redis..example:6379/0", "has no name of a host that can be"),
         ("redis://127.0.0.1:99999/0", "must be an address like"),
         (f"{HOST}?geheim=1", "has an option that is not known here; known are ssl_cert_reqs"),
         (f"{HOST}?ssl_cert_reqs=geheim", "ssl_cert_reqs must be required, optional or none"),

@@ -76,6 +76,14 @@ def broker(cause: Exception) -> BrokerAway:
         (f"{AT}FATAL:  Address not in tenant allow_list: {{198, 51, 100, 1}}\n", "postgres_address_refused"),
         (f"{AT}server does not support SSL, but SSL was required\n", "postgres_tls_missing"),
         (f"{AT}FATAL:  SSL connection is required\n", "postgres_tls_required"),
+        # An HTTP server, a mail server, Redis.
+        (f"{AT}received invalid response to SSL negotiation: H\n", "postgres_other_server"),
+        (f"{AT}received invalid response to SSL negotiation: -\n", "postgres_other_server"),
+        (f"{AT}expected authentication request from server, but received 2\n", "postgres_other_server"),
+        ('invalid "ssl_min_protocol_version" value: "9"\n', "postgres_option_unknown"),
+        ("invalid SSL protocol version range\n", "postgres_option_unknown"),
+        ('definition of service "nope" not found\n', "postgres_option_unknown"),
+        ("GSSAPI encryption required but no credential cache\n", "postgres_option_unknown"),
         (f"{AT}SSL error: certificate verify failed\n", "postgres_certificate"),
         (f'{AT}server certificate for "*.pooler.supabase.com" does not match host name "db"\n', "postgres_certificate"),
         (f'{AT}root certificate file "/x.crt" does not exist\n', "postgres_certificate"),
@@ -184,6 +192,11 @@ def test_what_is_nobody_elses_fault_stays_unexplained(error: Exception) -> None:
         (errors.ConnectionError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"), "redis_certificate"),
         (ssl.SSLCertVerificationError(1, "unable to get local issuer"), "redis_certificate"),
         (errors.ConnectionError("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"), "redis_tls_missing"),
+        (errors.InvalidResponse("Protocol Error: b'HTTP/1.1 400 Bad Request'"), "redis_other_server"),
+        (errors.InvalidResponse("Protocol Error: b'220 mail.example.org ESMTP'"), "redis_other_server"),
+        (errors.InvalidResponse("Protocol Error: b'SSH-2.0-OpenSSH_9.2'"), "redis_other_server"),
+        # An answer out of turn on a connection that broke.
+        (errors.InvalidResponse("Protocol Error: b'OK'"), "redis_away"),
         (errors.ConnectionError("DENIED Redis is running in protected mode"), "redis_protected"),
         (
             errors.ConnectionError("Error 13 connecting to unix socket: /run/r.sock. Permission denied."),
