@@ -4,8 +4,10 @@ from typing import Any
 
 from anymail.exceptions import AnymailError
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.core.management.commands import sendtestemail
+from django.core.validators import validate_email
 
 from bridge.trouble.explanation import EXIT_CODE
 from notifications.sending.refusals import explain_refusal
@@ -14,6 +16,8 @@ from notifications.sending.troubles import explain
 
 class Command(sendtestemail.Command):
     def handle(self, *args: Any, **options: Any) -> None:
+        for address in options["email"]:
+            _check(address)
         way = f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}" if settings.EMAIL_PROVIDER == "smtp" else ""
         through = " at ".join(filter(None, (settings.EMAIL_PROVIDER, way)))
         try:
@@ -27,3 +31,11 @@ class Command(sendtestemail.Command):
             f"{through} took the mail for {people}, from {settings.DEFAULT_FROM_EMAIL}. "
             "If it does not arrive: the spam folder, then SPF and DKIM of the sender's domain."
         )
+
+
+def _check(address: str) -> None:
+    """Else Python's mail package ends it in a traceback, or a server takes it for a name of its own."""
+    try:
+        validate_email(address)
+    except ValidationError as error:
+        raise CommandError(f"{address!r} is no mail address: write one like me@example.org") from error

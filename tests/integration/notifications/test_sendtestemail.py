@@ -30,3 +30,13 @@ def test_a_server_that_is_not_there_is_one_line_that_names_it(mailbox: Mailbox, 
 def test_a_mail_that_is_refused_says_why(mailbox: Mailbox) -> None:
     with pytest.raises(CommandError, match="did not take the mail: the mail server refused the recipient: 550"):
         call_command("sendtestemail", "me+reject550@example.org", stdout=StringIO())
+
+
+@pytest.mark.parametrize(
+    "typed", ["me@example.org\nBcc: you@example.org", "me", "me@", "Me <me@example.org>", "a@b.ru,c@d.ru"]
+)
+def test_what_is_no_address_is_one_line(mailbox: Mailbox, typed: str) -> None:
+    with pytest.raises(CommandError, match=r"is no mail address: write one like me@example\.org$") as caught:
+        call_command("sendtestemail", typed, stdout=StringIO())
+    assert "\n" not in str(caught.value)
+    assert mailbox.messages == []
