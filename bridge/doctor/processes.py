@@ -76,7 +76,7 @@ def _bound(broker: Any) -> int | None:
     return broker.default_channel.client.scard("_kombu.binding.celery.pidbox") or None
 
 
-_CMD = {"command": "celery -A balansity worker -n worker@%h -c 2"}
+_CMD = {"command": "celery -A balansity worker -n worker@%h"}
 
 
 def _oldest(broker: Any, lines: Iterable[str]) -> dict[str, bytes | None]:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from sandbox.packages import CHECKOUT
+from balansity.processes import LINES
+from sandbox.packages import CHECKOUT, packages
 
 DOCUMENTS = sorted(
     str(path.relative_to(CHECKOUT)) for path in [*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md")]
@@ -63,3 +64,41 @@ def test_every_decision_is_listed() -> None:
     listed = set(re.findall(r"\]\((0\d{3}-[^)]+)\)", read("docs/adr/README.md")))
     assert records
     assert records == listed
+
+
+def test_decisions_are_listed_by_their_numbers_and_titles() -> None:
+    rows = re.findall(r"^\| \[(\d+)\]\((0\d{3}-[^)]+)\) \| (.+) \|$", read("docs/adr/README.md"), re.MULTILINE)
+    numbers = [int(number) for number, _file, _title in rows]
+    assert numbers == sorted(set(numbers))
+    assert [int(file[:4]) for _number, file, _title in rows] == numbers
+
+
+def test_operations_have_a_way_to_each_section() -> None:
+    beginning, *sections = re.split(r"^## ", read("docs/operations.md"), flags=re.MULTILINE)
+    assert re.findall(r"\[([^]]+)\]\(#", beginning) == [section.partition("\n")[0] for section in sections]
+
+
+def test_nobody_is_told_to_start_a_process_by_another_line() -> None:
+    """What messages advise, and the documents where they do not speak of a worker for some queues alone."""
+    told = {"celery -A balansity inspect active_queues", "celery -A balansity inspect ping"}
+    known = {" ".join(line) for line in LINES.values()} | told
+    texts = [path.read_text(encoding="utf-8") for name in packages() for path in (CHECKOUT / name).rglob("*.py")]
+    found = {
+        line for text in [*texts, *map(read, DOCUMENTS)] for line in re.findall(r"celery -A [\w@%. -]*[\w%]", text)
+    }
+    assert found >= {" ".join(LINES["worker"])}
+    assert [line for line in found if not any(line == one or line.startswith(f"{one}. ") for one in known)] == []
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ru.md"])
+def test_the_readme_has_the_defaults_of_the_example(readme: str) -> None:
+    example = dict(re.findall(r"^([A-Z_]+)=(.+)$", read(".env.example"), re.MULTILINE))
+    compared = 0
+    for names, default in re.findall(r"^\| ((?:`[A-Z_]+`(?:, )?)+) \| ([^|]*) \|", read(readme), re.MULTILINE):
+        several = re.findall(r"[A-Z_]+", names)
+        values = default.split(", ") if len(several) > 1 else [default]
+        for name, value in zip(several, values, strict=len(values) > 1):
+            if name in example and name != "REDIS_URL":
+                assert value.strip("`") == example[name], name
+                compared += 1
+    assert compared > 40
