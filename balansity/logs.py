@@ -41,7 +41,12 @@ class PrivateFileHandler(WatchedFileHandler):
 
 
 def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o640)
+    opened = os.open(path, flags, 0o640)
+    if os.geteuid() == 0:
+        # A command that root runs may be the first to write, and must not lock the service out of its own log.
+        folder = Path(path).parent.stat()
+        os.fchown(opened, folder.st_uid, folder.st_gid)
+    return opened
 
 
 def logging_settings(level: str, directory: Path) -> dict[str, Any]:

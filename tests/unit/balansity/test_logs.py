@@ -2,6 +2,8 @@ import logging
 import os
 from pathlib import Path
 
+import pytest
+
 from balansity.celery import keep_django_logging
 from balansity.logs import PrivateFileHandler, RedactingFormatter, TraceFilter, logging_settings
 from bridge.trace import traced
@@ -50,6 +52,20 @@ def test_nobody_else_of_the_machine_reads_the_log(tmp_path: Path) -> None:
         "out.log.1": 0o640,
     }
     assert chosen["class"] == "balansity.logs.PrivateFileHandler"
+
+
+def test_a_log_that_root_begins_belongs_to_whoever_has_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that an administrator runs may write the first line; the service's user writes all others."""
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _file, user, group: given.append((user, group)))
+    for user in (1000, 0):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        handler = PrivateFileHandler(tmp_path / f"{user}.log")
+        handler.close()
+    folder = tmp_path.stat()
+    assert given == [(folder.st_uid, folder.st_gid)]
 
 
 def test_workers_beat_and_the_web_write_for_nobody_else() -> None:
