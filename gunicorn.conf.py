@@ -53,7 +53,8 @@ def post_worker_init(worker: Any) -> None:
     from bridge.errors import AddressRefused  # noqa: PLC0415
 
     try:
-        look_around()
+        # All of them have read the same variables: the first one speaks for the others.
+        look_around(repeats=worker.age > 1)
     except AddressRefused as error:
         worker.log.error("%s", error)
         sys.exit(REFUSED)

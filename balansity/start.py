@@ -13,13 +13,15 @@ from bridge.trouble.explain import explain
 logger = logging.getLogger(__name__)
 
 
-def look_around() -> None:
+def look_around(*, repeats: bool = False) -> None:
     """Log what is wrong around us; raises `AddressRefused` when `DATABASE_URL` must not be used.
+
+    A process that `repeats` what another of its kind has said of the same variables leaves that out.
 
     Leaves no connection open: the processes that fork next must not share one. What cannot be looked at because
     Postgres is away, each process looks at when it connects.
     """
-    for warning in settings.START_WARNINGS:
+    for warning in () if repeats else settings.START_WARNINGS:
         logger.warning("%s", warning)
     _look_at_redis()
     try:

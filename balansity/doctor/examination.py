@@ -78,7 +78,9 @@ class _Look(threading.Thread):
         found = list(self._found)
         if not self._ended:
             cause = _("The look at %(name)s took more than %(seconds)s s and was given up.")
-            remedy = _("Something there accepts connections and does not answer, or DNS does not.")
+            remedy = _(
+                "Something there accepts connections and does not answer, DNS does not, or this machine is busy."
+            )
             found.append(error("doctor.no_answer", cause, remedy, name=self._about, seconds=round(seconds)))
         return found
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from balansity.settings.private_address import is_private_host
 from bridge.diagnosis import Finding, error, warning
@@ -21,7 +22,8 @@ def look_at_variables() -> Iterator[Finding]:
         found = _NAME.search(line)
         name = found[0] if found else "variables"
         warned.add(name)
-        cause = _("%(name)s works and should not stay so: %(line)s")
+        # It names the variable and what to do. In Russian, a word in front says where it comes from.
+        cause = pgettext_lazy("said at the start", "%(line)s")
         yield warning(f"variables.{name.lower()}", cause, name=name, line=line)
     for name in ("API_BASE_URL", "FRONTEND_URL"):
         if not settings.SANDBOX and name not in warned and is_private_host(_host(getattr(settings, name))):

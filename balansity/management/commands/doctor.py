@@ -83,7 +83,11 @@ def summary(examination: Examination) -> str:
     looks = f"{examination.looks} looks in {examination.seconds:.1f} s"
     if not (examination.errors or examination.warnings):
         return f"Nothing is wrong ({looks})."
-    return f"{examination.errors} errors, {examination.warnings} warnings ({looks})."
+    return f"{_several(examination.errors, 'error')}, {_several(examination.warnings, 'warning')} ({looks})."
+
+
+def _several(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def as_json(examination: Examination) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def test_a_line_each_and_a_sum(monkeypatch: pytest.MonkeyPatch) -> None:
             "error  broker.full: Redis does not answer. Raise its maxmemory\n"
             "warning  queues.no_wakeup: Redis starts up\n"
             "info  queues.open_functions: Redis starts up\n"
-            "1 errors, 1 warnings (23 looks in 1.2 s).\n"
+            "1 error, 1 warning (23 looks in 1.2 s).\n"
         ),
     )
 
