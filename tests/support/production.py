@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import psycopg2
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
@@ -115,7 +116,8 @@ class Production:
         refusals._refused.clear()
         database = connections.databases["default"]
         before = dict(database)
-        values = {name: value for name, value in loaded.items() if name not in _KEPT}
+        # Each that is set tells a hundred receivers: those that are as they were need not.
+        values = {name: it for name, it in loaded.items() if name not in _KEPT and it != getattr(settings, name, None)}
         connections.close_all()
         database.update(loaded["DATABASES"]["default"])
         try:
