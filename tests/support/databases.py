@@ -38,7 +38,7 @@ SELECT (SELECT md5(string_agg(format('%s %s %s %s %s', oid, relowner, relacl, re
                               ',' ORDER BY oid))
         FROM pg_class WHERE relnamespace::regnamespace::text IN {_OURS}),
        (SELECT (count(*), max(oid), md5(string_agg(concat(prosrc, proacl), '' ORDER BY oid))) FROM pg_proc
-        WHERE pronamespace::regnamespace::text IN {_OURS}),
+        WHERE pronamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN {_OURS})),
        (SELECT (count(*), max(oid)) FROM pg_trigger),
        (SELECT (count(*), max(oid)) FROM pg_policy),
        (SELECT (count(*), max(oid)) FROM pg_constraint),
