@@ -9,10 +9,9 @@ from typing import Any
 from reports.content.data import ReportData, ScaleResult, SectionResults
 from reports.document.wording import moscow_date
 from wording.russian import MOSCOW
+from wording.spreadsheet import safe_cell
 
 _COLUMNS = ("Раздел", "Имя", "Возраст", "Дата", "Шкала", "Балл", "Максимум", "Вывод")
-# What a spreadsheet would run as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(data: ReportData) -> bytes:
@@ -69,5 +68,4 @@ def _number(score: Decimal | None) -> int | float | None:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return safe_cell("" if value is None else str(value))

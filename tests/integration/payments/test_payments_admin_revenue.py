@@ -12,7 +12,6 @@ from pytest_django import Settings
 
 from payments.admin.revenue import Day, Revenue, revenue_by_day, total
 from payments.admin.revenue_chart import draw_revenue
-from payments.admin.revenue_table import safe_cell
 from payments.checking.sync import sync_payment
 from payments.models import Checkout, Refund
 from payments.provider import provider
@@ -216,16 +215,6 @@ def test_the_table_comes_in_pieces_loses_nothing_and_ends_somewhere(monkeypatch:
     lines = table(client.get(f"{REVENUE}?days=7&table=csv"))[1:]
     assert len(lines) == 4
     assert "выберите период короче" in lines[-1][0].lower()
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+7 900", "-5 %", "@x", "\tx", "\rx", "-", "=٣"])
-def test_no_cell_is_a_formula(text: str) -> None:
-    assert safe_cell(text) == f"'{text}"
-
-
-@pytest.mark.parametrize("text", ["-1500,50", "4500,00", "Иванова", ""])
-def test_other_cells_stay_as_they_are(text: str) -> None:
-    assert safe_cell(text) == text
 
 
 def test_who_may_see_payments_sees_no_revenue_for_that() -> None:
