@@ -49,7 +49,8 @@ API_MONEY_PERMISSIONS = (
 CORS_URLS_REGEX = r"^/api/"
 CORS_ALLOW_METHODS = ("GET", "POST", "OPTIONS")
 # A browser sends nothing at all when one header is not allowed, and none of these gives anybody a right. So: those of
-# supabase-js and its parts, of tracing (Sentry, W3C, B3, Datadog, New Relic), and what other clients add by themselves.
+# supabase-js and its parts, of tracing (Sentry, W3C, B3, Datadog, New Relic, Jaeger, Elastic, AWS, Google, Highlight,
+# OpenReplay), and what other clients add by themselves.
 CORS_ALLOW_HEADERS = (
     *("authorization", "content-type", "idempotency-key", "x-request-id"),
     *("apikey", "x-client-info", "x-supabase-api-version", "x-retry-count", "x-region", "prefer"),
@@ -57,7 +58,9 @@ CORS_ALLOW_HEADERS = (
     *("sentry-trace", "baggage", "traceparent", "tracestate", "b3", "newrelic"),
     *("x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled"),
     *("x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-origin", "x-datadog-sampling-priority"),
-    *("accept", "accept-language", "cache-control", "pragma", "x-requested-with"),
+    *("x-datadog-tags", "x-newrelic-id", "uber-trace-id", "elastic-apm-traceparent", "x-amzn-trace-id"),
+    *("x-cloud-trace-context", "x-highlight-request", "x-openreplay-sessiontoken"),
+    *("accept", "accept-language", "dnt", "cache-control", "pragma", "x-requested-with"),
 )
 CORS_EXPOSE_HEADERS = ("x-request-id", "retry-after", "idempotency-replayed")
 CORS_PREFLIGHT_MAX_AGE = 600

@@ -76,6 +76,8 @@ def test_a_path_cannot_forge_a_log_line(client: Client, caplog: pytest.LogCaptur
         "accept-profile,apikey,authorization,content-profile,prefer,x-client-info,x-retry-count",
         # Other tracing, and what axios and a reload without the cache add.
         "b3,newrelic,x-datadog-origin,x-datadog-parent-id,x-datadog-sampling-priority,x-datadog-trace-id",
+        "elastic-apm-traceparent,uber-trace-id,x-amzn-trace-id,x-cloud-trace-context,x-datadog-tags,x-newrelic-id",
+        "dnt,x-highlight-request,x-openreplay-sessiontoken",
         "accept,cache-control,pragma,x-requested-with",
     ],
 )
