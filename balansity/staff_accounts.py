@@ -160,6 +160,9 @@ class StaffAccountAdmin(_PlainDeletion, UserAdmin):  # type: ignore[type-arg] # 
 
 @admin.register(Group)
 class StaffGroupAdmin(_PlainDeletion, GroupAdmin):
+    class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("staff/staff.css",)}
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and _may_touch_group(request, obj)
 

@@ -3,6 +3,7 @@
 Over whatever is registered: a page that comes without the guard is found here.
 """
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, ClassVar
@@ -208,3 +209,30 @@ def test_an_id_is_found_with_the_spaces_around_it_that_were_copied_too() -> None
         for query, found in ((f"  {number} \n", [row.pk]), (f" {uuid4()} ", [])):
             changelist = boss.get(address, {"q": query}).context["cl"]
             assert [each.pk for each in changelist.result_list] == found
+
+
+OF_EVERY_KIND = (
+    *("/admin/", "/admin/payments/", "/admin/nothing-here/", "/admin/password_change/"),
+    *("/admin/payments/payment/", "/admin/bridge/queueoverview/", "/admin/auth/user/", "/admin/auth/group/"),
+    *("/admin/auth/group/add/", "/admin/balansity/surroundings/"),
+)
+
+
+@pytest.mark.parametrize("address", OF_EVERY_KIND)
+def test_our_styles_are_on_every_page_and_once(address: str) -> None:
+    page = client_of("boss", is_superuser=True).get(address).content.decode()
+    assert re.findall(r'href="/static/staff/staff\.([^"]+)"', page) == ["css"]
+
+
+def test_each_cell_of_a_list_says_its_column_for_the_cards_of_a_phone() -> None:
+    row = ROWS[EmailMessage]()
+    page = client_of("boss", is_superuser=True).get("/admin/notifications/emailmessage/").content.decode()
+    table = page.partition('<div class="results staff-cards">')[2].partition("</table>")[0]
+    assert f"/{row.pk}/change/" in table
+    cells = re.findall(r'<t[dh](?: data-label="([^"]*)")? class="(?:action|field)-', table)
+    assert cells == ["", "Статус", "Получатель", "Шаблон", "Тема", "Попытки", "Создано"]
+
+
+def test_tables_of_a_payment_are_cards_as_well() -> None:
+    page = client_of("boss", is_superuser=True).get(f"/admin/payments/payment/{ROWS[Payment]().pk}/change/")
+    assert page.content.decode().count("staff-cards") == 4
