@@ -91,6 +91,9 @@ def ask(request: HttpRequest, queue: str, reason: str) -> Asked:
 
 def put_back(request: HttpRequest, asked: Asked) -> HttpResponse:
     """Do it, say how it went, and lead back to the list."""
+    if not asked.ids and asked.until is None:
+        messages.warning(request, _("Nothing was put back: mark the messages first."))
+        return HttpResponseRedirect(request.get_full_path())
     done = _put_all_back(asked) if asked.until is not None else _put_these_back(request, asked)
     text = ngettext("%(count)s message was put back.", "%(count)s messages were put back.", done) % {"count": done}
     messages.add_message(request, messages.SUCCESS if done else messages.INFO, text)

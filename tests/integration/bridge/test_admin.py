@@ -49,7 +49,7 @@ def test_the_times_of_a_process_are_short(probe: PgmqQueue, broker_url: str) -> 
     BridgeProcess.objects.create(name="host:1", started_at=seen, seen_at=seen)
     page = client_with("view_bridgeprocess").get("/admin/bridge/bridgeprocess/").content.decode()
     assert page.count("27.11.2026 00:05") == 2
-    assert '<td class="field-stopped">—</td>' in page
+    assert '<td data-label="Остановлен" class="field-stopped">—</td>' in page
 
 
 def test_failed_messages_are_listed_with_their_reason_and_escaped(probe: PgmqQueue) -> None:
@@ -86,7 +86,7 @@ def test_why_a_message_is_not_put_back_is_said_in_russian(probe: PgmqQueue) -> N
         f"Сообщение № {before} уже возвращали в очередь, под № {queued + 1}.",
         f"Сообщение № {queued} ещё в очереди: возвращают только то, что окончательно не удалось.",
         "Сообщения № 999999 больше нет в архиве.",
-        "0 сообщений возвращены в очередь.",
+        "0 сообщений возвращено в очередь.",
     ]
 
 

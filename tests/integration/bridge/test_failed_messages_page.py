@@ -1,6 +1,7 @@
 """Putting failed messages back where they are shown: by reason, all at once, and not what would only fail again."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -191,3 +192,20 @@ def test_the_overview_looks_through_no_more_than_the_newest(
         cursor.execute(f"UPDATE pgmq.a_{probe.name} SET archived_at = now() - interval '25 hours'")
     assert operator.get("/admin/").context["attention"] == []
     assert 'id="attention"' not in operator.get("/admin/").content.decode()
+
+
+def test_the_button_without_a_mark_says_what_is_missing(probe: PgmqQueue, operator: Client) -> None:
+    ids = fail(probe, LOST)
+    assert said(operator.post(FAILED, {}, follow=True)) == ["Ничего не возвращено: сначала отметьте сообщения."]
+    assert said(operator.post(FAILED, {"answer": "others", "msg_id": "x"}, follow=True)) == [
+        "Ничего не возвращено: сначала отметьте сообщения."
+    ]
+    assert open_ids(probe) == ids
+
+
+def test_a_failure_that_left_no_error_shows_a_dash(probe: PgmqQueue, operator: Client) -> None:
+    probe.send({})
+    (message,) = probe.read(limit=1, lease=60)
+    probe.finish(message, Outcome.FAILED, reason=LOST)
+    page = operator.get(FAILED).content.decode()
+    assert re.findall(r'<td class="bridge-error">(.*?)</td>', page, re.DOTALL) == ["—"]
