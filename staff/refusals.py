@@ -78,6 +78,9 @@ class NoEmptyAnswers:
         page = _plain(request, response.status_code, _("That did not work"), text)
         response.content = page.content
         response["Content-Type"] = page["Content-Type"]
+        if response.has_header("Content-Length"):
+            # Of the empty answer: a browser would read no further, and show a page of its own.
+            response["Content-Length"] = str(len(page.content))
         return response
 
 

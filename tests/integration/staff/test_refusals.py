@@ -125,6 +125,8 @@ def test_no_answer_is_empty_whoever_forgot_it(address: str) -> None:
     answer = client_of("boss", is_superuser=True).get(address)
     assert answer.status_code in (404, 405)
     assert "Не получилось" in in_words(answer)
+    # A browser reads no further than this says.
+    assert answer.get("Content-Length") in (None, str(len(answer.content)))
 
 
 def test_programs_get_no_page_for_people() -> None:
