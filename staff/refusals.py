@@ -89,8 +89,8 @@ def _is_in_admin(request: HttpRequest) -> bool:
 
 
 def _answer(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
-    # A request that is refused before anybody looked who it is from gets no menu.
-    if not _is_in_admin(request) or not hasattr(request, "user"):
+    # Whoever has not logged in gets no menu, nor a request that is refused before anybody looked who it is from.
+    if not _is_in_admin(request) or not hasattr(request, "user") or not request.user.is_authenticated:
         return _plain(request, status, title, text)
     context = {**site.each_context(request), "title": title, "text": text}
     # Whoever calls a handler wants it complete.
