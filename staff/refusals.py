@@ -17,6 +17,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from wording.pages import would_rather
+
 API = "/api/"
 RETRY_SECONDS = 30
 
@@ -72,7 +74,7 @@ class NoEmptyAnswers:
         response = self._get_response(request)
         if response.status_code < 400 or not isinstance(response, HttpResponse) or response.content:
             return response
-        if request.path_info.startswith(API) or not request.accepts("text/html"):
+        if request.path_info.startswith(API) or not would_rather(request, "text/html"):
             return response
         text = _("This address does not answer to that. Go back, or begin at the start.")
         page = _plain(request, response.status_code, _("That did not work"), text)

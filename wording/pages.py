@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 
@@ -19,6 +20,17 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
+
+
+def would_rather(request: HttpRequest, kind: str, *others: str) -> bool:
+    """Whether somebody would rather have that kind of answer than the others: with equal wishes the others are taken.
+
+    Django raises for an `Accept` that nobody can read, and it is asked here when the refusal of that is on its way.
+    """
+    try:
+        return request.get_preferred_type([*others, kind]) == kind
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from notifications.writing.rendering import front_end_pages
-from wording.pages import HEADERS, Way, family_page
+from wording.pages import HEADERS, Way, family_page, would_rather
 
 _HTML, _JSON = "text/html", "application/json"
 
@@ -68,8 +68,7 @@ def speak_to_people(request: HttpRequest, response: HttpResponse) -> None:
     if request.method not in {"GET", "HEAD"}:
         return
     patch_vary_headers(response, ["Accept"])
-    # With equal wishes, as of `*/*`, the first is taken.
-    if request.get_preferred_type([_JSON, _HTML]) != _HTML:
+    if not would_rather(request, _HTML, _JSON):
         return
     # Whoever speaks English to programs would speak it here.
     with translation.override(settings.LANGUAGE_CODE):

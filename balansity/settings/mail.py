@@ -134,7 +134,6 @@ def _api(provider: str) -> dict[str, str]:
             # The address depends on where the account lives, so there is no default that would be right.
             where = "EMAIL_PROVIDER=unisender_go needs your account's address, like https://go1.unisender.ru/ru/transactional/api/v1"
             url = env.required("UNISENDER_GO_API_URL", where)
-            env.required("UNISENDER_GO_API_KEY", "EMAIL_PROVIDER=unisender_go needs the key of your account")
             return {
                 **_api_key(env, "UNISENDER_GO_API_KEY", provider),
                 "UNISENDER_GO_API_URL": env.web_address("UNISENDER_GO_API_URL", url),

@@ -201,7 +201,7 @@ def test_a_plain_view_has_the_same_limit(client: Client) -> None:
 
 
 def test_an_answer_that_nobody_can_read_is_refused_in_the_usual_shape(client: Client) -> None:
-    answer = client.get("/api/echo", headers={"Accept": "text/html"})
+    answer = client.get("/api/echo", headers={"Accept": "application/xml"})
     assert_problem(answer, 406, "not_acceptable")
 
 
