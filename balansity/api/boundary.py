@@ -54,8 +54,9 @@ class ApiBoundaryMiddleware:
             _make_problem(response)
             speak_to_people(request, response)
         _keep_advice_true(response, used_up)
-        if 400 <= response.status_code < 500:
-            # The line below says it. Django's own would be a second one, at level warning for whatever anybody sends.
+        if 400 <= response.status_code < 500 or response.status_code == 503:
+            # The line below says it. Django's own would be a second one: a warning about whatever anybody sends, an
+            # error about an outage, which passes and asks nobody to act.
             response._has_been_logged = True  # type: ignore[attr-defined]
         response.headers.setdefault("Cache-Control", "no-store")
         _log(request, response.status_code, (time.perf_counter() - started) * 1000)
@@ -78,7 +79,8 @@ def _log(request: HttpRequest, status: int, milliseconds: float) -> None:
             return
         number = said
     path = escape_uri_path(request.path)[:200]
-    logger.info("%s %s %d %.0f ms %s%s", request.method, path, status, milliseconds, caller, number)
+    level = logging.INFO if status < 500 else logging.WARNING
+    logger.log(level, "%s %s %d %.0f ms %s%s", request.method, path, status, milliseconds, caller, number)
 
 
 def _make_problem(response: HttpResponse) -> None:

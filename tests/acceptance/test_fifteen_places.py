@@ -13,6 +13,7 @@ import pytest
 import requests
 from psycopg2 import sql
 
+from bridge.trouble.explanation import EXIT_CODE
 from sandbox.services.pooler import Pooler
 from sandbox.services.process import free_port
 from sandbox.tokens import access_token
@@ -144,6 +145,6 @@ def test_with_fewer_places_than_processes_want_nothing_is_lost_or_late(
         if narrow.shut is not None:
             narrow.shut()
             status = fleet.command("queue_status")
-            assert status.await_end() == 1
+            assert status.await_end() == EXIT_CODE
             assert "with 3 workers ours take up to" in status.text
             assert "Traceback" not in status.text, status.tail()

@@ -200,6 +200,14 @@ def test_a_plain_view_has_the_same_limit(client: Client) -> None:
     assert_problem(answer, 413, "payload_too_large")
 
 
+def test_an_outage_is_told_once_and_not_again_by_django(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    assert client.get("/api/raise/database").status_code == 503
+    assert {(line.name, line.levelname) for line in caplog.records if "503" in line.getMessage()} == {
+        ("balansity.api.boundary", "WARNING")
+    }
+    assert not [line for line in caplog.records if line.name == "django.request"]
+
+
 def test_an_answer_that_nobody_can_read_is_refused_in_the_usual_shape(client: Client) -> None:
     answer = client.get("/api/echo", headers={"Accept": "application/xml"})
     assert_problem(answer, 406, "not_acceptable")
