@@ -38,8 +38,9 @@ _SESSION = """
 SELECT pg_backend_pid(), session_user = current_user, current_setting('search_path'), current_setting('row_security'),
        current_setting('TimeZone')
 """
-# How long a new connection may wait for a session: in a full pooler, until somebody else leaves.
-SET_UP_SECONDS = 5.0
+# How long a new connection may wait for a session: in a full pooler, until somebody else leaves. A task may be in the
+# hand of one child after another that finds none, and must not be late by more than ten seconds for it.
+SET_UP_SECONDS = 2.0
 # How old the last look may be when something is about to be done in a session.
 LOOK_EVERY_SECONDS = 1.0
 
