@@ -1,7 +1,8 @@
-"""The processes that drain the queues, as they report themselves."""
+"""What this package keeps about processes, queues, outcomes and who did what. The messages themselves are pgmq's."""
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -83,13 +84,79 @@ class KeptOutcome(models.Model):
         return f"{self.queue} {self.msg_id}: {self.outcome}"
 
 
+class QueueHold(models.Model):
+    """What keeps a queue from being worked on. In force while `until` is to come, or as long as it has none.
+
+    The statements that read and claim messages look at it, so its columns are theirs as well: `bridge/sql/queries.sql`.
+    """
+
+    queue = models.CharField(_("queue"), max_length=63)
+    cause = models.CharField(_("cause"), max_length=40)
+    since = models.DateTimeField(_("since"))
+    until = models.DateTimeField(_("until"), null=True)
+    by = models.CharField(_("by"), max_length=200)
+    why = models.TextField(_("why"), blank=True, default="")
+    let_through = models.BigIntegerField(_("message that is let through"), null=True)
+
+    objects: ClassVar[models.Manager["QueueHold"]] = models.Manager()
+
+    class Meta:
+        verbose_name = _("hold on a queue")
+        verbose_name_plural = _("holds on queues")
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["queue", "cause"], name="bridge_hold_once")]
+
+    def __str__(self) -> str:
+        return f"{self.queue}: {self.cause}"
+
+
+class OperatorAction(models.Model):
+    """Who did what to which messages, and why. Written by `bridge.operations.audit`, and never changed."""
+
+    at = models.DateTimeField(_("time"), auto_now_add=True)
+    actor_kind = models.CharField(
+        _("kind of actor"),
+        max_length=10,
+        choices=[("staff", _("staff")), ("cli", _("command line")), ("system", _("the service itself"))],
+    )
+    actor = models.CharField(_("who"), max_length=150)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("user"), null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    action = models.CharField(_("action"), max_length=40)
+    queue = models.CharField(_("queue"), max_length=63)
+    msg_id = models.BigIntegerField(_("message №"), null=True)
+    count = models.BigIntegerField(_("how many"), default=1)
+    skipped = models.JSONField(_("left alone"), default=dict)
+    filters = models.JSONField(_("filters"), default=dict)
+    reason = models.TextField(_("reason"), blank=True, default="")
+
+    objects: ClassVar[models.Manager["OperatorAction"]] = models.Manager()
+
+    class Meta:
+        verbose_name = _("operator's action")
+        verbose_name_plural = _("operators' actions")
+        default_permissions = ("view",)
+        ordering: ClassVar = ["-at", "-pk"]
+        indexes: ClassVar = [
+            models.Index(fields=["-at"], name="bridge_action_at"),
+            models.Index(fields=["queue", "msg_id"], name="bridge_action_message"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.action} {self.queue}"
+
+
 class QueueOverview(models.Model):
     """No table: it gives the admin's page about the queues a place in the menu, and its permissions."""
 
     class Meta:
         managed = False
         default_permissions = ("view",)
-        permissions: ClassVar = [("requeue_message", _("Can put failed messages back into a queue"))]
+        permissions: ClassVar = [
+            ("requeue_message", _("Can put failed messages back into a queue")),
+            ("pause_queue", _("Can pause a queue and let it go on")),
+        ]
         verbose_name = _("queue")
         verbose_name_plural = _("queues")
 
