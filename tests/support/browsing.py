@@ -1,0 +1,171 @@
+"""A member of the staff at a real browser: Debian's Chromium, led by Playwright, on pages of this very process.
+
+What no test client sees is noted of every page: errors of the console, requests to somebody else's server, scripts and
+styles that the Content-Security-Policy forbids, pages without one. Clicks are counted, as staff count them.
+"""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.wsgi import get_wsgi_application
+from django.db import connections
+from django.test import Client
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, Route, sync_playwright
+
+WAIT_SECONDS = 20.0
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *message: Any) -> None:
+        """Nobody reads them."""
+
+
+@dataclass
+class Desk:
+    """A page that is open in the browser. `clicks` counts what its user pressed; `faults` is what was wrong so far."""
+
+    page: Page
+    address: str
+    clicks: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        """Come to a page by its address, as from a bookmark."""
+        self.page.goto(self.address + path)
+
+    def click(self, name: str, *, role: Any = "link", within: Locator | None = None) -> None:
+        """Press the one thing of this role that is called so, as people see or hear it."""
+        (within or self.page).get_by_role(role, name=name, exact=True).click()
+        self.clicks += 1
+        self.page.wait_for_load_state()
+
+    def press(self, name: str, *, within: Locator | None = None) -> None:
+        self.click(name, role="button", within=within)
+
+    @property
+    def text(self) -> str:
+        """What the page says, in words."""
+        return self.page.locator("#content").inner_text()
+
+    def is_too_wide(self) -> bool:
+        """Whether the page must be moved sideways to be read."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+    def watch(self) -> None:
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.faults.append(f"{self.page.url}: {error}"))
+        self.page.on("response", self._answered)
+        self.page.on("requestfailed", self._failed)
+        self.page.route("**/*", self._let_through)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        # What the Content-Security-Policy forbids is said there as well.
+        if message.type in ("error", "warning"):
+            self.faults.append(f"{self.page.url}: the console says: {message.text}")
+
+    def _answered(self, response: Response) -> None:
+        is_page = response.headers.get("content-type", "").startswith("text/html")
+        if is_page and "content-security-policy" not in response.headers:
+            self.faults.append(f"{response.url} has no Content-Security-Policy")
+
+    def _failed(self, request: Request) -> None:
+        # Whoever goes on to another page leaves behind what was asked for.
+        if "ERR_ABORTED" not in (request.failure or ""):
+            self.faults.append(f"{request.url}: {request.failure}")
+
+    def _let_through(self, route: Route) -> None:
+        if route.request.url.startswith((self.address, "data:", "blob:", "about:")):
+            route.continue_()
+        else:
+            self.faults.append(f"a foreign request: {route.request.url}")
+            route.abort()
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Serve the product from this process, on its database; yields the address."""
+    with make_server("127.0.0.1", 0, _closing(get_wsgi_application()), _Server, _Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _closing(application: Any) -> Any:
+    """Close each thread's connection with its answer: the database is the test's own, and goes with it."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        body = application(environ, start_response)
+        try:
+            yield from body
+        finally:
+            if hasattr(body, "close"):
+                body.close()
+            connections.close_all()
+
+    return answer
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    """Chromium without a window, in Russian."""
+    # Playwright keeps an event loop in this thread, which Django would take for a reason to refuse its database.
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which(os.environ.get("CHROMIUM", "chromium")),
+                args=["--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--lang=ru"],
+            )
+            try:
+                yield browser
+            finally:
+                browser.close()
+    finally:
+        if before is None:
+            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+        else:
+            os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+@contextmanager
+def sitting_at(
+    browser: Browser, address: str, user: User, *, width: int = 1280, dark: bool = False, scripts: bool = True
+) -> Iterator[Desk]:
+    """Sit down as `user`, logged in. At the end no page may have had a fault."""
+    client = Client()
+    client.force_login(user)
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if dark else "light",
+        locale="ru-RU",
+        timezone_id="Europe/Moscow",
+        java_script_enabled=scripts,
+    )
+    context.set_default_timeout(WAIT_SECONDS * 1000)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": address}])
+    try:
+        desk = Desk(context.new_page(), address)
+        desk.watch()
+        yield desk
+    finally:
+        context.close()
+    assert not desk.faults, "\n".join(desk.faults)
