@@ -19,6 +19,8 @@ from staff.attention import lines_for
 
 # Django's forms take a PUT for a POST.
 _LOOKING = ("GET", "HEAD", "OPTIONS")
+# Its pages show the secret of everybody's authenticator, and make one for anybody. Ours are `balansity.second_factor`.
+_SHOWS_SECRETS = "django_otp."
 
 if TYPE_CHECKING:
     AnyModelAdmin = ModelAdmin[Model]
@@ -51,6 +53,8 @@ class BalansityAdminSite(AdminSite):
         **options: Any,
     ) -> None:
         """Put our base under whichever admin comes, so that none can be written without it."""
+        if admin_class is not None and admin_class.__module__.startswith(_SHOWS_SECRETS):
+            return
         given: type[ModelAdmin[Any]] = admin_class or ModelAdmin
         members = {"__module__": given.__module__, "__doc__": given.__doc__}
         super().register(

@@ -1,4 +1,6 @@
-"""Sessions of staff, which end: after a time without a request, and some hours after the login whatever happens."""
+"""Sessions of staff, which end: after a time without a request, some hours after the login whatever happens, and where
+a second factor is needed that the session has not given.
+"""
 
 import time
 from typing import Any
@@ -6,6 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
+
+from staff import second_factor
 
 # When the login was, and when a request came last: seconds since 1970.
 STARTED, SEEN = "balansity_started", "balansity_seen"
@@ -21,7 +25,7 @@ class SessionStore(DatabaseSessionStore):
         if SESSION_KEY not in data:
             return data
         now = int(time.time())
-        if _is_over(data, now):
+        if _is_over(data, now) or not second_factor.counts(data, data[SESSION_KEY]):
             self.delete(self.session_key)
             self._session_key = None
             return {}

@@ -25,6 +25,10 @@ ADMIN_SESSION_HOURS = env.integer("ADMIN_SESSION_HOURS", 12, least=1, most=336)
 SESSION_COOKIE_AGE = ADMIN_SESSION_HOURS * 3600
 ADMIN_LOGINS_PER_MINUTE = env.integer("ADMIN_LOGINS_PER_MINUTE", 10, least=1, most=10_000)
 ADMIN_LOGINS_PER_HOUR = env.integer("ADMIN_LOGINS_PER_HOUR", 20, least=1, most=10_000)
+# Who set one up is asked for it; with `required` everybody sets one up at the next login.
+STAFF_2FA = env.choice("STAFF_2FA", "optional", ("off", "optional", "required"))
+# What authenticator apps call the account by.
+OTP_TOTP_ISSUER = "Balansity"
 
 # The demo shop, by name alone: the image of production comes without the sandbox.
 _sandbox_apps = ["sandbox.shop"] if SANDBOX else []
@@ -35,6 +39,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_otp.plugins.otp_totp",
     "anymail",
     "corsheaders",
     "rest_framework",

@@ -126,7 +126,7 @@ def test_the_example_carries_no_secret() -> None:
 @pytest.mark.parametrize("readme", ["README.md", "README.ru.md"])
 def test_the_readme_explains_every_variable_of_the_example(readme: str) -> None:
     rows = [line.split("|")[1] for line in read(readme).splitlines() if line.startswith("| `")]
-    explained = {name for cell in rows for name in re.findall(r"`([A-Z_]+)`", cell)}
+    explained = {name for cell in rows for name in re.findall(r"`([A-Z0-9_]+)`", cell)}
     assert explained == set(example()) - COMPOSE_ONLY
 
 
