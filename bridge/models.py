@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -145,6 +146,116 @@ class OperatorAction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor}: {self.action} {self.queue}"
+class FailedMessage(models.Model):
+    """A message that failed for good, as far as lists and groups need it; the archive's row stays the truth.
+
+    The roll-up makes it, once for each message. Who changes the archive's row (put back, discarded) changes this one in
+    the same transaction, and it goes with the archive's. What failed since the last roll-up has none yet:
+    `bridge.rollup.failures` reads both.
+    """
+
+    queue = models.CharField(_("queue"), max_length=100)
+    msg_id = models.BigIntegerField(_("message №"))
+    archived_at = models.DateTimeField(_("failed"))
+    reason = models.CharField(_("reason"), max_length=30, blank=True, default="")
+    error_type = models.CharField(_("kind of error"), max_length=200, blank=True, default="")
+    error = models.TextField(_("error"), blank=True, default="")
+    pattern = models.TextField(_("error, without what differs"), blank=True, default="")
+    trace_id = models.CharField(_("trace id"), max_length=64, blank=True, default="")
+    attempts = models.IntegerField(_("attempts"), default=0)
+    requeued_as = models.BigIntegerField(_("put back as"), null=True, blank=True)
+    discarded_at = models.DateTimeField(_("discarded"), null=True, blank=True)
+
+    objects: ClassVar[models.Manager["FailedMessage"]] = models.Manager()
+
+    class Meta:
+        verbose_name = _("failed message")
+        verbose_name_plural = _("failed messages")
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["queue", "msg_id"], name="bridge_failed_once")]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["queue", "reason", "error_type", "pattern"],
+                condition=models.Q(requeued_as=None, discarded_at=None),
+                name="bridge_failed_open",
+            ),
+            models.Index(fields=["queue", "archived_at"], name="bridge_failed_when"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.msg_id}: {self.reason}"
+
+
+class RolledQueue(models.Model):
+    """Which messages of an archive are in the roll-up: `counted`, a multirange of ids, is its watermark.
+
+    No time can be one: `archived_at` is when a transaction began, and a later one may commit before it. Ids start again
+    when a queue is made anew, so `made_at` says which queue of that name they belong to. `sweep_*` are about ids that
+    no message has any more (see `bridge.rollup.upkeep`).
+    """
+
+    queue = models.CharField(max_length=100, primary_key=True)
+    made_at = models.DateTimeField(null=True)
+    counted = models.TextField(default="{}", db_default="{}")
+    rolled_at = models.DateTimeField(null=True)
+    complete_at = models.DateTimeField(null=True)
+    sweep_below = models.BigIntegerField(null=True)
+    sweep_after = models.BigIntegerField(null=True)
+    sweep_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[models.Manager["RolledQueue"]] = models.Manager()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.queue
+
+
+class RolledFigures(models.Model):
+    """What is added up: messages, their attempts, and how long they waited and ran, as `bridge.histogram` has it."""
+
+    queue = models.CharField(max_length=100)
+    outcome = models.CharField(max_length=20)
+    reason = models.CharField(max_length=30, blank=True, default="")
+    count = models.BigIntegerField(default=0, db_default=0)
+    attempts = models.BigIntegerField(default=0, db_default=0)
+    waiting = ArrayField(models.BigIntegerField())
+    waiting_seconds = models.FloatField(default=0.0, db_default=0.0)
+    running = ArrayField(models.BigIntegerField())
+    running_seconds = models.FloatField(default=0.0, db_default=0.0)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.outcome} {self.reason}: {self.count}"
+
+
+class RolledHour(RolledFigures):
+    """One hour of the day, kept for `ROLLUP_DAYS`."""
+
+    hour = models.DateTimeField()
+
+    objects: ClassVar[models.Manager["RolledHour"]] = models.Manager()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["queue", "hour", "outcome", "reason"], name="bridge_rolled_hour_once")
+        ]
+
+
+class RolledTotal(RolledFigures):
+    """All hours ever: counters of a metric must never fall."""
+
+    objects: ClassVar[models.Manager["RolledTotal"]] = models.Manager()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["queue", "outcome", "reason"], name="bridge_rolled_total_once")
+        ]
 
 
 class QueueOverview(models.Model):

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from bridge.message import History, Reason
-from bridge.sql.querying import Querying, QueueMissing, as_history, loaded
+from bridge.sql.querying import QueueMissing, as_history, loaded
+from bridge.sql.rolled import Rolled
 from bridge.sql.rows import Archived, FailedMessage
 
 
-class Archive(Querying):
+class Archive(Rolled):
     """What stands on archived messages."""
 
     def archived_since(self, *, hours: int) -> Archived:

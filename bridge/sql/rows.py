@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from bridge.histogram import Histogram
 from bridge.message import History, Token
 
 
@@ -33,6 +34,23 @@ class Archived:
     outcomes: dict[str | None, int]
     refused: int = 0
     put_back: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Messages that ended in one way, in one hour if it is given; their attempts, and how long they waited and ran.
+
+    `outcome` is one of `Outcome`, `other` for what somebody else archived, or `put_back`: those of the failed ones that
+    were put back since. `reason` is empty where none of `Reason` is known.
+    """
+
+    hour: datetime | None
+    outcome: str
+    reason: str
+    count: int
+    attempts: int
+    waiting: Histogram
+    running: Histogram
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The statements of `sql/queries.sql`, made for one queue. What the placeholders mean is said there."""
+"""The statements of `queries.sql` and `rollup.sql`, made for one queue. What the placeholders mean is said there."""
 
 import re
 from functools import cache
@@ -6,6 +6,8 @@ from pathlib import Path
 
 from django.db import connection
 from psycopg2 import sql
+
+from bridge.sql import rolling
 
 # The largest message, as text, that is looked into. One of ours has about 1 KB; Python takes 40 MB for 1 MB.
 MOST_OCTETS = 1024 * 1024
@@ -34,7 +36,7 @@ _CURRENT = {True: sql.SQL("true"), False: sql.SQL("NOT bridge_has_headers(lower(
 
 @cache
 def _queries() -> dict[str, str]:
-    text = Path(__file__).with_name("queries.sql").read_text(encoding="utf-8")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.sql")))
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     return {
         name: re.sub(r"^ *--.*\n", "", body, flags=re.MULTILINE).strip()
@@ -56,12 +58,21 @@ def compose(query: str, *, queue: str, has_headers: bool) -> str:
     """Return the query for the queue with the tables of `queue`; `has_headers` names the carrier that it writes to."""
     # What is composed is a statement with placeholders, where a percent sign in a name would begin one.
     table = queue.replace("%", "%%")
+    archive = sql.Identifier("pgmq", f"a_{table}")
+    raw = rolling.RAW.format(headers=_HEADERS, history=_HISTORY)
     composed = sql.SQL(_queries()[query]).format(
         queue=sql.Identifier("pgmq", f"q_{table}"),
-        archive=sql.Identifier("pgmq", f"a_{table}"),
+        archive=archive,
         absent=_ABSENT,
         headers=_HEADERS,
         history=_HISTORY,
+        raw=raw,
+        counted=rolling.COUNTED,
+        fresh=rolling.FRESH.format(archive=archive, absent=_ABSENT, raw=raw, counted=rolling.COUNTED),
+        told=rolling.TOLD,
+        sums=rolling.SUMS,
+        failure=rolling.FAILURE,
+        failures=rolling.FAILURES,
         priority=_PRIORITY,
         written=_WRITTEN[has_headers].format(_HISTORY),
         current=_CURRENT[has_headers],

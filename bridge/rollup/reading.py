@@ -1,0 +1,99 @@
+"""How a queue did: the roll-up and the rest since its watermark, in one statement and so in one moment."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.utils import timezone
+
+from bridge.histogram import Histogram, Percentiles
+from bridge.message import Outcome, Reason
+from bridge.pgmq import pgmq_queue
+from bridge.sql.rolling import OTHER, PUT_BACK
+from bridge.sql.rows import Ended
+
+HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What ended in the last 24 hours and the begun one before them, as hours are what is kept.
+
+    `failed` counts `refused` too, which our rules forbid; neither counts what was put back since, which is in
+    `put_back` alone. `others` somebody else archived. `by_hour` is all that ended, `failed_by_hour` what failed, the
+    hour of now last. `rate` is messages a minute, over the last hour.
+    """
+
+    succeeded: int
+    failed: int
+    refused: int
+    duplicates: int
+    others: int
+    put_back: int
+    by_hour: tuple[int, ...]
+    failed_by_hour: tuple[int, ...]
+    waiting: Percentiles
+    running: Percentiles
+    rate: float
+
+    @property
+    def ended(self) -> int:
+        return self.succeeded + self.failed + self.duplicates + self.others + self.put_back
+
+
+def day(queue: str) -> Day:
+    """Raises `QueueMissing`. Its tables have to be there (`is_ready`)."""
+    return _summed(pgmq_queue(queue).day(hours=HOURS), timezone.now())
+
+
+def ever(queue: str) -> list[Ended]:
+    """All that ever ended in a queue of that name, by outcome and reason: numbers that never fall."""
+    added: dict[tuple[str, str], Ended] = {}
+    for one in pgmq_queue(queue).ever():
+        key = one.outcome, one.reason
+        added[key] = _both(added[key], one) if key in added else one
+    return [added[key] for key in sorted(added)]
+
+
+def _both(one: Ended, other: Ended) -> Ended:
+    return Ended(
+        *(None, one.outcome, one.reason, one.count + other.count, one.attempts + other.attempts),
+        *(one.waiting + other.waiting, one.running + other.running),
+    )
+
+
+def _summed(all_ended: Iterable[Ended], now: datetime) -> Day:
+    counts: Counter[tuple[str, bool]] = Counter()
+    by_hour: Counter[datetime] = Counter()
+    failed_by_hour: Counter[datetime] = Counter()
+    waiting, running = Histogram(), Histogram()
+    for ended in all_ended:
+        counts[ended.outcome, ended.reason == Reason.REFUSED] += ended.count
+        waiting, running = waiting + ended.waiting, running + ended.running
+        if ended.hour is None or ended.outcome == PUT_BACK:
+            continue
+        by_hour[ended.hour] += ended.count
+        failed_by_hour[ended.hour] += ended.count if ended.outcome == Outcome.FAILED else 0
+    this_hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    hours = [this_hour - timedelta(hours=number) for number in range(HOURS - 1, -1, -1)]
+    refused = counts[Outcome.FAILED, True] - counts[PUT_BACK, True]
+    return Day(
+        succeeded=counts[Outcome.SUCCEEDED, False],
+        failed=counts[Outcome.FAILED, False] - counts[PUT_BACK, False] + refused,
+        refused=refused,
+        duplicates=counts[Outcome.DUPLICATE, False],
+        others=counts[OTHER, False],
+        put_back=counts[PUT_BACK, False] + counts[PUT_BACK, True],
+        by_hour=tuple(by_hour[hour] for hour in hours),
+        failed_by_hour=tuple(failed_by_hour[hour] for hour in hours),
+        waiting=Percentiles.of(waiting),
+        running=Percentiles.of(running),
+        rate=_rate(by_hour, this_hour, now),
+    )
+
+
+def _rate(by_hour: Counter[datetime], this_hour: datetime, now: datetime) -> float:
+    """A minute, over the last hour: the begun one, and of the one before so much as is missing."""
+    begun = (now - this_hour).total_seconds() / 3600
+    return (by_hour[this_hour] + by_hour[this_hour - timedelta(hours=1)] * (1 - begun)) / 60

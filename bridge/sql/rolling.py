@@ -1,0 +1,143 @@
+"""Parts that several statements of `rollup.sql` share; what each is for is said there."""
+
+from psycopg2 import sql
+
+from bridge.histogram import BOUNDS, BUCKETS
+from bridge.message import MOST_ATTEMPTS, Outcome, Reason
+
+# What somebody else archived, and put no outcome of ours on.
+OTHER = "other"
+PUT_BACK = "put_back"
+
+# An archived message has its outcome in the current carrier, unless pgmq was upgraded since. What is large was not
+# written by us alone, and is cut to what we know.
+RAW = sql.SQL(
+    "CASE WHEN pg_column_size({headers}) < 8192 AND {headers} -> 'bridge' ? 'outcome' THEN {headers} -> 'bridge'"
+    " ELSE {history} END"
+)
+
+COUNTED = sql.SQL(
+    "coalesce((SELECT rolled.counted::int8multirange FROM bridge_rolledqueue AS rolled WHERE rolled.queue = %(name)s"
+    " AND rolled.made_at = (SELECT max(created_at) FROM pgmq.meta WHERE lower(queue_name) = lower(%(name)s))), '{}')"
+)
+
+# Each gap between counted ids is looked up in the index, the one behind them all too. Without such an index the whole
+# archive is looked through. The largest id of all fits into no range.
+FRESH = sql.SQL("""state AS MATERIALIZED (
+    SELECT {counted} AS counted
+), fresh AS MATERIALIZED (
+    SELECT msg_id, enqueued_at, archived_at, raw
+    FROM (
+        SELECT found.*
+        FROM state, unnest(int8multirange(int8range(NULL, NULL)) - state.counted) AS gap, LATERAL (
+            SELECT q.msg_id, q.enqueued_at, q.archived_at, {raw} AS raw
+            FROM {archive} AS q, {absent}
+            WHERE q.msg_id >= coalesce(lower(gap), '-9223372036854775808'::bigint)
+              AND q.msg_id < coalesce(upper(gap), 9223372036854775807)
+            ORDER BY q.msg_id
+            LIMIT %(limit)s
+        ) AS found
+        WHERE %(by_id)s
+        UNION ALL
+        SELECT q.msg_id, q.enqueued_at, q.archived_at, {raw} AS raw
+        FROM state, {archive} AS q, {absent}
+        WHERE NOT %(by_id)s AND q.msg_id < 9223372036854775807 AND NOT q.msg_id <@ state.counted
+    ) AS found
+    LIMIT %(limit)s
+)""")
+
+
+def _among(names: type[Outcome | Reason]) -> sql.Composable:
+    return sql.SQL(", ").join(sql.Literal(f'"{name.value}"') for name in names)
+
+
+# A time of somebody else may be anything, infinity included; one to come is now.
+_MOMENT = "least(greatest(archived_at, '1970-01-01 00:00+00'), statement_timestamp())"
+_REASON = sql.SQL("CASE WHEN raw -> 'reason' IN ({reasons}) THEN raw ->> 'reason' ELSE '' END").format(
+    reasons=_among(Reason)
+)
+_ATTEMPTS = sql.SQL(
+    "CASE WHEN jsonb_typeof(raw -> 'attempts') = 'number'"
+    " THEN least(greatest((raw -> 'attempts')::numeric, 0), {most})::int ELSE 0 END"
+).format(most=sql.Literal(MOST_ATTEMPTS))
+# Seconds; a clock that was set back in between makes none of less than nothing.
+_WAITED = (
+    "CASE WHEN isfinite(enqueued_at)"
+    " THEN extract(epoch FROM bridge_moment(raw -> 'first_attempt_at')"
+    " - coalesce(bridge_moment(raw -> 'due_at'), enqueued_at)) END"
+)
+_RAN = "extract(epoch FROM bridge_moment(raw -> 'finished_at') - bridge_moment(raw -> 'last_attempt_at'))"
+
+TOLD = sql.SQL("""told AS MATERIALIZED (
+    SELECT msg_id, hour, outcome, reason, attempts, put_back, waited, ran,
+           width_bucket(waited, {bounds}) AS waited_in, width_bucket(ran, {bounds}) AS ran_in
+    FROM (
+        SELECT msg_id, hour, outcome, attempts, put_back AND outcome = 'failed' AS put_back,
+               CASE WHEN outcome = 'failed' THEN reason ELSE '' END AS reason,
+               CASE WHEN outcome <> 'other' THEN least(greatest(waited, 0), 1e9)::float8 END AS waited,
+               CASE WHEN outcome <> 'other' THEN least(greatest(ran, 0), 1e9)::float8 END AS ran
+        FROM (
+            SELECT msg_id, date_trunc('hour', {moment}, 'UTC') AS hour,
+                   CASE WHEN raw -> 'outcome' IN ({outcomes}) THEN raw ->> 'outcome' ELSE 'other' END AS outcome,
+                   {reason} AS reason,
+                   {attempts} AS attempts,
+                   coalesce(raw ? 'requeued_as', false) AS put_back,
+                   {waited} AS waited,
+                   {ran} AS ran
+            FROM fresh
+        ) AS read
+    ) AS bounded
+)""").format(
+    bounds=sql.SQL("ARRAY[{}]::float8[]").format(sql.SQL(", ").join(map(sql.Literal, BOUNDS))),
+    moment=sql.SQL(_MOMENT),
+    outcomes=_among(Outcome),
+    reason=_REASON,
+    attempts=_ATTEMPTS,
+    waited=sql.SQL(_WAITED),
+    ran=sql.SQL(_RAN),
+)
+
+
+def _histogram(column: str) -> sql.Composable:
+    each = (
+        sql.SQL("count(*) FILTER (WHERE {} = {})").format(sql.Identifier(column), sql.Literal(number))
+        for number in range(BUCKETS)
+    )
+    return sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(each))
+
+
+SUMS = sql.SQL(
+    "count(*), coalesce(sum(attempts), 0)::bigint, {waiting}, coalesce(sum(waited), 0)::float8,"
+    " {running}, coalesce(sum(ran), 0)::float8"
+).format(waiting=_histogram("waited_in"), running=_histogram("ran_in"))
+
+FAILURE = sql.SQL("""{moment}, {reason}, left(coalesce(raw -> 'last_error' ->> 'type', ''), 200),
+           left(coalesce(raw -> 'last_error' ->> 'message', ''), 2000),
+           bridge_pattern(coalesce(raw -> 'last_error' ->> 'message', '')),
+           CASE WHEN length(raw ->> 'trace_id') <= 64 THEN raw ->> 'trace_id' ELSE '' END,
+           {attempts},
+           CASE WHEN NOT raw ? 'requeued_as' THEN NULL
+                WHEN jsonb_typeof(raw -> 'requeued_as') = 'number'
+                THEN least(greatest((raw -> 'requeued_as')::numeric, 0), 9223372036854775807)::bigint
+                ELSE 0 END,
+           bridge_moment(raw -> 'discarded_at')""").format(moment=sql.SQL(_MOMENT), reason=_REASON, attempts=_ATTEMPTS)
+
+_WANTED = """requeued_as IS NULL AND discarded_at IS NULL
+          AND (reason = %(reason)s OR %(reason)s IS NULL AND reason <> 'refused')
+          AND (%(error_type)s IS NULL OR error_type = %(error_type)s)
+          AND (%(pattern)s IS NULL OR pattern = %(pattern)s)
+          AND (%(since)s IS NULL OR archived_at >= %(since)s::timestamptz)
+          AND (%(until)s IS NULL OR archived_at <= %(until)s::timestamptz)
+          AND (%(trace_id)s IS NULL OR trace_id = %(trace_id)s)
+          AND (%(ids)s::bigint[] IS NULL OR msg_id = ANY (%(ids)s::bigint[]))"""
+
+# What failed and is open: rolled up, and not yet.
+FAILURES = sql.SQL("""
+        SELECT msg_id, archived_at, reason, error_type, error, pattern, trace_id, attempts
+        FROM bridge_failedmessage
+        WHERE queue = %(name)s AND {wanted}
+        UNION ALL
+        SELECT msg_id, archived_at, reason, error_type, error, pattern, trace_id, attempts
+        FROM (SELECT msg_id, {failure} FROM fresh WHERE raw -> 'outcome' = '"failed"') AS rest (
+            msg_id, archived_at, reason, error_type, error, pattern, trace_id, attempts, requeued_as, discarded_at)
+        WHERE {wanted}""").format(wanted=sql.SQL(_WANTED), failure=FAILURE)
