@@ -99,7 +99,7 @@ def rig(name: str) -> Iterator[Rig]:
             built.broker.close()
 
 
-def execute(statement: str, values: list[Any] | None = None) -> None:
+def execute(statement: str, values: list[Any] | dict[str, Any] | None = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
 
