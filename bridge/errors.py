@@ -1,5 +1,7 @@
 """What a handler raises to say how a delivery ends, and what the bridge itself raises."""
 
+from enum import StrEnum
+
 from django.db import OperationalError
 from psycopg2.errors import InsufficientPrivilege
 
@@ -60,6 +62,35 @@ class NotYet(BridgeError):
     def __init__(self, text: str = "", *, seconds: float = 0.0) -> None:
         super().__init__(text)
         self.seconds = seconds
+
+
+class Away(StrEnum):
+    """In which way a service outside does not do its part."""
+
+    AWAY = "away"
+    SERVER_ERROR = "server_error"
+    QUOTA = "quota"
+    REFUSED = "refused"
+
+    @property
+    def ends_by_itself(self) -> bool:
+        """Of a quota nobody knows when, and what was refused waits for a person."""
+        return self in (Away.AWAY, Away.SERVER_ERROR)
+
+
+class ServiceAway(BridgeError):
+    """A service outside failed, and not because of this message: the mail server, YooKassa, the storage.
+
+    It is not reached (`away`), answers with a failure of its own (`server_error`), has had too much of us (`quota`), or
+    refuses us whatever we ask (`refused`: credentials, sender). The error it is raised from is what stands on the
+    message. What becomes of the attempt, `bridge.breaker` decides.
+    """
+
+    code = "service_away"
+
+    def __init__(self, service: str, why: str, *, kind: Away = Away.AWAY) -> None:
+        super().__init__(f"{service}: {why}")
+        self.service, self.why, self.kind = service, why, kind
 
 
 class BrokerAway(BridgeError):

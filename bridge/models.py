@@ -258,6 +258,44 @@ class RolledTotal(RolledFigures):
         ]
 
 
+class OutsideService(models.Model):
+    """How a service stands that we need: since when it is known to be away, and who looks whether it is back.
+
+    Written by `bridge.breaker` alone. `failing` are the messages, as `[queue, msg_id]`, that met trouble with it in a
+    row, none of which was answered since `failing_since`. While it is open, `trial_…` is the message that is let
+    through to see whether it works, and `tried` are those before it.
+    """
+
+    name = models.CharField(_("service"), max_length=30, primary_key=True)
+    is_open = models.BooleanField(_("away"), default=False)
+    kind = models.CharField(_("kind"), max_length=20, blank=True, default="")
+    why = models.TextField(_("why"), blank=True, default="")
+    since = models.DateTimeField(_("since"), null=True)
+    closed_at = models.DateTimeField(_("back since"), null=True)
+    failing = models.JSONField(_("messages that failed in a row"), default=list)
+    failing_since = models.DateTimeField(_("failing since"), null=True)
+    probes = models.IntegerField(_("probes"), default=0)
+    probe_at = models.DateTimeField(_("next probe"), null=True)
+    prober = models.CharField(_("who probes"), max_length=200, blank=True, default="")
+    probing_until = models.DateTimeField(_("probes until"), null=True)
+    trial_queue = models.CharField(_("queue of the message on trial"), max_length=63, blank=True, default="")
+    trial_msg_id = models.BigIntegerField(_("message on trial"), null=True)
+    trial_attempts = models.BigIntegerField(_("its attempts before"), null=True)
+    trial_until = models.DateTimeField(_("end of the trial"), null=True)
+    tried = models.JSONField(_("messages that were on trial"), default=list)
+    told_nothing = models.IntegerField(_("trials that told nothing"), default=0)
+
+    objects: ClassVar[models.Manager["OutsideService"]] = models.Manager()
+
+    class Meta:
+        verbose_name = _("service outside")
+        verbose_name_plural = _("services outside")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class QueueOverview(models.Model):
     """No table: it gives the admin's page about the queues a place in the menu, and its permissions."""
 

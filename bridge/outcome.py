@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -146,6 +147,22 @@ def put_back(queue: Queue, message: Message, *, delay: float) -> None:
     if not ours:
         raise TokenLost(f"{queue.name} {message.msg_id} belongs to somebody else by now")
     logger.debug("%s %s: put back for %g s, its turn comes later", queue.name, message.msg_id, delay)
+
+
+def await_service(queue: Queue, message: Message, error: LastError, *, due: datetime) -> None:
+    """Make the message visible as if this attempt had never begun: the queue is held until a service is back.
+
+    `due` is when that is looked at next. Raises `TokenLost`, and what Postgres refuses.
+    """
+    uncounted = message.with_history(replace(message.history, attempts=message.history.attempts - 1))
+    with transaction.atomic():
+        if not pgmq_queue(queue.name).put_back(message.token, delay=0, attempts=uncounted.history.attempts):
+            raise TokenLost(f"{queue.name} {message.msg_id} belongs to somebody else by now")
+        _tell(queue, partial(queue.journal.retry_scheduled, uncounted, error, due))
+    logger.info(
+        "%s %s: waits for a service, this attempt does not count: %s: %s",
+        *(queue.name, message.msg_id, error.type, error.message),
+    )
 
 
 def write_kept(queue: Queue, delivery: Delivery) -> bool:

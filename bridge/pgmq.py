@@ -64,6 +64,19 @@ class PgmqQueue(Archive):
             for msg_id, vt, priority, enqueued_at, untried, text in rows
         ]
 
+    def candidate(self, *, most_attempts: int, tried: Iterable[int]) -> tuple[int, int] | None:
+        """The visible message with the most attempts left, if possible none that was `tried`, and its attempts so far.
+
+        Nothing is leased.
+        """
+        rows = self._all("candidate", most_attempts=most_attempts, tried=list(tried))
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def standing(self, msg_id: int) -> tuple[int, bool] | None:
+        """How many attempts of a message were counted, and whether one of them runs; `None`: it is not queued."""
+        rows = self._all("standing", msg_id=msg_id)
+        return (rows[0][0], rows[0][1]) if rows else None
+
     def refuse(self, endings: list[tuple[Token, Ending]]) -> set[int]:
         """Archive messages that nobody has taken, each with its outcome; returns which.
 

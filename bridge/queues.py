@@ -100,6 +100,8 @@ class Queue:
 
     `task` is the registered Celery name and `celery_queue` the line it waits in. `max_retries` counts repeats after
     the first try. `time_limit` (seconds) is the hard limit of one attempt. `screen` refuses what must not cost one.
+    `services` are those outside without which nothing can be done (`bridge.breaker`): while one of them is away, the
+    queue is held.
     """
 
     name: str
@@ -109,6 +111,7 @@ class Queue:
     time_limit: int
     journal: Journal
     screen: Screen | None = None
+    services: tuple[str, ...] = ()
 
     @property
     def most_attempts(self) -> int:
@@ -162,6 +165,11 @@ class Registry:
 
 
 registry = Registry()
+
+
+def queues_needing(service: str) -> list[Queue]:
+    """The queues that cannot be worked on without this service."""
+    return [queue for queue in registry if service in queue.services]
 
 
 def creation(name: str) -> str:

@@ -19,18 +19,27 @@ SECONDS = 3.0
 
 
 def look_at_mail() -> Iterator[Finding]:
-    if settings.EMAIL_PROVIDER == "smtp":
-        yield from _look_at_server()
-    elif settings.EMAIL_PROVIDER in _PROVIDERS:
-        yield from _look_at_provider(settings.EMAIL_PROVIDER)
+    yield from look_at_sending(SECONDS)
     if not settings.SANDBOX:
         yield from _look_at_domain()
 
 
-def _look_at_server() -> Iterator[Finding]:
+def look_at_sending(seconds: float | None) -> Iterator[Finding]:
+    """Whether the server or provider would take a mail now; also the breaker's probe. It costs no mail.
+
+    `seconds` bound each step, `None`: as many as a mail may take.
+    """
+    patience = settings.EMAIL_TIMEOUT if seconds is None else seconds
+    if settings.EMAIL_PROVIDER == "smtp":
+        yield from _look_at_server(patience)
+    elif settings.EMAIL_PROVIDER in _PROVIDERS:
+        yield from _look_at_provider(settings.EMAIL_PROVIDER, patience)
+
+
+def _look_at_server(seconds: float) -> Iterator[Finding]:
     """Connect, begin TLS, log in and name the sender, as for a mail; then take it back."""
     where = {"host": settings.EMAIL_HOST, "port": settings.EMAIL_PORT}
-    backend = SmtpBackend(timeout=SECONDS)
+    backend = SmtpBackend(timeout=seconds)
     try:
         backend.open()
         if backend.connection is not None:
@@ -124,26 +133,26 @@ def _look_at_domain() -> Iterator[Finding]:
         return
 
 
-def _ask_resend() -> requests.Response:
+def _ask_resend(seconds: float) -> requests.Response:
     url = _anymail("RESEND_API_URL", "https://api.resend.com/")
-    return _get(f"{url}domains", {"Authorization": f"Bearer {settings.ANYMAIL['RESEND_API_KEY']}"})
+    return _get(f"{url}domains", {"Authorization": f"Bearer {settings.ANYMAIL['RESEND_API_KEY']}"}, seconds)
 
 
-def _ask_sendgrid() -> requests.Response:
+def _ask_sendgrid(seconds: float) -> requests.Response:
     url = _anymail("SENDGRID_API_URL", "https://api.sendgrid.com/v3/")
-    return _get(f"{url}scopes", {"Authorization": f"Bearer {settings.ANYMAIL['SENDGRID_API_KEY']}"})
+    return _get(f"{url}scopes", {"Authorization": f"Bearer {settings.ANYMAIL['SENDGRID_API_KEY']}"}, seconds)
 
 
-def _ask_unisender() -> requests.Response:
+def _ask_unisender(seconds: float) -> requests.Response:
     url = _anymail("UNISENDER_GO_API_URL", "")
     headers = {"X-API-KEY": str(settings.ANYMAIL["UNISENDER_GO_API_KEY"])}
-    return requests.post(f"{url}system/info.json", headers=headers, json={}, timeout=SECONDS, allow_redirects=False)
+    return requests.post(f"{url}system/info.json", headers=headers, json={}, timeout=seconds, allow_redirects=False)
 
 
 # The cheapest call of each that says whether a key counts: https://resend.com/docs/api-reference/domains/list-domains,
 # https://www.twilio.com/docs/sendgrid/api-reference/api-key-permissions,
 # https://godocs.unisender.ru/web-api-ref#system-info
-_PROVIDERS: Mapping[str, tuple[str, Callable[[], requests.Response]]] = {
+_PROVIDERS: Mapping[str, tuple[str, Callable[[float], requests.Response]]] = {
     "resend": ("RESEND_API_KEY", _ask_resend),
     "sendgrid": ("SENDGRID_API_KEY", _ask_sendgrid),
     "unisender_go": ("UNISENDER_GO_API_KEY", _ask_unisender),
@@ -152,10 +161,10 @@ _PROVIDERS: Mapping[str, tuple[str, Callable[[], requests.Response]]] = {
 _SENDS_ONLY = "restricted_api_key"
 
 
-def _look_at_provider(provider: str) -> Iterator[Finding]:
+def _look_at_provider(provider: str, seconds: float) -> Iterator[Finding]:
     key, ask = _PROVIDERS[provider]
     try:
-        answer = ask()
+        answer = ask(seconds)
     except requests.RequestException as trouble:
         cause = _("%(provider)s cannot be reached: %(said)s")
         remedy = _(
@@ -176,8 +185,8 @@ def _look_at_provider(provider: str) -> Iterator[Finding]:
         yield error("mail.provider_trouble", cause, remedy, provider=provider, status=answer.status_code)
 
 
-def _get(url: str, headers: Mapping[str, str]) -> requests.Response:
-    return requests.get(url, headers=headers, timeout=SECONDS, allow_redirects=False)
+def _get(url: str, headers: Mapping[str, str], seconds: float) -> requests.Response:
+    return requests.get(url, headers=headers, timeout=seconds, allow_redirects=False)
 
 
 def _anymail(name: str, default: str) -> str:

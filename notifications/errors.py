@@ -18,10 +18,15 @@ class DeliveryDeferred(NotificationsError):
 class OurFault(DeliveryDeferred):
     """The mail was refused for a reason that is ours: settings, rights, host, quota. The text says what to mend.
 
-    Its name stands on the message, so that `requeue --error OurFault` finds what such a mistake ended.
+    Its name stands on the message, so that `requeue --error OurFault` finds what such a mistake ended. `is_quota`:
+    there were too many mails, and waiting helps as well.
     """
 
     code = "our_fault"
+
+    def __init__(self, text: str = "", *, is_quota: bool = False) -> None:
+        super().__init__(text)
+        self.is_quota = is_quota
 
 
 class CustomersHidden(NotificationsError):

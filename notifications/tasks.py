@@ -4,12 +4,15 @@ import logging
 from collections.abc import Callable
 
 from celery import shared_task
+from django.conf import settings
 
+from bridge.breaker import asking
 from bridge.message import Message
 from bridge.worker.task import queue_task
 from notifications.mail_log import first_attempt, mark_sent, outgoing_email, start_sending
 from notifications.queue import QUEUE
 from notifications.sending.mailer import mailer
+from notifications.sending.outages import judge_outage
 from notifications.upkeep import forget_bodies, forget_refused, settle_stuck_emails
 from notifications.writing.facts import facts_about
 from notifications.writing.rendering import render_email
@@ -26,7 +29,8 @@ def send_email(message: Message) -> Callable[[], None]:
     # The same at each attempt: a provider that knows the mail by its idempotency key wants the same text again.
     rendered = render_email(request, facts_about(request), at=first_attempt(message))
     row = start_sending(message, request, rendered)
-    receipt = mailer.send(outgoing_email(row, rendered))
+    with asking(settings.EMAIL_PROVIDER, message, judge_outage):
+        receipt = mailer.send(outgoing_email(row, rendered))
     return lambda: mark_sent(row, receipt)
 
 

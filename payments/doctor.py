@@ -20,34 +20,49 @@ def look_at_yookassa() -> Iterator[Finding]:
             cause = _("Payments are not set up: YUKASSA_SHOP_ID and YUKASSA_SECRET_KEY are empty.")
             yield warning("payments.not_set_up", cause, _("Copy both from YooKassa's office."))
         return
+    try:
+        account = _ask_account(SECONDS)
+    except (Rejected, Unavailable) as trouble:
+        yield _explain(trouble)
+    else:
+        yield from clock_findings("YooKassa", account.date)
+        yield from _about(account)
+
+
+def look_at_account(seconds: float | None) -> Iterator[Finding]:
+    """Whether YooKassa answers, and knows our key: the breaker's probe. `None`: as long as any call may take."""
+    if not settings.YUKASSA_SHOP_ID:
+        return
+    try:
+        _ask_account(seconds)
+    except (Rejected, Unavailable) as trouble:
+        yield _explain(trouble)
+
+
+def _ask_account(seconds: float | None) -> Account:
     client = YooKassaClient(
         shop_id=settings.YUKASSA_SHOP_ID,
         secret_key=settings.YUKASSA_SECRET_KEY,
         api_url=settings.YUKASSA_API_URL,
-        connect_timeout=SECONDS,
-        read_timeout=SECONDS,
+        connect_timeout=settings.YUKASSA_CONNECT_TIMEOUT if seconds is None else seconds,
+        read_timeout=settings.YUKASSA_READ_TIMEOUT if seconds is None else seconds,
     )
     try:
-        account = client.get_account()
-    except Rejected as refusal:
+        return client.get_account()
+    finally:
+        client.close()
+
+
+def _explain(trouble: Rejected | Unavailable) -> Finding:
+    if isinstance(trouble, Rejected):
         cause = _("YooKassa refuses our account (%(said)s).")
         remedy = _(
             "Check that YUKASSA_SHOP_ID and YUKASSA_SECRET_KEY belong to each other and that the key was not replaced."
         )
-        yield error("payments.refused", cause, remedy, said=f"{refusal.http_status} {refusal.code}")
-    except Unavailable as trouble:
-        cause = _("YooKassa cannot be asked: %(said)s.")
-        yield error(
-            "payments.unreachable",
-            cause,
-            _("Check the way out of this machine (DNS, firewall, proxy)."),
-            said=trouble.reason,
-        )
-    else:
-        yield from clock_findings("YooKassa", account.date)
-        yield from _about(account)
-    finally:
-        client.close()
+        return error("payments.refused", cause, remedy, said=f"{trouble.http_status} {trouble.code}")
+    cause = _("YooKassa cannot be asked: %(said)s.")
+    remedy = _("Check the way out of this machine (DNS, firewall, proxy).")
+    return error("payments.unreachable", cause, remedy, said=trouble.reason)
 
 
 def _about(account: Account) -> Iterator[Finding]:

@@ -6,11 +6,16 @@ from functools import cache
 
 from django.conf import settings
 
+from bridge.breaker import Verdict
 from bridge.bulkhead import Crowded, waiting_for
+from bridge.errors import Away
 from payments.errors import ProviderNotConfigured
 from payments.yookassa.client import YooKassaClient
-from payments.yookassa.errors import Unavailable
+from payments.yookassa.errors import Rejected, Unavailable
 
+# As the breaker calls it.
+YOOKASSA = "yookassa"
+_OUR_KEY = (401, 403)
 # How far a list is searched for one of ours.
 MOST_PAGES = 20
 
@@ -26,6 +31,15 @@ def provider() -> YooKassaClient:
         settings.YUKASSA_CONNECT_TIMEOUT,
         settings.YUKASSA_READ_TIMEOUT,
     )
+
+
+def judge_outage(error: Exception) -> Verdict | None:
+    """What is wrong with YooKassa, or with our account there; `None` for what is about one payment."""
+    if isinstance(error, Unavailable) and error.trouble:
+        return Verdict(Away(error.trouble), str(error))
+    if isinstance(error, Rejected) and error.http_status in _OUR_KEY:
+        return Verdict(Away.REFUSED, f"{error}; check YUKASSA_SHOP_ID and YUKASSA_SECRET_KEY")
+    return None
 
 
 @cache

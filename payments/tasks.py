@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from celery import shared_task
 
+from bridge.breaker import asking
 from bridge.message import Message
 from bridge.worker.task import queue_task
 from payments import idempotency
@@ -18,6 +19,7 @@ from payments.checking.ask import was_checked_since
 from payments.checking.sync import send_and_ask
 from payments.errors import ProviderNotConfigured
 from payments.ledger.marks import take_over_marks
+from payments.provider import YOOKASSA, judge_outage
 from payments.queue import QUEUE, ProcessingRequest
 from payments.states import Door
 from payments.webhook.journal import has_news, is_own_message, settle_notification
@@ -38,7 +40,10 @@ def process(message: Message) -> Callable[[], None]:
     wanted = not (known or was_checked_since(message.enqueued_at, payment_id=payment_id))
     is_told = is_own_message(message.msg_id, notification_id=notification_id)
     news_at = message.enqueued_at if is_told else None
-    observation = send_and_ask(payment_id, news_at=news_at) if wanted else None
+    observation = None
+    if wanted:
+        with asking(YOOKASSA, message, judge_outage):
+            observation = send_and_ask(payment_id, news_at=news_at)
 
     def record() -> None:
         if observation is not None:

@@ -26,6 +26,28 @@ def look_at_storage() -> Iterator[Finding]:
         yield from _look_at_bucket()
 
 
+def look_at_storing(seconds: float | None) -> Iterator[Finding]:
+    """Whether a report could be stored now: the breaker's probe. `None`: as many seconds as any call may take."""
+    storage = report_storage()
+    if isinstance(storage, LocalStorage):
+        yield from _look_at_folder(Path(storage.location))
+        return
+    try:
+        _is_public(seconds)
+    except (StorageError, OSError) as trouble:
+        yield _explain(trouble, settings.REPORTS_BUCKET)
+
+
+def _is_public(seconds: float | None) -> bool:
+    """Ask for the bucket, over a connection of its own."""
+    bounds = {} if seconds is None else {"connect_timeout": seconds, "timeout": seconds}
+    storage = SupabaseStorage(**{**settings.STORAGES[ALIAS]["OPTIONS"], **bounds})
+    try:
+        return storage.is_public()
+    finally:
+        storage.close()
+
+
 def role_of(key: str) -> str:
     """The role that a key of Supabase says it is for; nobody but Supabase can tell whether that is true."""
     if key.startswith("sb_publishable_"):
@@ -40,18 +62,15 @@ def role_of(key: str) -> str:
 
 
 def _look_at_bucket() -> Iterator[Finding]:
-    options = {**settings.STORAGES[ALIAS]["OPTIONS"], "connect_timeout": SECONDS, "timeout": SECONDS}
-    storage, bucket = SupabaseStorage(**options), settings.REPORTS_BUCKET
+    bucket = settings.REPORTS_BUCKET
     try:
-        public = storage.is_public()
+        public = _is_public(SECONDS)
     except (StorageError, OSError) as trouble:
         yield _explain(trouble, bucket)
     else:
         if public:
             cause = _("The bucket %(bucket)s is public: whoever knows an address reads a child's report.")
             yield error("reports.bucket_public", cause, _("Make it private in Supabase, under Storage."), bucket=bucket)
-    finally:
-        storage.close()
 
 
 def _explain(trouble: StorageError | OSError, bucket: str) -> Finding:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from celery import shared_task
 
+from bridge.breaker import asking
 from bridge.message import Message
 from bridge.worker.task import queue_task
 from reports.content.loading import load_report
@@ -11,7 +12,7 @@ from reports.document.rendering import render
 from reports.making.outcomes import start_report, store_report
 from reports.making.upkeep import forget_abandoned, remove_leftovers, settle_stuck_reports
 from reports.queue import QUEUE, ReportRequest
-from reports.storage.storage import upload_document
+from reports.storage.storage import STORAGE, judge_outage, upload_document
 
 
 @queue_task("reports.generate_report", queue=QUEUE)
@@ -21,7 +22,8 @@ def generate_report(message: Message) -> Callable[[], None]:
     report = start_report(message=message, request=request)
     data = load_report(request.assessment_id, user_id=request.user_id)
     document = render(data, request.kind)
-    key = upload_document(report, document)
+    with asking(STORAGE, message, judge_outage):
+        key = upload_document(report, document)
 
     def record() -> None:
         store_report(report=report, message=message, document=document, key=key, profile_name=data.name)

@@ -9,7 +9,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, ProgrammingError, connection
 
+from bridge.breaker.prober import Prober
 from bridge.daemon.drain import Drain, Look
 from bridge.daemon.heartbeat import INTERVAL_SECONDS, THE_BROKER, THE_DATABASE, Heartbeat
 from bridge.daemon.listener import Listener
@@ -104,11 +105,17 @@ class Runner:
         self.outage = Outage()
         self._heartbeat = Heartbeat()
         self._beat_at = 0.0
+        self._prober = Prober(wake=self._wake)
 
     def stop(self) -> None:
         """End the loop after the read that is under way. Safe to call from a signal handler."""
         self._stopping = True
-        os.write(self._wake_writer, b"x")
+        self._wake()
+
+    def _wake(self) -> None:
+        """End the sleep. From any thread; a pipe that is full wakes as well."""
+        with suppress(BlockingIOError):
+            os.write(self._wake_writer, b"x")
 
     @contextmanager
     def signals(self) -> Iterator[None]:
@@ -140,6 +147,7 @@ class Runner:
             self._survive(self._look_around)
             if not self.outage.what:
                 self._listener.connect()
+                self._survive(self._prober.turn)
             for name in self._due():
                 if self._stopping or not self._survive(partial(self._look, name), name):
                     break
@@ -240,7 +248,7 @@ class Runner:
                 self._leave_alone(queue, error)
                 return True
         else:
-            if self.outage.what and step not in (self._beat, self._look_around):
+            if self.outage.what and step not in (self._beat, self._look_around, self._prober.turn):
                 self.outage.ends()
                 self._beat_at = 0.0
                 self._looked_around_at = -float(INTERVAL_SECONDS)
@@ -280,7 +288,8 @@ class Runner:
 
     def _sleep(self) -> None:
         looks = [at for name, at in self._look_at.items() if name not in self.left_alone]
-        until = min([*looks, self._beat_at, self._looked_around_at + INTERVAL_SECONDS])
+        probing_at = self._prober.look_at if not self.outage.what else self._beat_at
+        until = min([*looks, self._beat_at, self._looked_around_at + INTERVAL_SECONDS, probing_at])
         self._wait_for_signals(until - time.monotonic())
         if self._listener.fileno() is None:
             return

@@ -60,6 +60,24 @@ FROM (
 ) AS due JOIN {queue} AS q USING (msg_id), {absent}
 ORDER BY due.priority DESC, due.vt
 
+-- name: candidate
+-- The message that is let through to see whether a service works: of those that wait longest one with the most attempts
+-- left, and one that was `tried` before only when there is no other. What can only be archived tells nothing.
+SELECT msg_id, attempts::bigint
+FROM (
+    SELECT q.msg_id, q.vt, coalesce(({history} -> 'attempts')::numeric, 0) AS attempts
+    FROM (SELECT * FROM {queue} WHERE vt <= now() ORDER BY vt LIMIT 1000) AS q, {absent}
+    WHERE {priority} > -2147483648
+) AS waiting
+WHERE attempts < %(most_attempts)s
+ORDER BY msg_id = ANY (%(tried)s::bigint[]), attempts, vt
+LIMIT 1
+
+-- name: standing
+-- How many attempts of a message were counted, and whether one of them runs.
+SELECT coalesce(({history} -> 'attempts')::numeric, 0)::bigint, coalesce({history} ? 'leased_until', false)
+FROM {queue} AS q, {absent} WHERE q.msg_id = %(msg_id)s
+
 -- name: refuse
 -- Archives, all at once, messages that nobody has taken since they were looked at.
 WITH free AS (

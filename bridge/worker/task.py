@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from celery import shared_task
 from celery.exceptions import Ignore, Retry, SoftTimeLimitExceeded
@@ -11,7 +11,9 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from bridge import outcome
-from bridge.errors import DuplicateMessage, InvalidMessage, NotKept, NotYet, PermanentError, TokenLost
+from bridge.breaker.attempt import is_confirmed
+from bridge.breaker.record import note_failure
+from bridge.errors import DuplicateMessage, InvalidMessage, NotKept, NotYet, PermanentError, ServiceAway, TokenLost
 from bridge.message import Message, Token, Unreadable
 from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_outage
@@ -22,6 +24,7 @@ from bridge.worker.place import PlacedTask
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Record = Callable[[], None]
 Handler = Callable[[Message], Record | None]
 
@@ -105,6 +108,9 @@ class QueueTask(PlacedTask):
         message: Message = self.request.get("delivery")
         error = exc or RuntimeError("the handler asked for a repeat")
         limit = self.max_retries if max_retries is None else max_retries
+        if isinstance(error, ServiceAway):
+            self._meet_outage(message, error, is_last=self.request.retries >= limit)
+            error = error.__cause__ or error
         if self.request.retries >= limit:
             raise error
         delay = (0 if countdown is None else countdown) * settings.BRIDGE_DELAY_SCALE
@@ -144,20 +150,36 @@ class QueueTask(PlacedTask):
             raise Ignore("stale delivery")
         return message
 
+    def _meet_outage(self, message: Message, away: ServiceAway, *, is_last: bool) -> None:
+        """Note that a service failed; raises `Ignore` when the attempt does not count, and the message waits for it."""
+        described = outcome.describe_error(away.__cause__ or away)
+        is_sure = is_last and is_confirmed(away)
+
+        def put_back(due: datetime) -> None:
+            outcome.await_service(self.spec, message, described, due=due)
+
+        try:
+            waits = self._write(lambda: note_failure(away, message, put_back=put_back, is_sure=is_sure))
+        except (DatabaseError, QueueMissing) as refusal:
+            logger.error("%s %s: that a service is away is not noted: %s", self.pgmq_queue, message.msg_id, refusal)
+            return
+        if waits:
+            raise Ignore(f"{away}; the message waits until the service is back") from away
+
     def _fail(self, message: Message, error: Exception) -> None:
         ending = outcome.ending_of(error)
         assert ending.reason is not None  # noqa: S101 # Duplicates have their own way.
         reason, described = ending.reason, outcome.describe_error(error)
         self._write(lambda: outcome.fail(self.spec, message, reason, described))
 
-    def _write(self, write: Callable[[], Any]) -> None:
+    def _write(self, write: Callable[[], T]) -> T:
         """Write an outcome, waiting out a restart of Postgres: the effect has happened and must not happen again.
 
         When Postgres stays away until the time limit, the attempt ends without an outcome and the message is delivered
         again after its lease. This must not look like an error of the handler, as that would end the message for good.
         """
         try:
-            outcome.while_postgres_is_away(write, seconds=self.spec.time_limit)
+            return outcome.while_postgres_is_away(write, seconds=self.spec.time_limit)
         except TokenLost as lost:
             logger.warning("%s; its outcome is left to the owner", lost)
             raise Ignore(str(lost)) from lost
@@ -185,7 +207,8 @@ def queue_task(name: str, *, queue: str) -> Callable[[Handler], Any]:
     The handler gets a `Message` and does its effect outside any transaction. It may return a callable that writes its
     rows: that runs in the very transaction that archives the message as succeeded. It raises `PermanentError`,
     `InvalidMessage`, `Refused` or `DuplicateMessage` to end the message, and `NotYet`, before it has done anything, to
-    get it later; any other exception is a reason to repeat.
+    get it later; any other exception is a reason to repeat. What asks a service outside does so within
+    `bridge.breaker.asking`, which raises `ServiceAway` for what is no fault of the message.
     """
 
     def decorate(handler: Handler) -> Any:

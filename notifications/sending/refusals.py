@@ -65,7 +65,7 @@ def _api_refusal(provider: str, response: Response) -> Exception:
 
 def _judged(text: str, fault: Fault | None) -> Exception:
     if fault is not None and fault.is_ours:
-        return OurFault(_text(text, fault))
+        return OurFault(_text(text, fault), is_quota=fault is Fault.QUOTA)
     return DeliveryDeferred(text) if fault in (None, Fault.BUSY) else PermanentError(text)
 
 

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, NoReturn
 
-from payments.yookassa.errors import Rejected, Unavailable
+from payments.yookassa.errors import Rejected, Trouble, Unavailable
 
 # The SDK's pause when YooKassa is still busy with a request and names no time of its own.
 _PROCESSING_SECONDS = 1.8
@@ -30,23 +30,24 @@ def read_answer(answer: Answer, *, changes: bool) -> dict[str, Any]:
     body = _json_object(answer.content)
     if answer.status == HTTPStatus.OK:
         if body is None:
-            raise Unavailable("200 without a JSON object", changes)
+            raise Unavailable("200 without a JSON object", changes, trouble=Trouble.SERVER_ERROR)
         return body
     if answer.status == HTTPStatus.ACCEPTED:
         raise Unavailable("202, still being processed", changes, _announced_pause(body))
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         # Counted before it is looked at.
-        raise Unavailable("429 too many requests", False, _retry_after(answer))
+        raise Unavailable("429 too many requests", False, _retry_after(answer), trouble=Trouble.TOO_MANY)
     if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         _reject(answer, body, changes=changes)
-    raise Unavailable(str(answer.status), changes, _retry_after(answer))
+    raise Unavailable(str(answer.status), changes, _retry_after(answer), trouble=Trouble.SERVER_ERROR)
 
 
 def _reject(answer: Answer, body: dict[str, Any] | None, *, changes: bool) -> NoReturn:
     code = _text(body, "code")
     if not code:
         # A proxy's or firewall's page: its 404 must not be taken for "there is no such payment".
-        raise Unavailable(f"{answer.status} in somebody else's words", changes, _retry_after(answer))
+        words = f"{answer.status} in somebody else's words"
+        raise Unavailable(words, changes, _retry_after(answer), trouble=Trouble.SERVER_ERROR)
     raise Rejected(answer.status, code, _text(body, "parameter"), _text(body, "description"))
 
 

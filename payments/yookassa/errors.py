@@ -1,8 +1,18 @@
 """How a call of YooKassa's API fails: come again, or never in this form. The texts are safe to log."""
 
 import re
+from enum import StrEnum
 
 _UNLOGGABLE = re.compile(r"[^\w.\-\[\]]", re.ASCII)
+
+
+class Trouble(StrEnum):
+    """What any other request would meet as well."""
+
+    NONE = ""
+    NOT_REACHED = "away"
+    SERVER_ERROR = "server_error"
+    TOO_MANY = "quota"
 
 
 class YooKassaError(Exception):
@@ -13,14 +23,18 @@ class Unavailable(YooKassaError):
     """There is no usable answer: network, timeout, 429, 5xx, 202, or a text that is not YooKassa's. Repeat later.
 
     `outcome_unknown` says that a request to change something may have taken effect all the same: repeat it with the
-    same key and the same body, or look. `retry_after` is in seconds, where YooKassa named a time.
+    same key and the same body, or look. `retry_after` is in seconds, where YooKassa named a time. `trouble` is empty
+    where the failure is about this request alone.
     """
 
-    def __init__(self, reason: str, outcome_unknown: bool, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, outcome_unknown: bool, retry_after: float | None = None, *, trouble: Trouble = Trouble.NONE
+    ) -> None:
         super().__init__(reason, outcome_unknown, retry_after)
         self.reason = reason
         self.outcome_unknown = outcome_unknown
         self.retry_after = retry_after
+        self.trouble = trouble
 
     def __str__(self) -> str:
         return f"YooKassa is unavailable: {self.reason}" + (" (outcome unknown)" if self.outcome_unknown else "")

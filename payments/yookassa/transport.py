@@ -23,7 +23,7 @@ from yookassa.client import ApiClient
 from yookassa.domain.common import UserAgent
 
 from payments.yookassa.answers import Answer, read_answer
-from payments.yookassa.errors import Unavailable, YooKassaError
+from payments.yookassa.errors import Trouble, Unavailable, YooKassaError
 
 logger = logging.getLogger(__name__)
 
@@ -104,9 +104,11 @@ class Transport(ApiClient):  # type: ignore[misc]
             ) as response:
                 return Answer(response.status_code, response.headers, self._read(response, changes=changes))
         except requests.RequestException as error:
-            raise Unavailable(_reason(error), changes and not _never_sent(error)) from error
+            unknown = changes and not _never_sent(error)
+            raise Unavailable(_reason(error), unknown, trouble=Trouble.NOT_REACHED) from error
         except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"the answer broke off ({type(error).__name__})", changes) from error
+            reason = f"the answer broke off ({type(error).__name__})"
+            raise Unavailable(reason, changes, trouble=Trouble.NOT_REACHED) from error
 
     def get_session(self) -> requests.Session:
         session, process = self._session, os.getpid()
@@ -144,7 +146,7 @@ class Transport(ApiClient):  # type: ignore[misc]
             if len(content) > MOST_BYTES:
                 raise Unavailable("the answer is too long", changes)
             if time.monotonic() > deadline:
-                raise Unavailable("the answer took too long", changes)
+                raise Unavailable("the answer took too long", changes, trouble=Trouble.NOT_REACHED)
         return bytes(content)
 
 

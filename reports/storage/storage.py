@@ -11,7 +11,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.utils import timezone
 
-from bridge.errors import PermanentError
+from bridge.breaker import Verdict
+from bridge.errors import Away, PermanentError
 from bridge.queues import registry
 from reports.document.rendering import Document
 from reports.errors import ReportError
@@ -19,9 +20,13 @@ from reports.models import Leftover, Report
 from reports.queue import QUEUE
 
 ALIAS = "reports"
+# As the breaker calls it.
+STORAGE = "storage"
 
 # An attempt has ended when its lease is over; the rest is for clocks that disagree.
 UPLOAD_MARGIN = timedelta(minutes=10)
+# Somebody else held that object, or it lost the race for it.
+_ABOUT_ONE_OBJECT = (409, 423)
 
 
 class StorageError(ReportError):
@@ -34,6 +39,19 @@ class StorageUnavailable(StorageError):
     """The storage cannot be reached, is overloaded, lost what it was given or refuses our key: worth a repeat."""
 
     code = "storage_unavailable"
+
+    @property
+    def trouble(self) -> Away:
+        """What any other document would meet as well, by the answer."""
+        match self.values.get("status"):
+            case 401 | 403:
+                return Away.REFUSED
+            case 429:
+                return Away.QUOTA
+            case None:
+                return Away.AWAY
+            case _:
+                return Away.SERVER_ERROR
 
 
 class StorageRefused(StorageError, PermanentError):
@@ -56,6 +74,16 @@ class LocalStorage(FileSystemStorage):
 
     def url(self, name: str | None) -> str:
         raise NotImplementedError("reports have no public address")
+
+
+def judge_outage(error: Exception) -> Verdict | None:
+    """What is wrong with the storage; `None` for what is about one document."""
+    if isinstance(error, StorageUnavailable):
+        return None if error.values.get("status") in _ABOUT_ONE_OBJECT else Verdict(error.trouble, str(error))
+    # A full disk, a folder that is not ours: the only ones that `LocalStorage` leaves as they are.
+    if isinstance(error, OSError) and not isinstance(error, StorageError):
+        return Verdict(Away.SERVER_ERROR, f"{type(error).__name__}: {error.strerror or 'the folder cannot be used'}")
+    return None
 
 
 def report_storage() -> Storage:
