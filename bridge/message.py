@@ -1,5 +1,6 @@
 """A message of a queue, the token that proves who owns it, and what is written on it between attempts."""
 
+import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -121,7 +122,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message with its body, which is untrusted JSON of any shape."""
+    """A message with its body, which is untrusted JSON of any shape.
+
+    `begun` is when this process started the attempt that it makes, by its monotonic clock.
+    """
 
     queue: str
     token: Token
@@ -129,10 +133,16 @@ class Message:
     enqueued_at: datetime
     body: Any
     history: History = field(default_factory=History)
+    begun: float | None = field(default=None, compare=False)
 
     @property
     def msg_id(self) -> int:
         return self.token.msg_id
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the attempt takes so far; `None` where this process makes none."""
+        return None if self.begun is None else time.monotonic() - self.begun
 
     def with_history(self, history: History) -> Self:
         return replace(self, history=history)

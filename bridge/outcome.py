@@ -114,7 +114,7 @@ def schedule_retry(queue: Queue, message: Message, error: LastError, *, delay: f
     """Hide the message for `delay` seconds and note why; returns when it is due. Raises `TokenLost`."""
     try:
         with transaction.atomic():
-            due = pgmq_queue(queue.name).retry(message.token, delay=delay, error=error)
+            due = pgmq_queue(queue.name).retry(message.token, delay=delay, error=error, seconds=message.seconds)
             if due is None:
                 raise TokenLost(f"{queue.name} {message.msg_id} belongs to somebody else by now")
             _tell(queue, partial(queue.journal.retry_scheduled, message, error, due))
@@ -206,7 +206,15 @@ def _finish(queue: Queue, message: Message, ending: Ending, *, then: Callable[[]
 def _write(queue: str, held: Delivery | Message, ending: Ending | Repeat) -> None:
     pgmq = pgmq_queue(queue)
     if isinstance(ending, Ending):
-        ours = pgmq.finish(held, ending.outcome, reason=ending.reason, error=ending.error, original=ending.original)
+        ours = pgmq.finish(
+            held,
+            ending.outcome,
+            reason=ending.reason,
+            error=ending.error,
+            original=ending.original,
+            # An outcome that was kept is written by another process, and later.
+            seconds=held.seconds if isinstance(held, Message) else None,
+        )
     else:
         delay = max(0.0, (ending.due - timezone.now()).total_seconds())
         ours = pgmq.retry(held.token, delay=delay, error=ending.error) is not None

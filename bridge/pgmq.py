@@ -6,7 +6,9 @@ else owns the message by now.
 """
 
 import json
+import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -116,24 +118,24 @@ class PgmqQueue(Archive):
         row = self._one("holds", token)
         return row[0] if row else None
 
-    def claim(self, token: Token, *, lease: int, attempts: int, trace_id: str) -> Message | None:
-        """Start attempt number `attempts` under a lease of `lease` seconds.
+    def claim(self, token: Token, *, lease: int, attempts: int, trace_id: str, worker: str = "") -> Message | None:
+        """Start attempt number `attempts` under a lease of `lease` seconds; `worker` names the process that does it.
 
         Raises `NotArchivable`, and nothing has happened, when this role could not write the outcome afterwards.
         """
-        row = self._one("claim", token, lease=lease, attempts=attempts, trace_id=trace_id)
+        row = self._one("claim", token, lease=lease, attempts=attempts, trace_id=trace_id, worker=worker or None)
         if row is None and not self._may_archive():
             raise NotArchivable(f"{self.name}: no outcome could be written, as rights on its tables are lacking")
-        return self._message(row) if row else None
+        return replace(self._message(row), begun=time.monotonic()) if row else None
 
     def _may_archive(self) -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SELECT bridge_may_archive(%s)", [self.name])
             return bool(cursor.fetchone()[0])
 
-    def retry(self, token: Token, *, delay: float, error: LastError) -> datetime | None:
-        """Hide the message for `delay` seconds; returns when it is due."""
-        row = self._one("retry", token, delay=delay, last_error=_error_json(error))
+    def retry(self, token: Token, *, delay: float, error: LastError, seconds: float | None = None) -> datetime | None:
+        """Hide the message for `delay` seconds; returns when it is due. The attempt took `seconds`, if known."""
+        row = self._one("retry", token, delay=delay, last_error=_error_json(error), seconds=_rounded(seconds))
         return row[0] if row else None
 
     def put_back(self, token: Token, *, delay: float, attempts: int) -> bool:
@@ -148,9 +150,11 @@ class PgmqQueue(Archive):
         reason: Reason | None = None,
         error: LastError | None = None,
         original: int | None = None,
+        seconds: float | None = None,
     ) -> bool:
         """Archive the message with its outcome. Call it in the transaction of the rows that belong to the outcome.
 
+        The last attempt took `seconds`, if that is known.
         Raises `NotArchivable` where row security lets pgmq find nothing to archive.
         """
         row = self._one(
@@ -161,6 +165,7 @@ class PgmqQueue(Archive):
             last_error=_error_json(error) if error else None,
             original=original,
             trace_id=held.history.trace_id or None,
+            seconds=_rounded(seconds),
         )
         if row is not None and not row[0]:
             raise NotArchivable(f"{self.name} {held.msg_id} was not moved to the archive, and pgmq does not say why")
@@ -237,6 +242,10 @@ def queue_names() -> list[str]:
             return []
         cursor.execute("SELECT queue_name FROM pgmq.meta ORDER BY queue_name")
         return [name for (name,) in cursor.fetchall()]
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(max(seconds, 0.0), 3)
 
 
 def _error_json(error: LastError) -> str:

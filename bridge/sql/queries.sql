@@ -145,6 +145,7 @@ FROM {absent}, jsonb_build_object(
         'first_attempt_at', statement_timestamp(),
         'last_attempt_at', statement_timestamp(),
         'leased_until', statement_timestamp() + make_interval(secs => %(lease)s),
+        'worker', %(worker)s,
         'next_retry_at', NULL,
         'own_tries', NULL,
         'outcome', NULL,
@@ -168,6 +169,7 @@ WITH hidden AS (
         {written}
     FROM {absent}, jsonb_build_object(
             'last_error', %(last_error)s::jsonb,
+            'seconds', %(seconds)s::numeric,
             'leased_until', NULL,
             'next_retry_at', statement_timestamp() + make_interval(secs => %(delay)s)) AS patch
     WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current}
@@ -204,6 +206,7 @@ FROM {absent}, jsonb_build_object(
         'last_error', %(last_error)s::jsonb,
         'original', %(original)s,
         'trace_id', %(trace_id)s,
+        'seconds', %(seconds)s::numeric,
         'leased_until', NULL,
         'next_retry_at', NULL,
         'finished_at', statement_timestamp()) AS patch

@@ -19,6 +19,7 @@ from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_outage
 from bridge.queues import Queue, registry
 from bridge.trace import traced
+from bridge.tries import this_process
 from bridge.trouble.explain import explain
 from bridge.worker.place import PlacedTask
 
@@ -128,7 +129,7 @@ class QueueTask(PlacedTask):
         def claim() -> Message | None:
             # Also when the connection has broken since.
             self.take_place(self.pgmq_queue, token.msg_id, token.vt.isoformat(), trace_id)
-            return queue.claim(token, lease=lease, attempts=attempts, trace_id=trace_id)
+            return queue.claim(token, lease=lease, attempts=attempts, trace_id=trace_id, worker=this_process())
 
         try:
             message = outcome.while_postgres_is_away(

@@ -163,7 +163,8 @@ def test_a_claim_whose_new_token_would_be_the_old_one_fails(probe: PgmqQueue) ->
     claim(probe, load_one(probe))
     statement = compose("claim", queue=probe.name, has_headers=probe.has_headers)
     statement = statement.replace("%(vt)s", f"(SELECT vt FROM pgmq.q_{probe.name})")
-    values: dict[str, Any] = {"name": probe.name, "msg_id": msg_id, "lease": 60, "attempts": 1, "trace_id": "x"}
+    values: dict[str, Any] = {"name": probe.name, "msg_id": msg_id, "lease": 60, "attempts": 1}
+    values |= {"trace_id": "x", "worker": None}
     for lease, claimed in ((60, 0), (61, 1)):
         with connection.cursor() as cursor:
             cursor.execute(
