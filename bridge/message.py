@@ -16,6 +16,16 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
 
 
+class MessageState(StrEnum):
+    """What a message that is in its queue waits for."""
+
+    READY = "ready"
+    RETRYING = "retrying"
+    RUNNING = "running"
+    IN_LINE = "in_line"
+    DELAYED = "delayed"
+
+
 class Reason(StrEnum):
     """Why a message failed for good."""
 

@@ -19,6 +19,7 @@ from bridge.errors import BridgeError
 from bridge.message import Delivery, Ending, History, LastError, Message, Outcome, Reason, Token, Unreadable
 from bridge.postgres import POSTGRES_AWAY
 from bridge.sql.archive import Archive
+from bridge.sql.browsing import Browsing
 from bridge.sql.querying import QueueMissing, loaded
 from bridge.sql.rows import Counts, Due, FailedMessage
 from bridge.sql.statements import MOST_OCTETS
@@ -41,7 +42,7 @@ class NotArchivable(BridgeError):
     """This role may not move messages of the queue to its archive, so none of them may be started."""
 
 
-class PgmqQueue(Archive):
+class PgmqQueue(Archive, Browsing):
     """One pgmq queue, reached through Django's connection. Get it from `pgmq_queue`, which keeps what it learns."""
 
     def read(self, *, limit: int, lease: int, ids: list[int] | None = None) -> list[Delivery]:

@@ -49,7 +49,7 @@ BEGIN
     IF jsonb_typeof(raw) IS DISTINCT FROM 'object' THEN
         RETURN NULL;
     END IF;
-    FOREACH name IN ARRAY ARRAY['attempts', 'own_tries', 'original', 'requeued_from', 'requeued_as'] LOOP
+    FOREACH name IN ARRAY ARRAY['attempts', 'own_tries', 'original', 'requeued_from', 'requeued_as', 'acted_by'] LOOP
         value := raw -> name;
         IF jsonb_typeof(value) = 'number' THEN
             IF scale(value::numeric) = 0 AND value::numeric BETWEEN 0 AND 9223372036854775807 THEN
@@ -58,7 +58,7 @@ BEGIN
         END IF;
     END LOOP;
     FOREACH name IN ARRAY ARRAY['trace_id', 'first_attempt_at', 'last_attempt_at', 'leased_until', 'next_retry_at',
-                                'worker', 'outcome', 'reason', 'finished_at', 'requeued_at'] LOOP
+                                'worker', 'outcome', 'reason', 'finished_at', 'requeued_at', 'discarded_at'] LOOP
         value := raw -> name;
         IF jsonb_typeof(value) = 'string' AND pg_column_size(value) <= 300 THEN
             known := known || jsonb_build_object(name, value);
@@ -81,13 +81,15 @@ $$
 
 # The history with what a statement adds to it; null values remove their keys, and the first attempt keeps its time.
 # An attempt is under way as long as `leased_until` stands there. Whichever statement writes or removes that, or an
-# outcome, ends the attempt: another claim, or a bridge that gives the message up, finds it lost; one that was put back
-# has never been. `seconds` is for the attempt alone, and `worker` for the one that is under way.
+# outcome, ends the attempt: another claim, a bridge or an operator that gives the message up finds it lost; one
+# that was put back has never been. `seconds` is for the attempt alone, and `worker` for the one that is under way.
 ADDED = """
 CREATE OR REPLACE FUNCTION bridge_added(history jsonb, patch jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     is_claim boolean := coalesce(jsonb_typeof(patch -> 'leased_until') = 'string', false);
+    is_lost boolean := is_claim OR NOT patch ? 'leased_until'
+                       OR coalesce(patch ->> 'reason' IN ('worker_lost', 'discarded'), false);
     tries jsonb;
 BEGIN
     IF history ? 'first_attempt_at' THEN
@@ -100,9 +102,8 @@ BEGIN
                 'started_at', left(history ->> 'last_attempt_at', 40),
                 'seconds', patch -> 'seconds',
                 'worker', left(history ->> 'worker', 100),
-                'lost', CASE WHEN is_claim OR NOT patch ? 'leased_until' OR patch -> 'reason' = '"worker_lost"'
-                             THEN true END,
-                'error', CASE WHEN NOT is_claim AND jsonb_typeof(patch -> 'last_error') = 'object' THEN
+                'lost', CASE WHEN is_lost THEN true END,
+                'error', CASE WHEN NOT is_lost AND jsonb_typeof(patch -> 'last_error') = 'object' THEN
                     jsonb_build_object('type', left(patch #>> '{last_error,type}', 200),
                                        'message', left(patch #>> '{last_error,message}', 300)) END);
             IF jsonb_array_length(tries) > 20 THEN

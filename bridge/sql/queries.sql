@@ -9,6 +9,7 @@
 --   {current}           whether the carrier that this statement writes to is still the current one. No row is then
 --                       changed, and the caller looks at the queue anew.
 --   {stored}            how many octets a message may take as it is stored, to be looked into by the thousands
+--   {body}              the beginning of a body as people read it, `characters` at most; NULL: not asked for, or too large
 --   {most}              how many octets a message may have as text, our history apart: no larger one leaves Postgres
 -- Columns are always named: their order differs between the versions of pgmq.
 
@@ -314,11 +315,7 @@ LIMIT %(limit)s
 -- named by `ids`.
 -- Bodies are looked at for the page alone, and no more of them than is shown leaves Postgres.
 SELECT q.msg_id, q.archived_at, {history}, {history} ->> 'reason',
-    CASE WHEN %(characters)s = 0 OR bridge_too_large(bridge_sent(q.message), {most}) THEN NULL
-         -- Pretty, a deep or a long one may be many times as large.
-         WHEN bridge_too_large(bridge_sent(q.message), 65536) OR q.message @? '$.**{{40}}'
-         THEN left(bridge_sent(q.message)::text, %(characters)s)
-         ELSE left(jsonb_pretty(bridge_sent(q.message)), %(characters)s) END
+    {body}
 FROM (
     SELECT *
     FROM (

@@ -1,4 +1,4 @@
-"""The statements of `queries.sql` and `rollup.sql`, made for one queue. What the placeholders mean is said there."""
+"""The statements of the `.sql` files, made for one queue. What the placeholders mean is said there."""
 
 import re
 from functools import cache
@@ -24,6 +24,13 @@ _PRIORITY = sql.SQL(
     " WHEN jsonb_typeof(q.message -> 'priority') = 'number'"
     " THEN least(greatest((q.message -> 'priority')::numeric, -1000000), 1000000)::int ELSE 0 END"
 ).format(most=sql.Literal(MOST_STORED))
+# Pretty, a deep or a long one may be many times as large.
+_BODY = sql.SQL(
+    "CASE WHEN %(characters)s = 0 OR bridge_too_large(bridge_sent(q.message), {most}) THEN NULL"
+    " WHEN bridge_too_large(bridge_sent(q.message), 65536) OR q.message @? '$.**{{40}}'"
+    " THEN left(bridge_sent(q.message)::text, %(characters)s)"
+    " ELSE left(jsonb_pretty(bridge_sent(q.message)), %(characters)s) END"
+).format(most=sql.Literal(MOST_OCTETS))
 _WRITTEN = {
     True: sql.SQL(
         "headers = bridge_carrying(q.headers, 'bridge', bridge_added({}, patch)),"
@@ -74,6 +81,7 @@ def compose(query: str, *, queue: str, has_headers: bool) -> str:
         failure=rolling.FAILURE,
         failures=rolling.FAILURES,
         priority=_PRIORITY,
+        body=_BODY,
         written=_WRITTEN[has_headers].format(_HISTORY),
         current=_CURRENT[has_headers],
         most=sql.Literal(MOST_OCTETS),
