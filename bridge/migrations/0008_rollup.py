@@ -76,7 +76,7 @@ _FIGURES: list[tuple[str, Any]] = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("bridge", "0006_holds_and_actions")]
+    dependencies = [("bridge", "0007_outsideservice")]
     operations = [
         migrations.RunSQL(PATTERN, "DROP FUNCTION bridge_pattern(text)"),
         migrations.RunSQL(MOMENT, "DROP FUNCTION bridge_moment(jsonb)"),
