@@ -103,6 +103,12 @@ class TokenLost(BridgeError):
     """Somebody else owns the message by now; whatever this process did with it must be rolled back."""
 
 
+class QueueHeld(BridgeError):
+    """A message was not started, as somebody paused its queue or a service is away. It is back in it, uncounted."""
+
+    code = "queue_held"
+
+
 class NotKept(BridgeError):
     """An outcome could be written neither on its message nor anywhere else."""
 

@@ -146,6 +146,8 @@ class OperatorAction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor}: {self.action} {self.queue}"
+
+
 class FailedMessage(models.Model):
     """A message that failed for good, as far as lists and groups need it; the archive's row stays the truth.
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from django.db import connection
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, QueueHeld
 from bridge.message import Delivery, Ending, History, LastError, Message, Outcome, Reason, Token, Unreadable
 from bridge.postgres import POSTGRES_AWAY
 from bridge.sql.archive import Archive
 from bridge.sql.browsing import Browsing
 from bridge.sql.querying import QueueMissing, loaded
-from bridge.sql.rows import Counts, Due, FailedMessage
+from bridge.sql.rows import Counts, Due, FailedMessage, Outlook
 from bridge.sql.statements import MOST_OCTETS
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Due",
     "FailedMessage",
     "NotArchivable",
+    "Outlook",
     "PgmqQueue",
     "QueueMissing",
     "pgmq_queue",
@@ -122,17 +123,18 @@ class PgmqQueue(Archive, Browsing):
     def claim(self, token: Token, *, lease: int, attempts: int, trace_id: str, worker: str = "") -> Message | None:
         """Start attempt number `attempts` under a lease of `lease` seconds; `worker` names the process that does it.
 
-        Raises `NotArchivable`, and nothing has happened, when this role could not write the outcome afterwards.
+        Raises `QueueHeld`, and the message was handed back as if it had not been read; and `NotArchivable`, and nothing
+        has happened, when this role could not write the outcome afterwards.
         """
         row = self._one("claim", token, lease=lease, attempts=attempts, trace_id=trace_id, worker=worker or None)
-        if row is None and not self._may_archive():
+        if row is not None:
+            return replace(self._message(row), begun=time.monotonic())
+        ((was_ours, may_archive),) = self._all("hand_back", msg_id=token.msg_id, vt=token.vt)
+        if was_ours:
+            raise QueueHeld(f"{self.name} {token.msg_id} was handed back, the queue is held")
+        if not may_archive:
             raise NotArchivable(f"{self.name}: no outcome could be written, as rights on its tables are lacking")
-        return replace(self._message(row), begun=time.monotonic()) if row else None
-
-    def _may_archive(self) -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT bridge_may_archive(%s)", [self.name])
-            return bool(cursor.fetchone()[0])
+        return None
 
     def retry(self, token: Token, *, delay: float, error: LastError, seconds: float | None = None) -> datetime | None:
         """Hide the message for `delay` seconds; returns when it is due. The attempt took `seconds`, if known."""
@@ -191,8 +193,11 @@ class PgmqQueue(Archive, Browsing):
 
     def next_due(self) -> float | None:
         """Seconds until a message turns visible, 0 or less when one is, `None` for an empty queue."""
-        rows = self._all("next_due")
-        return rows[0][0] if rows else None
+        return self.outlook().due
+
+    def outlook(self) -> Outlook:
+        """When there is something to read, and what keeps it from being read."""
+        return Outlook(*self._all("outlook")[0])
 
     def counts(self) -> Counts:
         return Counts(*self._all("counts")[0])

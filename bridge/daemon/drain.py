@@ -12,7 +12,7 @@ from bridge.daemon.publisher import Publisher
 from bridge.daemon.screening import Order
 from bridge.errors import BrokerAway, TokenLost
 from bridge.message import Delivery, LastError, Message, Reason, Unreadable
-from bridge.pgmq import TOO_LARGE, QueueMissing, pgmq_queue
+from bridge.pgmq import TOO_LARGE, Outlook, QueueMissing, pgmq_queue
 from bridge.postgres import is_outage
 from bridge.queues import Queue
 from bridge.trace import new_trace_id, traced
@@ -27,12 +27,16 @@ UNHIDE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look found. `full`: look again at once. `blocked`: the line is full, look again after the flow's pause."""
+    """What a look found. `full`: look again at once. `blocked`: the line is full, look again after the flow's pause.
+
+    `asked_for`: the one message of a held queue that the look would have taken.
+    """
 
     published: int = 0
     archived: int = 0
     full: bool = False
     blocked: bool = False
+    asked_for: int | None = None
 
 
 class Drain:
@@ -44,6 +48,7 @@ class Drain:
         self.flow = Flow()
         self._order = Order(queue, self.pgmq)
         self._crowded = False
+        self._let_through: int | None = None
         self._unhidden_at = -UNHIDE_SECONDS
         self._publisher = publisher
 
@@ -60,7 +65,9 @@ class Drain:
             return Look(blocked=True)
         self._unhide()
         limit = min(settings.MAX_TASKS_PER_CYCLE, room)
-        ids = self._order.next_ids(limit, crowded=self._crowded)
+        asked_for, ids = self._let_through, [self._let_through] if self._let_through is not None else None
+        if ids is None:
+            ids = self._order.next_ids(limit, crowded=self._crowded)
         lease = settings.BRIDGE_DISPATCH_LEASE
         deliveries = [] if ids == [] else self.pgmq.read(limit=limit, lease=lease, ids=ids)
         if ids is not None:
@@ -81,7 +88,13 @@ class Drain:
         archived = sum(self._archive(delivery, reason, error) for delivery, reason, error in ended)
         for delivery in kept:
             self._write_kept(delivery)
-        return Look(published=len(runnable), archived=archived, full=self._crowded)
+        return Look(published=len(runnable), archived=archived, full=self._crowded, asked_for=asked_for)
+
+    def outlook(self) -> Outlook:
+        """What the next look can find. Of a queue that is held it will ask for nothing but what is let through."""
+        outlook = self.pgmq.outlook()
+        self._let_through = outlook.let_through
+        return outlook
 
     def _unhide(self) -> None:
         """Whoever may call Supabase's `pgmq_read` can hide any message, for years."""

@@ -20,21 +20,20 @@ from django.db import DatabaseError, InterfaceError, ProgrammingError, connectio
 from bridge.breaker.prober import Prober
 from bridge.daemon.drain import Drain, Look
 from bridge.daemon.heartbeat import INTERVAL_SECONDS, THE_BROKER, THE_DATABASE, Heartbeat
+from bridge.daemon.held import HeldQueues, next_look
 from bridge.daemon.listener import Listener
+from bridge.daemon.outage import Outage
 from bridge.daemon.publisher import Publisher
 from bridge.errors import AddressRefused, BrokerAway
 from bridge.pgmq import QueueMissing
 from bridge.postgres import first_line, is_outage
 from bridge.queues import Queue, creation
 from bridge.rights import Trouble, find_troubles, waiting_queues
-from bridge.trouble.explain import explain
-from bridge.trouble.explanation import MISTAKE_SECONDS, Explanation
 
 logger = logging.getLogger(__name__)
 
 # How soon a message that is due, but locked by somebody else's transaction, is looked at again.
 LEAST_SLEEP = 0.02
-OUTAGE_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 # How long a queue is left alone that Postgres refuses for a reason of its own.
 TROUBLE_PAUSE = 30
 
@@ -51,41 +50,6 @@ class Totals:
         self.archived += look.archived
 
 
-class Outage:
-    """Something outside does not do its part: said once when it starts and once when it ends, with growing pauses.
-
-    A mistake, which a person has to mend, is said once a minute and tried as often.
-    """
-
-    def __init__(self) -> None:
-        self.what = ""
-        self._pauses = iter(OUTAGE_PAUSES)
-        self._mistake = ""
-        self._say_again_at = 0.0
-
-    def begins(self, what: str, error: Exception) -> float:
-        """Note the failure; returns how many seconds to leave it alone."""
-        found = explain(error)
-        if found is not None and found.is_mistake:
-            return self._stays(what, found)
-        if self.what != what or self._mistake:
-            self.what, self._mistake, self._pauses = what, "", iter(OUTAGE_PAUSES)
-            logger.error("%s does not answer; nothing is read until it does: %s", what, str(error).strip())
-        return next(self._pauses, OUTAGE_PAUSES[-1])
-
-    def _stays(self, what: str, found: Explanation) -> float:
-        now = time.monotonic()
-        if self._mistake != found.code or now >= self._say_again_at:
-            logger.error("%s; nothing is read until that is mended, looking again in a minute", found)
-            self._say_again_at = now + MISTAKE_SECONDS
-        self.what, self._mistake = what, found.code
-        return MISTAKE_SECONDS
-
-    def ends(self) -> None:
-        logger.info("%s answers again", self.what)
-        self.what = self._mistake = ""
-
-
 class Runner:
     """Drains queues until it is told to stop. One thread, one database connection and one for wake-ups."""
 
@@ -94,6 +58,7 @@ class Runner:
         self._look_at = dict.fromkeys(self._drains, 0.0)
         self._blocked: set[str] = set()
         self._missing: set[str] = set()
+        self._held = HeldQueues()
         # What keeps a queue from being touched: rows that are hidden from us would be lost, or worked on without end.
         self.left_alone: dict[str, list[Trouble]] = {}
         self._looked_around_at = -float(INTERVAL_SECONDS)
@@ -220,12 +185,18 @@ class Runner:
         return look
 
     def _wait_after(self, look: Look, drain: Drain) -> float:
+        if look.published and look.asked_for is None:
+            self._held.note(drain.queue.name, is_held=False)
         if look.full:
             return 0.0
         interval = settings.WORKER_INTERVAL_MS / 1000
         if look.blocked:
             return min(drain.flow.pause, interval)
-        due = drain.pgmq.next_due()
+        outlook = drain.outlook()
+        self._held.note(drain.queue.name, is_held=outlook.is_held)
+        if outlook.is_held:
+            return min(interval, max(LEAST_SLEEP, next_look(outlook, asked_for=look.asked_for)))
+        due = outlook.due
         return interval if due is None else min(interval, max(LEAST_SLEEP, due))
 
     def _survive(self, step: Callable[[], Any], queue: str = "") -> bool:

@@ -8,6 +8,9 @@
 --   {priority}          that of q, as its sender gave it; the lowest for what is no usable message
 --   {current}           whether the carrier that this statement writes to is still the current one. No row is then
 --                       changed, and the caller looks at the queue anew.
+--   {holds}             what holds this queue (bridge_queuehold, in force), as hold. For a process that knows no such table,
+--                       nothing does until there is one, and then something does, so that it looks anew.
+--   {held}              whether any of those keeps this message from being started
 --   {stored}            how many octets a message may take as it is stored, to be looked into by the thousands
 --   {body}              the beginning of a body as people read it, `characters` at most; NULL: not asked for, or too large
 --   {most}              how many octets a message may have as text, our history apart: no larger one leaves Postgres
@@ -15,16 +18,19 @@
 
 -- name: has_headers
 SELECT lower(%(name)s), to_regclass(format('pgmq.%%I', lower('q_' || %(name)s))) IS NOT NULL,
-       bridge_has_headers(lower(%(name)s))
+       bridge_has_headers(lower(%(name)s)), to_regclass('bridge_queuehold') IS NOT NULL
 
 -- name: read
 -- Takes at most `limit` due messages under a lease of `lease` seconds: of those in `ids`, or of all when that is NULL.
+-- Of a queue that is held, none, but for the one that is let through, and asked for alone.
 -- pgmq.read compares vt with clock_timestamp(), which is volatile and keeps the index on vt from being used; now() is
 -- the start of this short transaction. Ordered by vt alone, as a second column would sort all rows of one send_batch.
 WITH due AS (
     SELECT msg_id
     FROM {queue}
     WHERE vt <= now() AND (%(ids)s::bigint[] IS NULL OR msg_id = ANY (%(ids)s::bigint[]))
+      AND NOT EXISTS (
+          SELECT FROM {holds} WHERE NOT coalesce(%(ids)s::bigint[] = ARRAY[hold.let_through], false))
     ORDER BY vt
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -44,7 +50,7 @@ RETURNING q.msg_id, q.vt, q.read_ct,
 
 -- name: ahead
 -- What is due, in the order in which it is to be read: by priority, then by time; what is no usable message comes last.
--- Looks at no more than `depth` messages. With `octets`, what a screen is shown: whether the message was tried before,
+-- Looks at no more than `depth` messages, and at none of a queue that is held. With `octets`, what a screen is shown: whether the message was tried before,
 -- and its body, if that has no more octets as text.
 -- An attempt that was counted was read before: more of them than reads are somebody else's claim.
 SELECT q.msg_id, q.vt, due.priority, q.enqueued_at,
@@ -55,7 +61,8 @@ SELECT q.msg_id, q.vt, due.priority, q.enqueued_at,
             WHEN NOT bridge_too_large(bridge_sent(q.message), %(octets)s) THEN bridge_sent(q.message)::text END
 FROM (
     SELECT q.msg_id, q.vt, {priority} AS priority
-    FROM (SELECT msg_id, vt, message FROM {queue} WHERE vt <= now() ORDER BY vt LIMIT %(depth)s) AS q
+    FROM (SELECT msg_id, vt, message FROM {queue} WHERE vt <= now() AND NOT EXISTS (SELECT FROM {holds})
+          ORDER BY vt LIMIT %(depth)s) AS q
     ORDER BY priority DESC, vt
     LIMIT %(limit)s
 ) AS due JOIN {queue} AS q USING (msg_id), {absent}
@@ -130,8 +137,8 @@ FROM {queue} AS q, {absent}
 WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s
 
 -- name: claim
--- Starts an attempt: takes the run lease and counts the attempt, if the token still opens the message, and if the rights
--- to write its outcome are there: without them the effect would happen, and happen again.
+-- Starts an attempt: takes the run lease and counts the attempt, if the token still opens the message, if nothing holds
+-- the queue, and if the rights to write its outcome are there: without them the effect would happen, and happen again.
 -- The token must change: were the new vt by chance the old one, a second copy of the task could claim too, so such a
 -- claim fails and the message is delivered again later.
 -- The commit may be flushed late: lost in a crash of Postgres, it leaves the message leased to this very token, the
@@ -156,10 +163,22 @@ WHERE q.msg_id = %(msg_id)s
   AND q.vt = %(vt)s
   AND q.vt <> statement_timestamp() + make_interval(secs => %(lease)s)
   AND {current}
+  AND NOT {held}
   AND bridge_may_archive(%(name)s)
 RETURNING q.msg_id, q.vt, q.read_ct, q.enqueued_at,
     CASE WHEN NOT bridge_too_large(bridge_sent(q.message), {most}) THEN coalesce(bridge_sent(q.message), 'null') END,
     {history}
+
+-- name: hand_back
+-- Of a message that could not be claimed: whether its token opened it still, which the queue's holds alone explain, so
+-- that it is visible again and its read not counted; and whether the rights are there, without which it stays leased.
+WITH back AS (
+    UPDATE {queue} AS q
+    SET vt = clock_timestamp(), read_ct = greatest(q.read_ct - 1, 0)
+    WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND bridge_may_archive(%(name)s)
+    RETURNING q.msg_id
+)
+SELECT EXISTS (SELECT FROM back), bridge_may_archive(%(name)s)
 
 -- name: retry
 -- Ends an attempt that is to be repeated: notes the error and hides the message for `delay` seconds. The notification
@@ -248,9 +267,16 @@ FROM hidden
 WHERE q.msg_id = hidden.msg_id AND q.vt = hidden.vt
 RETURNING q.msg_id
 
--- name: next_due
--- Seconds until the next message turns visible (negative: it is already), no row for an empty queue.
-SELECT extract(epoch FROM vt - clock_timestamp())::float8 FROM {queue} ORDER BY vt LIMIT 1
+-- name: outlook
+-- Seconds until the next message turns visible (negative: it is already; NULL: there is none). Whether something holds
+-- the queue, the one message that all holds let through, and the seconds until the last of them ends by itself.
+SELECT (SELECT extract(epoch FROM vt - clock_timestamp())::float8 FROM {queue} ORDER BY vt LIMIT 1),
+       count(*) > 0,
+       CASE WHEN count(hold.let_through) = count(*) AND min(hold.let_through) = max(hold.let_through)
+            THEN min(hold.let_through) END,
+       CASE WHEN count(hold.until) = count(*)
+            THEN extract(epoch FROM max(hold.until) - clock_timestamp())::float8 END
+FROM {holds}
 
 -- name: counts
 -- The rows of a queue by what they wait for, and the age of the oldest visible one in seconds. Our writes store the vt

@@ -11,7 +11,7 @@ from psycopg2.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
 
 from bridge.errors import BridgeError
 from bridge.message import Token, Unreadable
-from bridge.sql.statements import compose, plain, writes
+from bridge.sql.statements import HOLDS, compose, heeds_holds, plain, writes
 
 # Names of others may have anything that pgmq takes; what is longer is none.
 _MOST_CHARACTERS = 100
@@ -28,7 +28,7 @@ class Querying:
 
     That may turn wrong at any time, as pgmq is upgraded under running processes. No statement relies on it: reading
     finds the history wherever it stands, and a write to a carrier that is no longer the current one changes nothing
-    and is done again.
+    and is done again. So is whatever heeds holds, where their table has come, or has gone, since.
     """
 
     def __init__(self, name: str) -> None:
@@ -38,6 +38,7 @@ class Querying:
         self._table = name
         self._statements: dict[str, str] = {}
         self._has_headers: bool | None = None
+        self._knows_holds = True
 
     @property
     def has_headers(self) -> bool:
@@ -48,13 +49,13 @@ class Querying:
         """Look at the tables anew. Raises `QueueMissing`."""
         with connection.cursor() as cursor:
             cursor.execute(plain("has_headers"), {"name": self.name})
-            self._table, exists, has_headers = cursor.fetchone()
+            self._table, exists, has_headers, knows_holds = cursor.fetchone()
         if not exists:
             self._forget()
             raise QueueMissing(f"there is no queue {self.name}", queue=self.name)
-        if has_headers != self._has_headers:
+        if (has_headers, knows_holds) != (self._has_headers, self._knows_holds):
             self._forget()
-        self._has_headers = bool(has_headers)
+        self._has_headers, self._knows_holds = bool(has_headers), bool(knows_holds)
         return self._has_headers
 
     def _forget(self) -> None:
@@ -70,15 +71,22 @@ class Querying:
             with self._executed(query, values) as cursor:
                 rows: list[tuple[Any, ...]] = cursor.fetchall()
         except ProgrammingError as error:
-            # The column is gone. In a transaction nothing can follow; what began it does it all again.
-            if connection.in_atomic_block or not isinstance(error.__cause__, (UndefinedColumn, UndefinedFunction)):
+            # It is gone. In a transaction nothing can follow; what began it does it all again.
+            gone = (UndefinedColumn, UndefinedFunction, UndefinedTable)
+            if connection.in_atomic_block or not isinstance(error.__cause__, gone):
                 raise
             with self._executed(query, values) as cursor:
                 return list(cursor.fetchall())
-        if rows or self._has_headers is not False or not writes(query) or not self.look():
+        if rows or not self._has_come(query):
             return rows
-        # The column has come since the last look. Nothing was changed, and now it goes to the right place.
+        # Nothing was changed, and now it goes to the right place.
         return self._all(query, **values)
+
+    def _has_come(self, query: str) -> bool:
+        """Whether there is by now what was not there at the last look, and for which the query would wait."""
+        before = self._has_headers, self._knows_holds
+        waits = (before[0] is False and writes(query)) or (not before[1] and heeds_holds(query))
+        return waits and (self.look(), self._knows_holds) != before
 
     def _execute(self, query: str, **values: Any) -> int:
         with self._executed(query, values) as cursor:
@@ -93,7 +101,7 @@ class Querying:
                 # A column or the table is gone: pgmq was changed, or the queue dropped, under a running process. The
                 # next statement looks at the table anew.
                 self._forget()
-                if isinstance(error.__cause__, UndefinedTable):
+                if isinstance(error.__cause__, UndefinedTable) and HOLDS not in str(error):
                     raise QueueMissing(
                         f"the queue {self.name} was dropped, or its archive was", queue=self.name
                     ) from error
@@ -105,7 +113,9 @@ class Querying:
         if statement is None:
             # First the look, which finds the names of the tables.
             has_headers = self.has_headers
-            statement = self._statements[query] = compose(query, queue=self._table, has_headers=has_headers)
+            statement = self._statements[query] = compose(
+                query, queue=self._table, has_headers=has_headers, knows_holds=self._knows_holds
+            )
         return statement
 
 

@@ -24,6 +24,20 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """When there is something to do in a queue.
+
+    `due`: seconds until a message turns visible, 0 or less when one is, `None` for an empty queue. Of a queue that is
+    held: the one message that may be read all the same, and the seconds until it is free by itself, if that is known.
+    """
+
+    due: float | None
+    is_held: bool
+    let_through: int | None
+    free_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Archived:
     """How many messages ended how; `None`: archived by somebody else.
 

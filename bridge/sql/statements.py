@@ -38,6 +38,21 @@ _WRITTEN = {
     ),
     False: sql.SQL("message = bridge_carrying(bridge_sent(q.message), '_bridge', bridge_added({}, patch))"),
 }
+# The name of the table, as an error of Postgres has it as well.
+HOLDS = "bridge_queuehold"
+_HOLDS = {
+    True: sql.SQL(
+        "(SELECT let_through, until FROM {}"
+        " WHERE queue = %(name)s AND (until IS NULL OR until > statement_timestamp())) AS hold"
+    ).format(sql.Identifier(HOLDS)),
+    False: sql.SQL(
+        "(SELECT NULL::bigint AS let_through, NULL::timestamptz AS until WHERE to_regclass({}) IS NOT NULL) AS hold"
+    ).format(sql.Literal(HOLDS)),
+}
+_HELD = {
+    True: sql.SQL("bridge_is_held(%(name)s, %(msg_id)s)"),
+    False: sql.SQL("to_regclass({}) IS NOT NULL").format(sql.Literal(HOLDS)),
+}
 _CURRENT = {True: sql.SQL("true"), False: sql.SQL("NOT bridge_has_headers(lower(%(name)s))")}
 
 
@@ -61,8 +76,16 @@ def writes(query: str) -> bool:
     return "{current}" in _queries()[query]
 
 
-def compose(query: str, *, queue: str, has_headers: bool) -> str:
-    """Return the query for the queue with the tables of `queue`; `has_headers` names the carrier that it writes to."""
+def heeds_holds(query: str) -> bool:
+    """Whether the query finds nothing in a queue that is held."""
+    return "{holds}" in _queries()[query] or "{held}" in _queries()[query]
+
+
+def compose(query: str, *, queue: str, has_headers: bool, knows_holds: bool = True) -> str:
+    """Return the query for the queue with the tables of `queue`.
+
+    `has_headers` names the carrier that it writes to; `knows_holds` says whether there is a table of holds.
+    """
     # What is composed is a statement with placeholders, where a percent sign in a name would begin one.
     table = queue.replace("%", "%%")
     archive = sql.Identifier("pgmq", f"a_{table}")
@@ -84,6 +107,8 @@ def compose(query: str, *, queue: str, has_headers: bool) -> str:
         body=_BODY,
         written=_WRITTEN[has_headers].format(_HISTORY),
         current=_CURRENT[has_headers],
+        holds=_HOLDS[knows_holds],
+        held=_HELD[knows_holds],
         most=sql.Literal(MOST_OCTETS),
         stored=sql.Literal(MOST_STORED),
     )

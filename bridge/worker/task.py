@@ -13,7 +13,16 @@ from django.db import DatabaseError, InterfaceError
 from bridge import outcome
 from bridge.breaker.attempt import is_confirmed
 from bridge.breaker.record import note_failure
-from bridge.errors import DuplicateMessage, InvalidMessage, NotKept, NotYet, PermanentError, ServiceAway, TokenLost
+from bridge.errors import (
+    DuplicateMessage,
+    InvalidMessage,
+    NotKept,
+    NotYet,
+    PermanentError,
+    QueueHeld,
+    ServiceAway,
+    TokenLost,
+)
 from bridge.message import Message, Token, Unreadable
 from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_outage
@@ -31,6 +40,10 @@ Handler = Callable[[Message], Record | None]
 
 # How long a worker waits for Postgres before it gives a delivery back unstarted (its lease runs out by itself).
 CLAIM_PATIENCE_SECONDS = 30
+
+
+class HandedBack(Ignore):
+    """The message was not started, as its queue is held; so are those beside it not."""
 
 
 class QueueTask(PlacedTask):
@@ -139,6 +152,9 @@ class QueueTask(PlacedTask):
             )
         except QueueMissing as missing:
             raise Ignore(str(missing)) from missing
+        except QueueHeld as held:
+            logger.info("%s", held)
+            raise HandedBack(str(held)) from held
         except NotArchivable as refusal:
             logger.error("%s %s: not started: %s", self.pgmq_queue, token.msg_id, refusal)
             raise Ignore("no outcome could be written; the message is delivered again after its lease") from refusal

@@ -34,7 +34,7 @@ _OURS = "('public', 'pgmq', 'balansity', 'auth', 'sandbox')"
 
 # Everything but rows, and whether the samples were filled in.
 _SHAPE = f"""
-SELECT (SELECT md5(string_agg(format('%s %s %s %s %s', oid, relowner, relacl, relrowsecurity, relforcerowsecurity),
+SELECT (SELECT md5(string_agg(concat_ws(' ', oid, relname, relowner, relacl, relrowsecurity, relforcerowsecurity),
                               ',' ORDER BY oid))
         FROM pg_class WHERE relnamespace::regnamespace::text IN {_OURS}),
        (SELECT (count(*), max(oid), md5(string_agg(concat(prosrc, proacl), '' ORDER BY oid))) FROM pg_proc
