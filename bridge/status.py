@@ -11,8 +11,9 @@ from bridge.daemon.heartbeat import living_bridges
 from bridge.daemon.publisher import Publisher
 from bridge.errors import BrokerAway
 from bridge.extension import OwnedByExtension, owned_by_extension
+from bridge.holds import Hold, in_force
 from bridge.message import Outcome
-from bridge.models import BridgeProcess, KeptOutcome
+from bridge.models import BridgeProcess, KeptOutcome, QueueHold
 from bridge.open_functions import OpenFunction, find_open_functions
 from bridge.pgmq import Counts, QueueMissing, pgmq_queue, queue_names
 from bridge.queues import registry
@@ -68,6 +69,8 @@ class Status:
     # What keeps us from tables that we need; queues whose rows nobody can count are in `unread` and in no other list.
     troubles: list[Trouble] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    # Why nothing of a queue is started, the oldest first.
+    holds: list[Hold] = field(default_factory=list)
     open_functions: list[OpenFunction] = field(default_factory=list)
     # What no logical dump holds.
     undumped: OwnedByExtension | None = None
@@ -105,7 +108,10 @@ def read_status() -> Status:
                 (missing if name in registry else unread).append(name)
     missing += [queue.name for queue in registry if queue.name not in names]
     bridges = [process.name for process in living_bridges()] if _is_open(BridgeProcess, troubles) else None
-    return Status(queues, missing, bridges, problem, troubles, unread, find_open_functions(), owned_by_extension())
+    held = [hold for each in in_force().values() for hold in each] if _is_open(QueueHold, troubles) else []
+    return Status(
+        queues, missing, bridges, problem, troubles, unread, held, find_open_functions(), owned_by_extension()
+    )
 
 
 def _names(troubles: list[Trouble]) -> list[str]:

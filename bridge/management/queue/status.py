@@ -1,4 +1,4 @@
-"""`manage.py queue_status`: how the queues stand."""
+"""`manage.py queue status`: how the queues stand."""
 
 import argparse
 import io
@@ -16,61 +16,63 @@ from bridge.postgres import first_line
 from bridge.status import HOURS, QueueStatus, Status, read_status, running_workers
 from bridge.trouble.explanation import EXIT_CODE
 
+HELP = "Show each queue: what waits, runs and repeats, what ended in the last 24 hours, and whether a bridge lives."
 
-class Command(BaseCommand):
-    help = "Show each queue: what waits, runs and repeats, what ended in the last 24 hours, and whether a bridge lives."
-    requires_system_checks: list[str] = []
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="one JSON object for programs")
-        parser.add_argument(
-            "--check",
-            action="store_true",
-            help="exit 1 unless a bridge lives, the broker answers, and all tables that are needed can be seen",
-        )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object for programs")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="exit 1 unless a bridge lives, the broker answers, and all tables that are needed can be seen",
+    )
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            status = read_status()
-        except OperationalError as error:
-            if is_full(error):
-                told = f"{first_line(error)}: {explain_full(workers=running_workers() or 1)}"
-                raise CommandError(told, returncode=EXIT_CODE) from error
-            raise
-        if options["json"]:
-            self.stdout.write(json.dumps(_as_json(status), default=str))
-        else:
-            self._print(status)
-        if options["check"] and (problem := _problem(status)):
-            raise CommandError(problem)
 
-    def _print(self, status: Status) -> None:
-        # Into a text first: `stdout` may be anything, and a pipe should get the whole width.
-        text = io.StringIO()
-        watched = self.stdout.isatty()
-        console = Console(file=text, force_terminal=watched, width=None if watched else 150, highlight=False)
-        console.print(_table(status.queues))
-        for queue in status.queues:
-            if queue.kept:
-                kept = f"{queue.name}: {queue.kept} outcomes wait until they can be written: {queue.kept_why}"
-                console.print(kept, style="red", markup=False)
-            if queue.handler and queue.others:
-                taken = f"{queue.name}: {queue.others} messages were archived by somebody else in the last {HOURS} h"
-                console.print(taken, style="red", markup=False)
-        for name in status.missing:
-            console.print(f"{name}: registered, but there is no such queue: select pgmq.create('{name}')", style="red")
-        for name in status.unread:
-            console.print(f"{name}: its messages cannot be counted", style="red")
-        for trouble in status.troubles:
-            console.print(str(trouble), style="red", markup=False, soft_wrap=True)
-        bridges = "nobody can tell" if status.bridges is None else ", ".join(status.bridges) or "none"
-        console.print(f"bridges alive: {bridges}", style="" if status.bridges else "red", markup=False)
-        if status.open_functions:
-            console.print("whoever holds Supabase's public key may read or write messages. Their owner ends that with:")
-        for function in status.open_functions:
-            console.print(f"  {function.remedy}", markup=False, soft_wrap=True)
-        _print_surroundings(console, status)
-        self.stdout.write(text.getvalue(), ending="")
+def handle(command: BaseCommand, options: dict[str, Any]) -> None:
+    try:
+        status = read_status()
+    except OperationalError as error:
+        if is_full(error):
+            told = f"{first_line(error)}: {explain_full(workers=running_workers() or 1)}"
+            raise CommandError(told, returncode=EXIT_CODE) from error
+        raise
+    if options["json"]:
+        command.stdout.write(json.dumps(_as_json(status), default=str))
+    else:
+        _print(command, status)
+    if options["check"] and (problem := _problem(status)):
+        raise CommandError(problem)
+
+
+def _print(command: BaseCommand, status: Status) -> None:
+    # Into a text first: `stdout` may be anything, and a pipe should get the whole width.
+    text = io.StringIO()
+    watched = command.stdout.isatty()
+    console = Console(file=text, force_terminal=watched, width=None if watched else 150, highlight=False)
+    console.print(_table(status.queues))
+    for hold in status.holds:
+        console.print(f"{hold.queue}: nothing is started, {hold}", style="yellow", markup=False, soft_wrap=True)
+    for queue in status.queues:
+        if queue.kept:
+            kept = f"{queue.name}: {queue.kept} outcomes wait until they can be written: {queue.kept_why}"
+            console.print(kept, style="red", markup=False)
+        if queue.handler and queue.others:
+            taken = f"{queue.name}: {queue.others} messages were archived by somebody else in the last {HOURS} h"
+            console.print(taken, style="red", markup=False)
+    for name in status.missing:
+        console.print(f"{name}: registered, but there is no such queue: select pgmq.create('{name}')", style="red")
+    for name in status.unread:
+        console.print(f"{name}: its messages cannot be counted", style="red")
+    for trouble in status.troubles:
+        console.print(str(trouble), style="red", markup=False, soft_wrap=True)
+    bridges = "nobody can tell" if status.bridges is None else ", ".join(status.bridges) or "none"
+    console.print(f"bridges alive: {bridges}", style="" if status.bridges else "red", markup=False)
+    if status.open_functions:
+        console.print("whoever holds Supabase's public key may read or write messages. Their owner ends that with:")
+    for function in status.open_functions:
+        console.print(f"  {function.remedy}", markup=False, soft_wrap=True)
+    _print_surroundings(console, status)
+    command.stdout.write(text.getvalue(), ending="")
 
 
 def _print_surroundings(console: Console, status: Status) -> None:

@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 import manage
 from balansity.postgres.refusals import refusals
+from bridge.management.queue import verbs
 from bridge.trouble.explanation import EXIT_CODE
 from sandbox.mailbox import Mailbox
 from sandbox.packages import packages
@@ -28,6 +29,9 @@ ASKING_POSTGRES = [
     ["queue_status"],
     ["queue_status", "--json"],
     ["queue_status", "--check"],
+    ["queue", "status"],
+    ["queue", "pause", QUEUE],
+    ["queue", "resume", QUEUE],
     ["requeue", QUEUE, "1"],
     ["requeue", QUEUE, "--failed"],
     ["install_wakeup"],
@@ -37,8 +41,15 @@ ASKING_POSTGRES = [
     ["createsuperuser", "--noinput", "--username", "x", "--email", "x@example.org"],
     ["showmigrations"],
 ]
+
+
+def called(command: list[str]) -> str:
+    """What it does: the verbs of `queue` are commands of their own."""
+    return " ".join(command[:2]) if command[0] == "queue" else command[0]
+
+
 # The first of each.
-EACH = list({command[0]: command for command in reversed(ASKING_POSTGRES)}.values())
+EACH = list({called(command): command for command in reversed(ASKING_POSTGRES)}.values())
 # They say themselves what is wrong, and end otherwise, or have work without it.
 WITHOUT_POSTGRES = {"doctor", "sendtestemail"}
 
@@ -96,6 +107,7 @@ def ours() -> set[str]:
 
 def test_each_command_of_ours_is_tried() -> None:
     assert ours() - WITHOUT_POSTGRES == {command for command, *_ in ASKING_POSTGRES} & ours()
+    assert {f"queue {verb}" for verb in verbs()} <= {called(command) for command in ASKING_POSTGRES}
 
 
 @contextlib.contextmanager
@@ -147,11 +159,13 @@ def test_nothing_may_be_written(guest: Guest, broker_url: str, run: Run) -> None
     for command in EACH:
         ended = run(*command)
         assert len(ended.lines) <= 1 or command[0] == "install_wakeup", (command, ended)
-        refused[command[0]] = ended.code == EXIT_CODE
+        refused[called(command)] = ended.code == EXIT_CODE
         if ended.code == EXIT_CODE:
             assert ended.lines[0].startswith("Postgres takes no writes now")
     assert refused["bridge_queues"]
+    assert refused["queue pause"]
     assert not refused["queue_status"]
+    assert not refused["queue status"]
 
 
 CLOSED = {
