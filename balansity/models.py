@@ -5,8 +5,11 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+
+from notifications.models import StaffNotice
 
 
 class Outcome(models.TextChoices):
@@ -64,6 +67,51 @@ class ReadyGroup(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Incident(models.Model):
+    """Something that went wrong and that staff are told of at once: from when, until when, and by which notes.
+
+    `detector` found it, `key` tells it from others of that detector, and `kind` is what is told in one breath: its
+    incidents are bounded together. Nothing is told yet where a `told_at` is null.
+    """
+
+    detector = models.CharField(max_length=40)
+    kind = models.CharField(max_length=60)
+    key = models.CharField(max_length=100)
+    what = models.TextField()
+    advice = models.TextField(blank=True, default="")
+    address = models.CharField(max_length=300, blank=True, default="")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    begin_told_at = models.DateTimeField(null=True)
+    end_told_at = models.DateTimeField(null=True)
+    begin_notice = models.ForeignKey(StaffNotice, models.SET_NULL, null=True, related_name="begins")
+    end_notice = models.ForeignKey(StaffNotice, models.SET_NULL, null=True, related_name="ends")
+
+    objects: ClassVar[models.Manager["Incident"]] = models.Manager()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("incident")
+        verbose_name_plural = _("incidents")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["detector", "key"], condition=Q(ended_at__isnull=True), name="incident_open_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(end_told_at__isnull=True) | Q(begin_told_at__isnull=False, ended_at__isnull=False),
+                name="incident_end_is_told_last",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["kind", "begin_told_at"], name="incident_told"),
+            models.Index(fields=["began_at"], name="incident_began"),
+            models.Index(fields=["id"], condition=Q(end_told_at__isnull=True), name="incident_to_tell"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
 
 
 class Surroundings(models.Model):

@@ -18,6 +18,7 @@ urlpatterns = [
     path("health/ready", ready),
     path("admin/", admin.site.urls),
     path("api/", include("balansity.api.urls")),
+    path("api/", include("notifications.urls")),
     path("api/", include("payments.urls")),
     path("api/", include("reports.urls")),
 ]

@@ -21,11 +21,13 @@ from notifications.advice import ADVICE, why_not_resent
 from notifications.clients import MOST_WORDS, clients_named
 from notifications.errors import NotResendable
 from notifications.mail_log import ASKED_BEFORE, MOST_BIGINT
-from notifications.models import EmailMessage, Status
+from notifications.models import NOT_ARRIVED, Arrival, EmailMessage, Status, Tracking
 from notifications.queue import QUEUE, send_again
-from notifications.unsettled import open_failures, settled_failures, with_standing
+from notifications.shown_status import ADVICE as ARRIVAL_ADVICE
+from notifications.shown_status import OF_COMPLAINT, mail_badge, why_not_arrived, with_arrival
+from notifications.unsettled import open_bounces, open_failures, settled_failures, with_standing
 from notifications.writing.catalogue import CATALOGUE
-from staff.attention import Line, StandingFilter, line_of
+from staff.attention import OPEN, Line, StandingFilter, line_of
 from staff.badges import Tone, badge
 from staff.formats import block, in_code, moment
 from staff.pages import staff_page
@@ -43,15 +45,6 @@ _PREVIEW_POLICY = "; ".join(
         *("frame-ancestors 'self'", "sandbox allow-same-origin"),
     )
 )
-_TONES = {
-    Status.SENDING: Tone.UNDERWAY,
-    Status.RETRYING: Tone.LATE,
-    Status.SENT: Tone.GOOD,
-    Status.FAILED: Tone.BAD,
-    Status.DUPLICATE: Tone.QUIET,
-}
-
-
 # Nobody reads seventy numbers; the count says how many there are.
 MOST_LINKED = 5
 MOST_AT_ONCE = 500
@@ -65,6 +58,33 @@ class MailStanding(StandingFilter):
 
     def settled_rows(self, rows: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
         return settled_failures(rows)
+
+
+class ArrivalFilter(admin.SimpleListFilter):
+    """What became of mails that a provider took, of which one tells that."""
+
+    title = gettext_lazy("delivery")
+    parameter_name = "arrival"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            (OPEN, str(gettext_lazy("needs attention"))),
+            ("not_arrived", str(Arrival.BOUNCED.label)),
+            *((one.value, str(one.label)) for one in (Arrival.COMPLAINED, Arrival.DEFERRED, Arrival.DELIVERED)),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
+        match self.value():
+            case None:
+                return queryset
+            case value if value == OPEN:
+                return open_bounces(queryset)
+            case "not_arrived":
+                wanted: Sequence[str] = NOT_ARRIVED
+            case value:
+                wanted = (value,)
+        told = Tracking.objects.filter(arrival__in=wanted, email__isnull=False)
+        return queryset.filter(pk__in=told.values("email_id"))
 
 
 class TemplateFilter(admin.SimpleListFilter):
@@ -94,7 +114,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     finds_clients = True
     list_display = ("status_badge", "address", "template_label", "subject", "attempts", "created")
     list_display_links = ("status_badge", "address")
-    list_filter = (MailStanding, "status", TemplateFilter, "created_at")
+    list_filter = (MailStanding, "status", ArrivalFilter, TemplateFilter, "created_at")
     date_hierarchy = "created_at"
     # What is searched is up to `find`.
     search_fields = ("recipient",)
@@ -131,7 +151,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         return request.user.has_perm("notifications.resend_emailmessage")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EmailMessage]:
-        rows = with_standing(super().get_queryset(request))
+        rows = with_arrival(with_standing(super().get_queryset(request)))
         return rows.defer("html_body", "text_body") if self.is_list(request) else rows.select_related("duplicate_of")
 
     def get_fieldsets(self, request: HttpRequest, obj: EmailMessage | None = None) -> Any:
@@ -141,6 +161,8 @@ class EmailMessageAdmin(ReadOnlyAdmin):
             trouble = ("advice", "technical")
         elif obj is not None and obj.error:
             trouble = ("why_duplicate",) if _asked_before(obj) else ("technical",)
+        if getattr(obj, "arrival", None) in {*NOT_ARRIVED, Arrival.COMPLAINED}:
+            trouble += ("not_arrived", "arrival_advice", "provider_words")
         head = (None, {"fields": ("status_badge", *trouble, "recipient", "subject", "template_label")})
         return (head, *super().get_fieldsets(request, obj))
 
@@ -148,9 +170,9 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         return search_mails(rows, text)
 
     def attention(self, request: HttpRequest) -> Iterator[Line]:
-        return line_of(
-            self, gettext_lazy("Emails that were not sent"), open_failures(EmailMessage.objects.all()), "standing=open"
-        )
+        mails = EmailMessage.objects.all()
+        yield from line_of(self, gettext_lazy("Emails that were not sent"), open_failures(mails), "standing=open")
+        yield from line_of(self, gettext_lazy("Emails that did not arrive"), open_bounces(mails), "arrival=open")
 
     def client_of(self, row: EmailMessage) -> str:
         return row.recipient
@@ -184,7 +206,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     def status_badge(self, row: EmailMessage) -> SafeString:
         if row.status == Status.FAILED and getattr(row, "is_settled", False):
             return badge(_("replaced by a repeat"), Tone.QUIET)
-        return badge(row.get_status_display(), _TONES[Status(row.status)])
+        return mail_badge(row)
 
     @admin.display(description=gettext_lazy("recipient"), ordering="recipient")
     def address(self, row: EmailMessage) -> SafeString:
@@ -214,6 +236,23 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("what to do"))
     def advice(self, row: EmailMessage) -> str:
         return str(ADVICE.get(row.reason, ""))
+
+    @admin.display(description=gettext_lazy("Why"))
+    def not_arrived(self, row: EmailMessage) -> str:
+        known = Tracking.objects.filter(email=row).first()
+        if known is None:
+            return "—"
+        why = str(Arrival.COMPLAINED.label) if known.arrival == Arrival.COMPLAINED else why_not_arrived(row)
+        return f"{why} ({moment(known.at)})"
+
+    @admin.display(description=gettext_lazy("what to do"))
+    def arrival_advice(self, row: EmailMessage) -> str:
+        return str(ARRIVAL_ADVICE.get(getattr(row, "why_not", ""), OF_COMPLAINT))
+
+    @admin.display(description=gettext_lazy("the provider's words"))
+    def provider_words(self, row: EmailMessage) -> str:
+        words = Tracking.objects.filter(email=row).values_list("detail", flat=True).first()
+        return in_code(words) if words else "—"
 
     @admin.display(description=gettext_lazy("preview"))
     def preview(self, row: EmailMessage) -> str:

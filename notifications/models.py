@@ -1,5 +1,10 @@
-"""The mail log: one row for each message of the mail queue, kept in step with what the bridge writes on the message."""
+"""The mail log: one row for each message of the mail queue, kept in step with what the bridge writes on the message.
 
+Beside it what providers tell of a mail after they took it, and what staff are told: tables of their own, so that
+nothing that sends a mail needs them.
+"""
+
+import uuid
 from typing import ClassVar
 
 from django.db import models
@@ -22,6 +27,8 @@ class Status(models.TextChoices):
 UNFINISHED = (Status.SENDING, Status.RETRYING)
 # What still sends, or has sent, its mail; a failed row gives its dedupe key back.
 HOLDING_KEY = (*UNFINISHED, Status.SENT)
+# Those that tell what becomes of a mail. A mail server tells it to the box of the sender, if at all.
+TRACKING = ("resend", "sendgrid", "unisender_go")
 
 
 class EmailMessage(models.Model):
@@ -118,7 +125,104 @@ class EmailMessage(models.Model):
             models.Index(
                 fields=["created_at"], condition=Q(status="failed") & ~Q(reason="refused"), name="email_failed"
             ),
+            # How a provider's word finds its mail.
+            models.Index(fields=["provider_message_id"], condition=Q(provider__in=TRACKING), name="email_at_provider"),
         ]
 
     def __str__(self) -> str:
         return f"№ {self.msg_id or '—'}"
+
+
+class Arrival(models.TextChoices):
+    """What became of a mail that a provider took, in the order of what counts: a later one is never undone by an
+    earlier one, whichever is told first. A refusal may follow an acceptance, and a complaint both.
+    """
+
+    DEFERRED = "deferred", _("the provider tries again")
+    DELIVERED = "delivered", _("delivered")
+    REJECTED = "rejected", _("not sent by the provider")
+    BOUNCED = "bounced", _("not delivered")
+    COMPLAINED = "complained", _("called spam by the recipient")
+
+
+NOT_ARRIVED = (Arrival.REJECTED, Arrival.BOUNCED)
+# What somebody should know of: who called a mail spam gets none of the next ones.
+UNWELCOME = (*NOT_ARRIVED, Arrival.COMPLAINED)
+
+
+class Why(models.TextChoices):
+    """Why a mail did not arrive, as far as the provider's word can be understood."""
+
+    NO_SUCH_MAILBOX = "no_such_mailbox", _("there is no such mailbox")
+    MAILBOX_FULL = "mailbox_full", _("the mailbox is full")
+    TAKEN_FOR_SPAM = "taken_for_spam", _("the recipient's server took it for spam")
+    NO_LONGER_WRITTEN_TO = "suppressed", _("the provider does not write to this address any more")
+    UNSUBSCRIBED = "unsubscribed", _("the recipient unsubscribed at the provider")
+    NOT_REACHED = "not_reached", _("the recipient's server could not be reached")
+    REFUSED = "refused", _("the recipient's server refused it")
+    UNKNOWN = "unknown", _("the provider does not say why")
+
+
+class Tracking(models.Model):
+    """What a provider told of one mail, by the provider's own id of it.
+
+    The mail's own row may be written later than that is told, so `email` is filled in when both are there. A word about
+    no mail of ours is forgotten.
+    """
+
+    provider = models.CharField(_("sent through"), max_length=30)
+    provider_message_id = models.CharField(_("id at the provider"), max_length=255)
+    # One each; not unique all the same, as two calls at once would stop each other there.
+    email = models.ForeignKey(EmailMessage, models.CASCADE, null=True, related_name="told", verbose_name=_("email"))
+    arrival = models.CharField(_("what became of it"), max_length=20, choices=Arrival.choices)
+    why = models.CharField(_("why"), max_length=20, choices=Why.choices, blank=True, default="", db_default="")
+    detail = models.TextField(_("the provider's words"), blank=True, default="", db_default="")
+    at = models.DateTimeField(_("told for"))
+    received_at = models.DateTimeField(_("received"))
+
+    objects: ClassVar[models.Manager["Tracking"]] = models.Manager()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("provider's word about an email")
+        verbose_name_plural = _("providers' words about emails")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "provider_message_id"], name="tracking_once"),
+            models.CheckConstraint(condition=Q(arrival__in=Arrival.values), name="tracking_arrival_known"),
+            models.CheckConstraint(
+                condition=Q(arrival__in=NOT_ARRIVED) & ~Q(why="") | ~Q(arrival__in=NOT_ARRIVED) & Q(why=""),
+                name="tracking_says_why",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["received_at"], condition=Q(email__isnull=True), name="tracking_of_nothing"),
+            models.Index(fields=["at"], condition=Q(arrival__in=UNWELCOME), name="tracking_unwelcome"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.provider_message_id}"
+
+
+class StaffNotice(models.Model):
+    """Something that staff are to be told by mail: what a message of the queue must name, and all that it can choose.
+
+    `key` says what it is about, so that nothing is told twice. `text` is what it says: null until the first mail of it
+    is made, and the same ever after, for all its readers and every attempt.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(_("kind"), max_length=20)
+    key = models.CharField(max_length=100)
+    created_at = models.DateTimeField(_("created"), db_index=True)
+    text = models.JSONField(null=True)
+
+    objects: ClassVar[models.Manager["StaffNotice"]] = models.Manager()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("note to staff")
+        verbose_name_plural = _("notes to staff")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["kind", "key"], name="staff_notice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"

@@ -13,6 +13,7 @@ from notifications.mail_log import first_attempt, mark_sent, outgoing_email, sta
 from notifications.queue import QUEUE
 from notifications.sending.mailer import mailer
 from notifications.sending.outages import judge_outage
+from notifications.tracking.store import match_words
 from notifications.upkeep import forget_bodies, forget_refused, settle_stuck_emails
 from notifications.writing.facts import facts_about
 from notifications.writing.rendering import render_email
@@ -38,6 +39,7 @@ def send_email(message: Message) -> Callable[[], None]:
 def check_stuck_emails() -> None:
     """Settle the rows of mails that nobody works on any more, and warn about mails that wait too long."""
     settle_stuck_emails()
+    match_words()
 
 
 @shared_task(name="notifications.forget_old_bodies")

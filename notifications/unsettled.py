@@ -3,10 +3,16 @@
 What our own rules refused needs nobody either: most of it strangers have asked for.
 """
 
+from datetime import timedelta
+
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from bridge.reasons import FailureReason
-from notifications.models import EmailMessage, Status
+from notifications.models import UNWELCOME, Arrival, EmailMessage, Status, Tracking
+
+# An address that nobody could mend within this time is not mended by reading of it every morning.
+BOUNCES_STAY = timedelta(days=14)
 
 
 def with_standing(mails: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
@@ -20,6 +26,21 @@ def open_failures(mails: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
 
 def settled_failures(mails: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
     return mails.filter(_made_good(), status=Status.FAILED)
+
+
+def open_bounces(mails: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
+    """Those that a provider took and could not deliver, or that were called spam, lately.
+
+    Not those whose recipient got a later one: the address works again.
+    """
+    told = Tracking.objects.filter(arrival__in=UNWELCOME, email__isnull=False, at__gt=timezone.now() - BOUNCES_STAY)
+    later = EmailMessage.objects.filter(
+        ~Q(mailbox=""),
+        mailbox=OuterRef("mailbox"),
+        created_at__gt=OuterRef("created_at"),
+        told__arrival=Arrival.DELIVERED,
+    )
+    return mails.filter(~Exists(later), pk__in=told.values("email_id"))
 
 
 def _made_good() -> Q:

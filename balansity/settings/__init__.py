@@ -19,6 +19,7 @@ from balansity.settings.database import *
 from balansity.settings.queues import *
 from balansity.settings.supabase import *
 from balansity.settings.mail import *
+from balansity.settings.telling import *
 from balansity.settings.api import *
 from balansity.settings.payments import *
 from balansity.settings.reports import *

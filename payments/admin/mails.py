@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from notifications.models import EmailMessage, Status
+from notifications.models import EmailMessage
+from notifications.shown_status import mail_badge, why_not_arrived, with_arrival
 from payments.models import Fulfilment, Payment
-from staff.badges import Tone, badge
-from staff.formats import moment
+from staff.formats import moment, two_lines
 
 MOST_MAILS = 20
-_TONES = {Status.SENT: Tone.GOOD, Status.FAILED: Tone.BAD, Status.RETRYING: Tone.LATE, Status.SENDING: Tone.UNDERWAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +28,14 @@ def mails_about(request: HttpRequest, payment: Payment) -> list[MailLine] | None
         return None
     given = Fulfilment.objects.filter(pk=payment.pk).values_list("appointment_id", "purchase_id").first() or ()
     about = [str(one) for one in (payment.pk, *given) if one]
-    rows = EmailMessage.objects.filter(about__in=about).exclude(about="").defer("html_body", "text_body")
+    rows = with_arrival(EmailMessage.objects.filter(about__in=about).exclude(about="").defer("html_body", "text_body"))
     return [
         MailLine(
             row.pk,
             moment(row.created_at),
             row.subject or str(row),
             row.recipient,
-            badge(row.get_status_display(), _TONES.get(Status(row.status), Tone.QUIET)),
+            two_lines(mail_badge(row), why) if (why := why_not_arrived(row)) else mail_badge(row),
         )
         for row in rows.order_by("-created_at", "-pk")[:MOST_MAILS]
     ]

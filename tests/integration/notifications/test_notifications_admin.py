@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from bridge.reasons import FailureReason
 from notifications.mail_log import ASKED_BEFORE
-from notifications.models import EmailMessage, Status
+from notifications.models import Arrival, EmailMessage, Status, Tracking, Why
 from notifications.queue import QUEUE
 from notifications.writing.catalogue import CATALOGUE
 from tests.support.email_deliveries import attempt, email_queue, enqueue, outcome_of
@@ -341,3 +341,87 @@ def new_messages() -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT msg_id FROM pgmq.q_{QUEUE} ORDER BY msg_id")
         return [msg_id for (msg_id,) in cursor.fetchall()]
+
+
+# --- What became of a mail, as its provider told
+
+
+def told(email: EmailMessage, arrival: Arrival, why: str = "", *, at: timedelta = timedelta(0)) -> None:
+    now = timezone.now() - at
+    Tracking.objects.create(
+        provider="resend",
+        provider_message_id=f"re-{email.pk}",
+        email=email,
+        arrival=arrival,
+        why=why,
+        detail="550 5.1.1 <parent@example.org>: user unknown" if why else "",
+        at=now,
+        received_at=now,
+    )
+
+
+def test_a_mail_that_did_not_arrive_says_so_and_why_and_what_to_do(support: Client) -> None:
+    email = row(1)
+    told(email, Arrival.BOUNCED, Why.NO_SUCH_MAILBOX)
+    page = text(support.get(page_of(email)))
+    for piece in ("не доставлено", "такого ящика нет", "пусть исправит адрес", "550 5.1.1 &lt;parent@example.org&gt;"):
+        assert piece in page
+    assert "не доставлено" in text(support.get(LIST))
+
+
+def test_a_mail_that_was_called_spam_says_what_that_means(support: Client) -> None:
+    email = row(1)
+    told(email, Arrival.COMPLAINED)
+    page = text(support.get(page_of(email)))
+    assert "получатель пожаловался на спам" in page
+    assert "больше не будет писать" in page
+
+
+def test_a_mail_of_which_nobody_told_anything_looks_as_it_always_did(support: Client) -> None:
+    page = text(support.get(page_of(row(1))))
+    assert "отправлено" in page
+    assert "слова провайдера" not in page.lower()
+
+
+@pytest.mark.parametrize(
+    ("choice", "found"),
+    [
+        ("open", {"bounced", "complained"}),
+        ("not_arrived", {"bounced", "rejected", "bounced-long-ago", "bounced-and-mended"}),
+        ("complained", {"complained"}),
+        ("deferred", {"deferred"}),
+        ("delivered", {"delivered", "mended"}),
+        ("nonsense", set()),
+    ],
+)
+def test_the_list_is_filtered_by_what_became_of_the_mails(choice: str, found: set[str], support: Client) -> None:
+    told(row(1, subject="bounced", mailbox="a@example.org"), Arrival.BOUNCED, Why.MAILBOX_FULL)
+    told(row(2, subject="rejected", mailbox="c@example.org"), Arrival.REJECTED, Why.UNKNOWN, at=timedelta(days=15))
+    told(row(3, subject="complained"), Arrival.COMPLAINED)
+    told(row(4, subject="deferred"), Arrival.DEFERRED)
+    told(row(5, subject="delivered"), Arrival.DELIVERED)
+    told(row(6, subject="bounced-long-ago"), Arrival.BOUNCED, Why.REFUSED, at=timedelta(days=15))
+    told(row(7, subject="bounced-and-mended", mailbox="b@example.org"), Arrival.BOUNCED, Why.REFUSED)
+    told(row(8, subject="mended", mailbox="b@example.org"), Arrival.DELIVERED)
+    row(9, subject="untold")
+    page = support.get(LIST, {"arrival": choice}).content.decode()
+    words = r"bounced-long-ago|bounced-and-mended|bounced|rejected|complained|deferred|delivered|mended|untold"
+    shown = set(re.findall(rf'class="field-subject[^"]*"[^>]*>({words})<', page))
+    assert shown == found
+
+
+def test_staff_read_on_their_overview_how_many_mails_did_not_arrive(support: Client) -> None:
+    assert "Недоставленные письма" not in text(support.get("/admin/"))
+    told(row(1), Arrival.BOUNCED, Why.MAILBOX_FULL)
+    told(row(2), Arrival.DELIVERED)
+    page = support.get("/admin/").content.decode()
+    assert re.search(r"Недоставленные письма", page)
+    assert "arrival=open" in page
+
+
+def test_the_list_with_what_became_of_each_mail_costs_no_query_more(support: Client) -> None:
+    for number in range(30):
+        told(row(number), Arrival.BOUNCED, Why.MAILBOX_FULL)
+    with CaptureQueriesContext(connection) as queries:
+        support.get(LIST)
+    assert len(queries) <= MOST_QUERIES

@@ -6,6 +6,7 @@ import pytest
 from django.conf import settings
 from django.urls import Resolver404, resolve
 
+from notifications.tracking.view import receive_words
 from payments.webhook.view import receive_notification
 from sandbox.packages import CHECKOUT
 
@@ -34,7 +35,8 @@ def test_both_lead_to_the_port_of_the_web_process() -> None:
 
 def test_the_addresses_in_it_are_served() -> None:
     paths = re.findall(r"location (?:= )?(/\S*) \{", block("nginx"))
-    assert paths == ["/", "/api/webhook/yookassa", "/admin/", "/admin/login/"]
+    assert paths == ["/", "/api/webhook/yookassa", "/api/webhook/mail/", "/admin/", "/admin/login/"]
+    assert resolve("/api/webhook/mail/resend").func is receive_words
     assert resolve("/api/webhook/yookassa").func is receive_notification
     assert resolve("/admin/login/").view_name == "admin:login"
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-import notifications.admin
 import reports.admin
+from notifications import shown_status as of_mails
+from notifications.models import Arrival
 from notifications.models import Status as EmailStatus
 from payments.admin import notifications as of_notifications
 from payments.admin import refunds as of_refunds
@@ -21,7 +22,8 @@ TABLES: tuple[tuple[Any, dict[Any, Tone]], ...] = (
     (PaymentStatus, shown_status._TONES),
     (RefundStatus, of_refunds._TONES),
     (NotificationStatus, of_notifications._TONES),
-    (EmailStatus, notifications.admin._TONES),
+    (EmailStatus, of_mails._TONES),
+    (Arrival, of_mails._ARRIVAL_TONES),
     (ReportStatus, reports.admin._TONES),
 )
 
