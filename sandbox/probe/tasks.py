@@ -2,7 +2,8 @@
 
 `{"note": true}` keeps a `ProbeRun`; `"seconds"` sleeps; `"fail_first": n` raises in the first n attempts;
 `"permanent": true` raises for good; `"kill_first": n` kills the worker's child in the first n attempts (with
-`"after": true` when the work is done and only the outcome is missing).
+`"after": true` when the work is done and only the outcome is missing). `"service": name` asks that service
+outside, which is away (or what `"kind"` says) in the first `"away_first": n` attempts.
 """
 
 import os
@@ -16,7 +17,8 @@ from celery import shared_task
 from django.db import connection
 from django.utils import timezone
 
-from bridge.errors import PermanentError
+from bridge.breaker import Verdict, asking
+from bridge.errors import Away, PermanentError
 from bridge.message import Message
 from bridge.worker.task import queue_task
 from sandbox.probe.apps import QUEUE
@@ -37,6 +39,11 @@ def run(message: Message) -> Callable[[], None] | None:
         raise PermanentError("this can never work")
     if attempt <= body.get("fail_first", 0):
         raise RuntimeError(f"attempt {attempt} was told to fail")
+    if service := body.get("service"):
+        kind = Away(body.get("kind", Away.AWAY))
+        with asking(service, message, lambda error: Verdict(kind, str(error))):
+            if attempt <= body.get("away_first", 0):
+                raise ConnectionRefusedError(f"{service} was told to be away")
     if started is None:
         return None
     ProbeRun.objects.filter(pk=started.pk).update(ended_at=timezone.now())

@@ -37,7 +37,7 @@ def look(seconds: float | None) -> Iterator[Finding]:
 @contextmanager
 def laboratory(*, has_probe: bool = True) -> Iterator[Lab]:
     """The queue of the probe needs the service `lab` inside the block."""
-    queue = registry.get(QUEUE)
+    queue, before = registry.get(QUEUE), services._services.get(NAME)
     lab.finds, lab.asked = (AWAY,), 0
     probe = f"{__name__}.look" if has_probe else ""
     services._services[NAME] = Service(NAME, "The lab", probe, frozenset({"lab.refused"}))
@@ -47,6 +47,8 @@ def laboratory(*, has_probe: bool = True) -> Iterator[Lab]:
     finally:
         registry._queues[QUEUE] = queue
         del services._services[NAME]
+        if before is not None:
+            services._services[NAME] = before
 
 
 def message(msg_id: int, *, began: datetime | None = None, attempts: int = 1) -> Message:
