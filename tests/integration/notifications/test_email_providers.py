@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from bridge.errors import PermanentError
+from bridge.errors import Away, PermanentError
 from notifications.attachment import Attachment
 from notifications.errors import DeliveryDeferred, OurFault
 from notifications.sending.mailer import Mailer, OutgoingEmail, stable_message_id
+from notifications.sending.outages import judge_outage
 from tests.support.loaded_settings import load_settings
 from tests.support.server_answers import API_ANSWERS, ApiAnswer
 
@@ -249,3 +250,47 @@ def test_what_a_provider_repeats_of_the_mail_holds_no_link_that_works(
     provider.status, provider.answer = 500, {"message": "at https://api.example.org/file?token=1vN:s3-cr_et in html"}
     with pytest.raises(DeliveryDeferred, match=r"token=\*\*\* in html"):
         mailer.send(EMAIL)
+
+
+@pytest.mark.filterwarnings("ignore:django-anymail has dropped official support for SendGrid")
+@pytest.mark.parametrize("name", ACCEPTED)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, Away.REFUSED),
+        (402, Away.REFUSED),
+        (403, Away.REFUSED),
+        (408, Away.SERVER_ERROR),
+        (409, None),
+        (413, None),
+        (422, None),
+        (429, Away.QUOTA),
+        (500, Away.SERVER_ERROR),
+        (502, Away.SERVER_ERROR),
+        (503, Away.SERVER_ERROR),
+    ],
+)
+def test_a_provider_is_away_for_every_mail_or_refuses_one(
+    name: str, status: int, kind: Away | None, provider: Provider, mailer: Mailer, settings: Settings
+) -> None:
+    use(name, provider.url, settings)
+    provider.status, provider.answer = status, {"message": "said by nobody in particular"}
+    with pytest.raises((DeliveryDeferred, PermanentError)) as caught:
+        mailer.send(EMAIL)
+    verdict = judge_outage(caught.value)
+    assert (verdict.kind if verdict else None) is kind
+
+
+@pytest.mark.filterwarnings("ignore:django-anymail has dropped official support for SendGrid")
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_a_provider_that_is_not_there_is_away(
+    name: str, provider: Provider, mailer: Mailer, settings: Settings
+) -> None:
+    use(name, provider.url, settings)
+    provider.stop()
+    with pytest.raises(OSError, match="Error posting to") as caught:
+        mailer.send(EMAIL)
+    verdict = judge_outage(caught.value)
+    assert verdict is not None
+    assert verdict.kind is Away.AWAY
+    assert "key-1" not in verdict.why

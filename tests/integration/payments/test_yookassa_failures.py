@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from bridge.errors import Away
+from payments.provider import judge_outage
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable
 from sandbox.yookassa import FaultKind, YooKassaServer
@@ -145,3 +147,56 @@ def test_a_call_is_one_line_in_the_log_and_no_secret_is_in_any(
         str(made.confirmation_token),
     ):
         assert secret not in everything
+
+
+@pytest.mark.parametrize(
+    ("kind", "away"),
+    [
+        (FaultKind.SLOW, Away.AWAY),
+        (FaultKind.SILENT, Away.AWAY),
+        (FaultKind.RESET, Away.AWAY),
+        (FaultKind.ERROR_500, Away.SERVER_ERROR),
+        (FaultKind.HTML_502, Away.SERVER_ERROR),
+        (FaultKind.BROKEN_JSON, Away.SERVER_ERROR),
+        (FaultKind.TOO_MANY_REQUESTS, Away.QUOTA),
+        # It works on this very request.
+        (FaultKind.PROCESSING, None),
+    ],
+)
+def test_what_every_payment_would_meet_is_an_outage(
+    server: YooKassaServer, client: YooKassaClient, kind: FaultKind, away: Away | None
+) -> None:
+    payment_id = client.create_payment(payment_body(), key="1").id
+    server.fail(kind, seconds=READ_TIMEOUT * 2 if kind is FaultKind.SLOW else 0, method="GET")
+    with pytest.raises(Unavailable) as unavailable:
+        client.get_payment(payment_id)
+    verdict = judge_outage(unavailable.value)
+    assert (verdict.kind if verdict else None) is away
+
+
+def test_a_key_that_yookassa_refuses_concerns_every_payment_and_an_unknown_id_one(server: YooKassaServer) -> None:
+    stranger = YooKassaClient(shop_id=SHOP_ID, secret_key="test_another", api_url=server.api_url)
+    with pytest.raises(Rejected) as refused:
+        stranger.get_payment("2d0f0000-000f-5000-8000-000000000000")
+    stranger.close()
+    verdict = judge_outage(refused.value)
+    assert verdict is not None
+    assert verdict.kind is Away.REFUSED
+    own = client_of(server)
+    with pytest.raises(Rejected) as unknown:
+        own.get_payment("2d0f0000-000f-5000-8000-000000000000")
+    own.close()
+    assert judge_outage(unknown.value) is None
+
+
+def test_a_yookassa_that_is_not_there_is_away(server: YooKassaServer, client: YooKassaClient) -> None:
+    server.stop()
+    with pytest.raises(Unavailable) as unavailable:
+        client.get_account()
+    verdict = judge_outage(unavailable.value)
+    assert verdict is not None
+    assert verdict.kind is Away.AWAY
+
+
+def test_an_answer_about_another_payment_is_no_outage() -> None:
+    assert judge_outage(Unavailable("an answer about another object", False)) is None

@@ -15,6 +15,7 @@ from django.core.files.storage import storages
 from django.utils import timezone
 from storage3.exceptions import StorageApiError
 
+from bridge.errors import Away
 from reports.making.upkeep import remove_leftovers
 from reports.models import Leftover, Report
 from reports.storage.storage import (
@@ -23,6 +24,7 @@ from reports.storage.storage import (
     StorageError,
     StorageRefused,
     StorageUnavailable,
+    judge_outage,
     read_document,
 )
 from reports.storage.supabase import SupabaseStorage, _refusal
@@ -270,3 +272,38 @@ def test_nothing_is_removed_before_it_is_due() -> None:
     assert remove_leftovers() == 0
     assert Leftover.objects.count() == 1
     assert storages["reports"].exists(Report.objects.get().storage_key)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(FaultKind.STATUS, status=500), Away.SERVER_ERROR),
+        (Fault(FaultKind.STATUS, status=544), Away.SERVER_ERROR),
+        (Fault(FaultKind.STATUS, status=503), Away.SERVER_ERROR),
+        (Fault(FaultKind.STATUS, status=429), Away.QUOTA),
+        (Fault(FaultKind.STATUS, status=401), Away.REFUSED),
+        (Fault(FaultKind.STATUS, status=403), Away.REFUSED),
+        (Fault(FaultKind.STATUS, status=409), None),
+        (Fault(FaultKind.STATUS, status=423), None),
+        (Fault(FaultKind.STATUS, status=413), None),
+        (Fault(FaultKind.RESET), Away.AWAY),
+        (Fault(FaultKind.SILENT), Away.AWAY),
+    ],
+    ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else str(value),
+)
+def test_what_every_document_would_meet_is_an_outage(
+    storage: SupabaseStorage, storage_server: StorageServer, fault: Fault, kind: Away | None
+) -> None:
+    storage_server.faults.add(fault)
+    with pytest.raises(StorageError) as caught:
+        save(storage)
+    verdict = judge_outage(caught.value)
+    assert (verdict.kind if verdict else None) is kind
+
+
+def test_a_folder_that_cannot_be_written_is_an_outage_and_a_document_that_is_not_there_is_none(tmp_path: Path) -> None:
+    full = judge_outage(OSError(28, "No space left on device", str(tmp_path / "anna")))
+    assert full is not None
+    assert "anna" not in full.why
+    assert judge_outage(ObjectMissing("there is no such document")) is None
+    assert judge_outage(StorageUnavailable("it kept 1 of 2 bytes")) is not None
