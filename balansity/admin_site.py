@@ -1,13 +1,17 @@
 """The admin that support staff work in."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from django.conf import settings
 from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +19,10 @@ from django.views.decorators.cache import never_cache
 
 from balansity.door.guard import through_the_door
 from balansity.offered_lookups import OfferedLookupsOnly
+from balansity.second_factor.entrance import PasswordView
+from balansity.second_factor.pages import SecondFactorPages
 from staff.attention import lines_for
+from staff.second_factor import OFF
 
 # Django's forms take a PUT for a POST.
 _LOOKING = ("GET", "HEAD", "OPTIONS")
@@ -68,9 +75,19 @@ class BalansityAdminSite(AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method in _LOOKING:
             return super().login(request, extra_context)
+        context = {
+            **self.each_context(request),
+            "title": _("Log in"),
+            "app_path": request.get_full_path(),
+            "username": request.user.get_username(),
+            **({} if REDIRECT_FIELD_NAME in request.POST else {REDIRECT_FIELD_NAME: reverse("admin:index")}),
+            **(extra_context or {}),
+        }
+        log_in = PasswordView.as_view(
+            extra_context=context, authentication_form=AdminAuthenticationForm, template_name="admin/login.html"
+        )
         name = request.POST.get("username", "")
-        log_in = super().login
-        return through_the_door(request, name, lambda: log_in(request, extra_context), self._titles())
+        return through_the_door(request, name, lambda: cast(HttpResponse, log_in(request)), self.titles())
 
     def password_change(  # type: ignore[override] # The stubs know of the form alone, Django also redirects.
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -80,9 +97,15 @@ class BalansityAdminSite(AdminSite):
             return super().password_change(request, extra_context)
         name = request.user.get_username()
         change = super().password_change
-        return through_the_door(request, name, lambda: change(request, extra_context), self._titles())
+        return through_the_door(request, name, lambda: change(request, extra_context), self.titles())
 
-    def _titles(self) -> dict[str, Any]:
+    def get_urls(self) -> list[Any]:
+        return [*SecondFactorPages(self, self.titles()).urls(), *super().get_urls()]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().each_context(request), "second_factor": settings.STAFF_2FA != OFF}
+
+    def titles(self) -> dict[str, Any]:
         """What a page needs of `each_context` when it must cost nothing."""
         return {"site_title": self.site_title, "site_header": self.site_header}
 

@@ -19,6 +19,10 @@ class Outcome(models.TextChoices):
     FAILED = "failed", pgettext_lazy("login", "wrong name or password")
     # The first of many: the limit says nothing of those after it.
     REFUSED = "refused", pgettext_lazy("login", "too many attempts")
+    # The password was right, or somebody is in already.
+    WRONG_CODE = "wrong_code", pgettext_lazy("login", "wrong code of the second factor")
+    # No attempt of the person: somebody else took their second factor away.
+    RESET = "reset", pgettext_lazy("login", "second factor reset")
 
 
 class LoginAttempt(models.Model):
@@ -45,6 +49,25 @@ class LoginAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.username} · {self.address}"
+
+
+class RecoveryCode(models.Model):
+    """One of the codes for whoever has no phone at hand: what it is compared with, and when it was used."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[models.Manager["RecoveryCode"]] = models.Manager()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("recovery code")
+        verbose_name_plural = _("recovery codes")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "digest"], name="recovery_code_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} · {self.used_at or '—'}"
 
 
 class ReadyGroup(models.Model):

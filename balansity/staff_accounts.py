@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
 
+from balansity.account_second_factors import SecondFactorFilter, SecondFactorOfAccounts
 from staff.badges import yes_or_no
 
 _ACTIONS: dict[str, str | Promise] = {
@@ -113,13 +114,13 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class StaffAccountAdmin(_PlainDeletion, UserAdmin):  # type: ignore[type-arg] # Not generic at run time.
+class StaffAccountAdmin(SecondFactorOfAccounts, _PlainDeletion, UserAdmin):  # type: ignore[type-arg] # Not generic.
     class Media:
         css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("staff/staff.css",)}
 
     change_password_form = PasswordForm
-    list_display = ("username", "full_name", "email", "of_the_staff")
-    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    list_display = ("username", "full_name", "email", "of_the_staff", "second_factor")
+    list_filter = ("is_staff", "is_superuser", "is_active", SecondFactorFilter, "groups")
 
     @admin.display(description=gettext_lazy("full name"), ordering="last_name")
     def full_name(self, account: Any) -> str:

@@ -24,7 +24,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase | None])
 
 # What a session knows: the number of the device, and when its code was given (seconds since 1970).
 MARK = "second_factor"
-OFF, OPTIONAL, REQUIRED = "off", "optional", "required"
+OFF, REQUIRED = "off", "required"
 # A browser that was left open refunds nothing in the afternoon.
 FRESH_SECONDS = 4 * 3600
 # Whoever was shown a form has so long to fill it in and is not asked before it is done.
@@ -55,10 +55,9 @@ def counts(session: Mapping[str, Any], user_id: Any) -> bool:
     """Whether a session of this person has what it needs: a code of the device that they have now."""
     if settings.STAFF_2FA == OFF:
         return True
-    device = device_of(user_id)
-    if device is None:
-        return bool(settings.STAFF_2FA != REQUIRED)
-    return dict(session.get(MARK) or {}).get("device") == device
+    device, given = device_of(user_id), (session.get(MARK) or {}).get("device")
+    # Also where nobody has to have one: who gave a code of an app that was taken away since is out.
+    return bool(device == given and (device is not None or settings.STAFF_2FA != REQUIRED))
 
 
 def is_confirmed(request: HttpRequest, *, within: float = FRESH_SECONDS) -> bool:
@@ -72,27 +71,27 @@ def may_act(request: HttpRequest, *, within: float = FRESH_SECONDS) -> bool:
     return not is_needed(request.user) or is_confirmed(request, within=within)
 
 
-def confirmed_act(view: View) -> View:
-    """Guard a method of an admin (a `staff_page`, below that decorator, or an action of a list) that does something
-    of weight: who has given no code lately is asked for one, and led back here.
+def ask_first(request: HttpRequest) -> HttpResponseRedirect | None:
+    """Lead whoever has given no code lately to the question for one, and back here; `None`: go on.
 
-    Nothing is done before. The question comes when the form is opened, so what was typed is lost only by somebody who
-    took half an hour for it; they read that nothing was done.
+    Call it before something of weight is done. Where a form is opened for it the question comes then, so that what was
+    typed is lost only by somebody who took half an hour; they read that nothing was done.
     """
+    is_looking = request.method in ("GET", "HEAD")
+    if may_act(request, within=FRESH_SECONDS - _TO_FILL_IN if is_looking else FRESH_SECONDS):
+        return None
+    if not is_looking:
+        text = _("Nothing was done: a code of your second factor is needed first. Then repeat what you wanted.")
+        messages.warning(request, text)
+    address = urlencode({"next": request.get_full_path()})
+    return HttpResponseRedirect(f"{reverse('admin:second_factor_code')}?{address}")
+
+
+def confirmed_act(view: View) -> View:
+    """`ask_first`, for a method of an admin: an action of a list, or a page (below its `staff_page`) that acts."""
 
     @wraps(view)
     def guarded(admin: Any, request: HttpRequest, *args: Any, **named: Any) -> HttpResponseBase | None:
-        is_looking = request.method in ("GET", "HEAD")
-        if may_act(request, within=FRESH_SECONDS - _TO_FILL_IN if is_looking else FRESH_SECONDS):
-            return view(admin, request, *args, **named)
-        if not is_looking:
-            text = _("Nothing was done: a code of your second factor is needed first. Then repeat what you wanted.")
-            messages.warning(request, text)
-        return HttpResponseRedirect(question_for(request.get_full_path()))
+        return ask_first(request) or view(admin, request, *args, **named)
 
     return cast(View, guarded)
-
-
-def question_for(address: str) -> str:
-    """The page that asks for a code and then leads to `address`."""
-    return f"{reverse('admin:index')}second-factor/code/?{urlencode({'next': address})}"

@@ -44,6 +44,17 @@ def note_refusal(request: HttpRequest, name: str, limit: str) -> None:
     _note(Outcome.REFUSED, request, name)
 
 
+def note_wrong_code(request: HttpRequest, user: AbstractBaseUser) -> None:
+    _note(Outcome.WRONG_CODE, request, user.get_username(), user)
+
+
+def note_reset(user: AbstractBaseUser, address: str, by: str) -> None:
+    """Note that `by` took the second factor of `user` away."""
+    name = one_line(user.get_username(), MOST_LETTERS)
+    logger.warning("the second factor of %s is reset by %s from %s", name, by, address or "a socket")
+    LoginAttempt.objects.create(outcome=Outcome.RESET, username=name, address=address[:45], user_id=user.pk)
+
+
 def _note(outcome: Outcome, request: HttpRequest, name: str, user: AbstractBaseUser | None = None) -> None:
     name, address = one_line(name, MOST_LETTERS), address_of(request)
     level = logging.INFO if outcome == Outcome.SUCCEEDED else logging.WARNING

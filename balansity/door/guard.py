@@ -1,8 +1,9 @@
-"""What stands before each page of the admin that checks a password."""
+"""What stands before each page of the admin that checks a password or a code."""
 
 import logging
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -25,9 +26,14 @@ _BUSY_LINES = Limit("busy", 1, 60)
 
 
 def through_the_door(
-    request: HttpRequest, name: str, check: Callable[[], HttpResponse], titles: Mapping[str, Any]
+    request: HttpRequest,
+    name: str,
+    check: Callable[[], HttpResponse],
+    titles: Mapping[str, Any],
+    *,
+    hashes: bool = True,
 ) -> HttpResponse:
-    """Return the answer of `check`, which hashes a password; or a page that says when to come back, without a hash."""
+    """Return the answer of `check`, which hashes a password or takes a code; or a page that says when to come back."""
     name_counted = name_key(name)
     if browser := known_as(request, name_counted):
         name_counted = f"{name_counted} {browser}"
@@ -38,7 +44,7 @@ def through_the_door(
                 note_refusal(request, name, limit.name)
             return _refusal(request, 429, count.seconds_left, titles, _("Too many attempts to log in."))
     try:
-        with room.place():
+        with room.place() if hashes else nullcontext():
             response = check()
     except TooBusy:
         if attempts.count(_BUSY_LINES, "").number <= _BUSY_LINES.most:

@@ -23,6 +23,7 @@ from staff.attention import MOST_COUNTED, some
 from staff.formats import block, moment
 from staff.pages import to_list
 from staff.read_only import ReadOnlyAdmin
+from staff.second_factor import ask_first
 from wording.masking import mask_tokens
 from wording.typed import read_whole
 
@@ -45,6 +46,8 @@ def failed_page(model_admin: ReadOnlyAdmin, request: HttpRequest, queue: str, *,
     """The newest first, all or those of one `reason`, of the last `hours` if asked; POST puts some of them back."""
     if request.method == "POST" and not may_requeue:
         raise PermissionDenied
+    if request.method == "POST" and (question := ask_first(request)):
+        return question
     reason = request.GET.get("reason", "")
     hours = HOURS if request.GET.get("hours") == str(HOURS) else None
     refused = reason == Reason.REFUSED

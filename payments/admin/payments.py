@@ -43,6 +43,7 @@ from staff.attention import Line, line_of
 from staff.fields import IdField
 from staff.pages import actor_id, staff_page
 from staff.read_only import ReadOnlyAdmin
+from staff.second_factor import confirmed_act
 
 MOST_CHECKS = 20
 
@@ -154,6 +155,7 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
         return self.back_to(payment)
 
     @staff_page("<uuid:pk>/refund/", may="refund", methods=("GET", "POST"))
+    @confirmed_act
     def refund_view(self, request: HttpRequest, payment: Payment) -> HttpResponse:
         return refund_page(self, request, payment)
 

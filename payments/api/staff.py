@@ -16,6 +16,7 @@ from payments.api.idempotent import HEADER, IdempotentView
 from payments.api.serializers import AcceptedRefundSerializer, NewRefundSerializer, RefundSerializer
 from payments.refunds.request import request_refund
 from payments.states import Door
+from staff.second_factor import may_act
 
 # Keys are kept by customers' ids. Staff have numbers, so each gets an id that no customer has.
 _STAFF_KEYS = uuid.UUID("6b3f5a0e-43c5-4d2c-9a0c-3f1f6a0d7c11")
@@ -27,9 +28,19 @@ class MayRefund(BasePermission):
         return user.is_authenticated and user.is_staff and user.has_perm("payments.refund_payment")
 
 
+class HasGivenCode(BasePermission):
+    """Whoever needs a second factor has given a code in the admin, not too long ago."""
+
+    code = "second_factor_needed"
+    message = "Give a code of your second factor in the admin first"
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return may_act(request)
+
+
 class RefundPaymentView(IdempotentView):
     authentication_classes = (SessionAuthentication,)
-    permission_classes = (MayRefund,)
+    permission_classes = (MayRefund, HasGivenCode)
 
     @extend_schema(
         operation_id="payments_refund",
@@ -40,7 +51,8 @@ class RefundPaymentView(IdempotentView):
         responses={
             202: AcceptedRefundSerializer,
             **problems(
-                _403="No session of staff, no permission to refund, or no CSRF token.",
+                _403="No session of staff, no permission to refund, or no CSRF token. `second_factor_needed`: a code "
+                "of the second factor has to be given in the admin first.",
                 _404="`payment_not_found`: there is no such payment, or it was never started.",
                 _409="`refund_refused`: not paid, more than what remains, or a part that no fiscal receipt can be made "
                 "for. " + KEY_PROBLEMS,

@@ -52,6 +52,7 @@ ROWS: dict[type[Model], Callable[[], Any]] = {
     Payment: lambda: make_checkout(ProviderStatus.SUCCEEDED).payment,
     ProviderNotification: make_notification,
     Report: report_row,
+    User: lambda: User.objects.create_user("somebody"),
 }
 
 
