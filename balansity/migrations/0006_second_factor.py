@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("balansity", "0004_surroundings"),
+        ("balansity", "0005_incidents"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
