@@ -181,7 +181,18 @@ class FailedMessage(models.Model):
                 condition=models.Q(requeued_as=None, discarded_at=None),
                 name="bridge_failed_open",
             ),
-            models.Index(fields=["queue", "archived_at"], name="bridge_failed_when"),
+            # How many are open among those of the last day. Strangers may have a million messages refused.
+            models.Index(
+                fields=["queue", "archived_at"],
+                include=["requeued_as", "discarded_at", "reason"],
+                condition=~models.Q(reason="refused"),
+                name="bridge_failed_when",
+            ),
+            models.Index(
+                fields=["queue", "archived_at"],
+                condition=models.Q(requeued_as__isnull=False),
+                name="bridge_failed_put_back",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -235,7 +246,7 @@ class RolledFigures(models.Model):
 
 
 class RolledHour(RolledFigures):
-    """One hour of the day, kept for `ROLLUP_DAYS`."""
+    """One hour, kept for as long as `bridge.rollup.upkeep` says."""
 
     hour = models.DateTimeField()
 

@@ -36,6 +36,8 @@ __all__ = [
     "pgmq_queue",
 ]
 
+# Enough to say how long a backlog takes; a million is counted in a second, which whoever looks at it has to wait.
+MOST_COUNTED = 100_000
 TOO_LARGE = f"it is larger than {MOST_OCTETS // 1024} KiB"
 
 
@@ -199,8 +201,9 @@ class PgmqQueue(Archive, Browsing):
         """When there is something to read, and what keeps it from being read."""
         return Outlook(*self._all("outlook")[0])
 
-    def counts(self) -> Counts:
-        return Counts(*self._all("counts")[0])
+    def counts(self, *, most: int = MOST_COUNTED) -> Counts:
+        """What waits for what, counted up to `most` of those that are due and `most` of the others."""
+        return Counts(*self._all("counts", most=most)[0])
 
     def is_queued(self, msg_id: int) -> bool:
         return bool(self._all("is_queued", msg_id=msg_id)[0][0])

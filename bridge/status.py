@@ -13,15 +13,18 @@ from bridge.errors import BrokerAway
 from bridge.extension import OwnedByExtension, owned_by_extension
 from bridge.holds import Hold, in_force
 from bridge.message import Outcome
-from bridge.models import BridgeProcess, KeptOutcome, QueueHold
+from bridge.models import BridgeProcess, FailedMessage, KeptOutcome, QueueHold, RolledHour, RolledQueue
 from bridge.open_functions import OpenFunction, find_open_functions
 from bridge.pgmq import Counts, QueueMissing, pgmq_queue, queue_names
 from bridge.queues import registry
 from bridge.rights import OWN_SCHEMA, RowsHidden, Trouble, find_troubles, queue_tables, require_sight
+from bridge.rollup.reading import HOURS, Day, day
+from bridge.rollup.ready import is_ready
+from bridge.sql.rows import Archived
 from bridge.trouble.explain import explain
 from bridge.wakeup import Method, installed_method
 
-HOURS = 24
+__all__ = ["HOURS", "QueueStatus", "Status", "read_status", "running_workers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class QueueStatus:
     `succeeded`, `failed`, `duplicates` and `others` (archived by somebody else) count the last 24 hours; `refused` are
     those of the failed ones that our rules forbid. What failed and was put back since is history: it counts as
     `put_back` alone. `kept` are outcomes that wait until they can be written, `kept_why` is what Postgres said to the
-    latest of them.
+    latest of them. `day` has these counts and more; without the tables of the roll-up the archive itself is counted,
+    and there is none.
     """
 
     name: str
@@ -47,6 +51,7 @@ class QueueStatus:
     put_back: int = 0
     kept: int = 0
     kept_why: str = ""
+    day: Day | None = None
 
     @property
     def open_failures(self) -> int:
@@ -91,6 +96,7 @@ def read_status() -> Status:
     missing: list[str] = []
     unread: list[str] = []
     names, kept = _names(troubles), _read_kept() if _is_open(KeptOutcome, troubles) else {}
+    is_rolled_up = _is_rolled_up(troubles)
     with Publisher(current_app) as publisher:
         for name in names:
             if _is_unreadable(name):
@@ -103,7 +109,7 @@ def read_status() -> Status:
                 except BrokerAway as error:
                     problem = str(explain(error) or error)
             try:
-                queues.append(_read_queue(name, line, kept))
+                queues.append(_read_queue(name, line, kept, is_rolled_up=is_rolled_up))
             except QueueMissing:
                 (missing if name in registry else unread).append(name)
     missing += [queue.name for queue in registry if queue.name not in names]
@@ -143,24 +149,44 @@ def _read_kept() -> dict[str, tuple[int, str]]:
     return {queue: (counts.get(queue, 1), why) for queue, why in latest}
 
 
-def _read_queue(name: str, line: int | None, all_kept: dict[str, tuple[int, str]]) -> QueueStatus:
-    pgmq = pgmq_queue(name)
-    archived = pgmq.archived_since(hours=HOURS)
+def _is_rolled_up(troubles: list[Trouble]) -> bool:
+    """Whether what ended need not be counted. The roll-up tells queues apart by when pgmq made them."""
+    closed = {"pgmq.meta", "schema pgmq"} & {trouble.table for trouble in troubles}
+    tables = (RolledQueue, RolledHour, FailedMessage)
+    return is_ready() and not closed and all(_is_open(model, troubles) for model in tables)
+
+
+def _read_queue(
+    name: str, line: int | None, all_kept: dict[str, tuple[int, str]], *, is_rolled_up: bool
+) -> QueueStatus:
+    ended = day(name) if is_rolled_up else None
     kept, kept_why = all_kept.get(name, (0, ""))
-    counted = dict(archived.outcomes)
-    ours = {outcome: counted.pop(outcome.value, 0) for outcome in Outcome}
     return QueueStatus(
         name=name,
         handler=registry.get(name).task if name in registry else "",
         wakeup=installed_method(name),
-        counts=pgmq.counts(),
+        counts=pgmq_queue(name).counts(),
         broker_line=line,
-        succeeded=ours[Outcome.SUCCEEDED],
-        failed=ours[Outcome.FAILED],
-        duplicates=ours[Outcome.DUPLICATE],
-        others=sum(counted.values()),
-        refused=archived.refused,
-        put_back=archived.put_back,
+        **(_counted_by_day(ended) if ended else _counted(pgmq_queue(name).archived_since(hours=HOURS))),
         kept=kept,
         kept_why=kept_why,
+        day=ended,
     )
+
+
+def _counted_by_day(ended: Day) -> dict[str, int]:
+    names = ("succeeded", "failed", "duplicates", "others", "refused", "put_back")
+    return {name: getattr(ended, name) for name in names}
+
+
+def _counted(archived: Archived) -> dict[str, int]:
+    counted = dict(archived.outcomes)
+    ours = {outcome: counted.pop(outcome.value, 0) for outcome in Outcome}
+    return {
+        "succeeded": ours[Outcome.SUCCEEDED],
+        "failed": ours[Outcome.FAILED],
+        "duplicates": ours[Outcome.DUPLICATE],
+        "others": sum(counted.values()),
+        "refused": archived.refused,
+        "put_back": archived.put_back,
+    }

@@ -38,6 +38,9 @@ CELERY_TIMEZONE = TIME_ZONE
 CELERY_DB_REUSE_MAX = 1_000_000
 CELERY_BEAT_SCHEDULE = {
     "archive-retention": {"task": "bridge.prune_archives", "schedule": 3600.0},
+    # One that came late is not wanted besides the next: workers that were away are not to find hundreds of them.
+    "roll-up": {"task": "bridge.add_to_rollup", "schedule": 15.0, "options": {"expires": 60}},
+    "roll-up-tidy": {"task": "bridge.tidy_rollup", "schedule": 3600.0},
     "bridge-processes": {"task": "bridge.forget_dead_bridges", "schedule": 3600.0},
     "hung-listeners": {"task": "bridge.end_hung_listeners", "schedule": 60.0},
     "stuck-sending": {"task": "notifications.check_stuck_emails", "schedule": 300.0},

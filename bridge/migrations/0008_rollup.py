@@ -110,7 +110,17 @@ class Migration(migrations.Migration):
                         condition=models.Q(("discarded_at", None), ("requeued_as", None)),
                         name="bridge_failed_open",
                     ),
-                    models.Index(fields=["queue", "archived_at"], name="bridge_failed_when"),
+                    models.Index(
+                        condition=models.Q(("reason", "refused"), _negated=True),
+                        fields=["queue", "archived_at"],
+                        include=["requeued_as", "discarded_at", "reason"],
+                        name="bridge_failed_when",
+                    ),
+                    models.Index(
+                        condition=models.Q(("requeued_as__isnull", False)),
+                        fields=["queue", "archived_at"],
+                        name="bridge_failed_put_back",
+                    ),
                 ],
             },
         ),

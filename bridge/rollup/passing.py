@@ -2,11 +2,15 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.db import DatabaseError, connection, transaction
 
+from bridge.models import RolledQueue
 from bridge.pgmq import PgmqQueue, QueueMissing, pgmq_queue, queue_names
 from bridge.postgres import first_line, is_locked, is_outage
+from bridge.queues import registry
 from bridge.rights import RowsHidden, queue_tables, require_sight
 from bridge.rollup.ready import is_ready
 from bridge.seldom import Seldom
@@ -15,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 # Messages of one transaction, which takes a fraction of a second.
 CHUNK = 2000
-# What beat asks for, it asks for again soon.
+# Of one pass: beat asks for the next one soon.
 MOST_SECONDS = 20.0
 
 _left_alone = Seldom()
@@ -29,16 +33,37 @@ def roll_up_all(*, seconds: float = MOST_SECONDS) -> int:
     if not is_ready():
         return 0
     deadline, added = time.monotonic() + seconds, 0
-    for name in queue_names():
-        try:
+    for name in all_queues():
+        with left_alone(name, "is left out of the roll-up"):
             added += roll_up(name, until=deadline)
-        except (QueueMissing, RowsHidden) as error:
-            _tell(name, str(error))
-        except DatabaseError as error:
-            if is_outage(error) and not is_locked(error):
-                raise
-            _tell(name, first_line(error))
     return added
+
+
+def all_queues() -> list[str]:
+    """Those that pgmq lists and those that we handle, whose list may be closed to us."""
+    try:
+        require_sight("pgmq.meta")
+        names = queue_names()
+    except RowsHidden as hidden:
+        _tell("pgmq.meta", f"no queue can be rolled up: {hidden}")
+        return []
+    return [*names, *(queue.name for queue in registry if queue.name not in names)]
+
+
+@contextmanager
+def left_alone(name: str, what: str) -> Iterator[None]:
+    """Go on with the next queue where this one cannot be worked on, and say so. An outage is none of a queue's."""
+    try:
+        yield
+    except QueueMissing:
+        # It is told where queues are looked at: nothing of it is missed here.
+        return
+    except RowsHidden as error:
+        _tell(name, f"{what}: {error}")
+    except DatabaseError as error:
+        if is_outage(error) and not is_locked(error):
+            raise
+        _tell(name, f"{what}: {first_line(error)}")
 
 
 def roll_up(name: str, *, until: float | None = None, chunk: int = CHUNK) -> int:
@@ -47,6 +72,11 @@ def roll_up(name: str, *, until: float | None = None, chunk: int = CHUNK) -> int
     Two at once do not wait for one another: the second one finds nothing to do.
     """
     pgmq, added = pgmq_queue(name), 0
+    if not RolledQueue.objects.filter(queue=name).exists():
+        # By itself, so that nobody waits for whoever is first.
+        require_sight(*queue_tables(name), "pgmq.meta")
+        pgmq.look()
+        pgmq.begin_rolling()
     while True:
         latest = _add_chunk(pgmq, chunk)
         added += latest or 0
@@ -55,26 +85,21 @@ def roll_up(name: str, *, until: float | None = None, chunk: int = CHUNK) -> int
 
 
 def _add_chunk(pgmq: PgmqQueue, chunk: int) -> int | None:
-    """`None`: it is somebody else's turn, or nothing says which queue this is."""
+    """`None`: somebody else is at it."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             # Who puts a message back holds it; that it waits for us, or we for it, is not worth more.
             cursor.execute("SET LOCAL lock_timeout TO '2s'")
         require_sight(*queue_tables(pgmq.name), "pgmq.meta")
-        locked = pgmq.lock_rolled()
-        if locked is None:
-            locked = pgmq.lock_rolled() if pgmq.begin_rolling() else None
-        if locked is None:
-            return None
-        is_same, by_id = locked
+        is_same = pgmq.lock_rolled()
         if is_same is None:
             return None
         if not is_same:
             logger.info("%s was made anew: its roll-up goes on with the new one", pgmq.name)
             pgmq.begin_rolling_anew()
-        return pgmq.roll_up(limit=chunk, by_id=by_id)
+        return pgmq.roll_up(limit=chunk)
 
 
 def _tell(name: str, why: str) -> None:
     if times := _left_alone.tell(name):
-        logger.warning("%s is left out of the roll-up (%s times since this was said last): %s", name, times, why)
+        logger.warning("%s %s%s", name, why, f" ({times} times since this was said last)" if times > 1 else "")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from bridge.histogram import Histogram, Percentiles
 from bridge.message import Outcome, Reason
 from bridge.pgmq import pgmq_queue
-from bridge.sql.rolling import OTHER, PUT_BACK
+from bridge.sql.rolling import DISCARDED, OPEN, OTHER, PUT_BACK
 from bridge.sql.rows import Ended
 
 HOURS = 24
@@ -18,11 +18,12 @@ HOURS = 24
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What ended in the last 24 hours and the begun one before them, as hours are what is kept.
+    """What ended in the last 24 hours.
 
-    `failed` counts `refused` too, which our rules forbid; neither counts what was put back since, which is in
-    `put_back` alone. `others` somebody else archived. `by_hour` is all that ended, `failed_by_hour` what failed, the
-    hour of now last. `rate` is messages a minute, over the last hour.
+    `failed` is what failed and is open still: neither put back nor discarded since, but with the `refused`, which our
+    rules forbid. `others` somebody else archived. All but open failures are kept by the hour, so they count the hour in
+    which the 24 began as a whole. `by_hour` is all that ended, `failed_by_hour` what failed, whatever became of it; the
+    hour of now is the last one. `rate` is messages a minute, over the last hour.
     """
 
     succeeded: int
@@ -31,6 +32,7 @@ class Day:
     duplicates: int
     others: int
     put_back: int
+    discarded: int
     by_hour: tuple[int, ...]
     failed_by_hour: tuple[int, ...]
     waiting: Percentiles
@@ -39,11 +41,11 @@ class Day:
 
     @property
     def ended(self) -> int:
-        return self.succeeded + self.failed + self.duplicates + self.others + self.put_back
+        return self.succeeded + self.failed + self.duplicates + self.others + self.put_back + self.discarded
 
 
 def day(queue: str) -> Day:
-    """Raises `QueueMissing`. Its tables have to be there (`is_ready`)."""
+    """Raises `QueueMissing`. The tables of the roll-up have to be there (`bridge.rollup.ready`)."""
     return _summed(pgmq_queue(queue).day(hours=HOURS), timezone.now())
 
 
@@ -70,21 +72,22 @@ def _summed(all_ended: Iterable[Ended], now: datetime) -> Day:
     waiting, running = Histogram(), Histogram()
     for ended in all_ended:
         counts[ended.outcome, ended.reason == Reason.REFUSED] += ended.count
-        waiting, running = waiting + ended.waiting, running + ended.running
-        if ended.hour is None or ended.outcome == PUT_BACK:
+        if ended.hour is None:
             continue
+        waiting, running = waiting + ended.waiting, running + ended.running
         by_hour[ended.hour] += ended.count
         failed_by_hour[ended.hour] += ended.count if ended.outcome == Outcome.FAILED else 0
     this_hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     hours = [this_hour - timedelta(hours=number) for number in range(HOURS - 1, -1, -1)]
-    refused = counts[Outcome.FAILED, True] - counts[PUT_BACK, True]
+    refused = max(counts[Outcome.FAILED, True] - counts[PUT_BACK, True], 0)
     return Day(
         succeeded=counts[Outcome.SUCCEEDED, False],
-        failed=counts[Outcome.FAILED, False] - counts[PUT_BACK, False] + refused,
+        failed=counts[OPEN, False] + refused,
         refused=refused,
         duplicates=counts[Outcome.DUPLICATE, False],
         others=counts[OTHER, False],
         put_back=counts[PUT_BACK, False] + counts[PUT_BACK, True],
+        discarded=counts[DISCARDED, False],
         by_hour=tuple(by_hour[hour] for hour in hours),
         failed_by_hour=tuple(failed_by_hour[hour] for hour in hours),
         waiting=Percentiles.of(waiting),

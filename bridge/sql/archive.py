@@ -77,7 +77,3 @@ class Archive(Rolled):
         """What the bridge wrote on an archived message; `None` when it is not in the archive."""
         rows = self._all("archived_history", msg_id=msg_id)
         return as_history(rows[0][0]) if rows else None
-
-    def prune(self, *, days: int, limit: int) -> int:
-        """Delete up to `limit` archived messages older than `days`; returns how many."""
-        return self._execute("prune", days=days, limit=limit)

@@ -281,27 +281,51 @@ FROM {holds}
 -- name: counts
 -- The rows of a queue by what they wait for, and the age of the oldest visible one in seconds. Our writes store the vt
 -- that they set: where it still stands, the row waits for that; a hidden row that was read and fits none is in line.
-SELECT count(*) FILTER (WHERE visible),
-       count(*) FILTER (WHERE NOT visible AND retrying),
-       count(*) FILTER (WHERE NOT visible AND running),
-       count(*) FILTER (WHERE NOT visible AND NOT retrying AND NOT running AND read_ct > 0),
-       count(*) FILTER (WHERE NOT visible AND NOT retrying AND NOT running AND read_ct = 0),
-       extract(epoch FROM now() - min(enqueued_at) FILTER (WHERE visible))::float8
-FROM (
-    SELECT read_ct, enqueued_at, visible,
-           coalesce(NOT visible AND to_jsonb(vt) IN (above -> 'next_retry_at', within -> 'next_retry_at'), false)
-               AS retrying,
-           coalesce(NOT visible AND to_jsonb(vt) IN (above -> 'leased_until', within -> 'leased_until'), false)
-               AS running
+-- No more than `most` visible and `most` hidden ones are counted. Where there are more visible ones, their number is what
+-- the size of the table says, and the oldest is looked for among those that are due longest or have the lowest ids.
+WITH visible AS MATERIALIZED (
+    SELECT count(*) AS number, min(enqueued_at) AS oldest
+    FROM (SELECT enqueued_at FROM {queue} WHERE vt <= now() LIMIT %(most)s + 1) AS few
+), hidden AS MATERIALIZED (
+    SELECT count(*) FILTER (WHERE retrying) AS retrying,
+           count(*) FILTER (WHERE NOT retrying AND running) AS running,
+           count(*) FILTER (WHERE NOT retrying AND NOT running AND read_ct > 0) AS in_line,
+           count(*) FILTER (WHERE NOT retrying AND NOT running AND read_ct = 0) AS delayed,
+           count(*) AS number
     FROM (
-        SELECT q.read_ct, q.enqueued_at, q.vt,
-               q.vt <= now() AS visible,
-               {headers} -> 'bridge' AS above,
-               -- A hidden row alone is looked into.
-               CASE WHEN q.vt > now() AND q.read_ct > 0 THEN q.message -> '_bridge' END AS within
-        FROM {queue} AS q, {absent}
+        SELECT read_ct,
+               coalesce(to_jsonb(vt) IN (above -> 'next_retry_at', within -> 'next_retry_at'), false) AS retrying,
+               coalesce(to_jsonb(vt) IN (above -> 'leased_until', within -> 'leased_until'), false) AS running
+        FROM (
+            SELECT q.read_ct, q.vt,
+                   {headers} -> 'bridge' AS above,
+                   -- One that was read alone is looked into.
+                   CASE WHEN q.read_ct > 0 THEN q.message -> '_bridge' END AS within
+            FROM {queue} AS q, {absent}
+            WHERE q.vt > now()
+            ORDER BY q.vt
+            LIMIT %(most)s
+        ) AS q
     ) AS q
-) AS q
+), early AS (
+    SELECT enqueued_at FROM (SELECT enqueued_at FROM {queue} WHERE vt <= now() ORDER BY vt LIMIT 1000) AS longest
+    UNION ALL
+    SELECT enqueued_at FROM (SELECT enqueued_at, vt FROM {queue} ORDER BY msg_id LIMIT 10000) AS lowest WHERE vt <= now()
+), size AS (
+    SELECT sum(CASE WHEN c.reltuples > 0 AND c.relpages > 0
+                    THEN c.reltuples / c.relpages * pg_relation_size(c.oid) / current_setting('block_size')::int END
+              )::bigint AS rows
+    FROM pg_catalog.pg_class AS c
+    WHERE c.oid = to_regclass(format('pgmq.%%I', lower('q_' || %(name)s)))
+       OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = to_regclass(format('pgmq.%%I', lower('q_' || %(name)s))))
+)
+SELECT CASE WHEN visible.number <= %(most)s THEN visible.number
+            ELSE greatest(coalesce(size.rows, 0) - hidden.number, visible.number) END,
+       hidden.retrying, hidden.running, hidden.in_line, hidden.delayed,
+       extract(epoch FROM now() - CASE WHEN visible.number <= %(most)s THEN visible.oldest
+                                       ELSE least(visible.oldest, (SELECT min(enqueued_at) FROM early)) END)::float8,
+       visible.number > %(most)s OR hidden.number >= %(most)s
+FROM visible, hidden, size
 
 -- name: archived_since
 -- How many messages were archived within the last `hours`, by outcome (NULL: by somebody else than the bridge), by
@@ -402,16 +426,6 @@ SELECT msg_id FROM {queue} WHERE msg_id = ANY(%(msg_ids)s)
 
 -- name: is_queued
 SELECT EXISTS (SELECT FROM {queue} WHERE msg_id = %(msg_id)s)
-
--- name: prune
--- Deletes at most `limit` archived messages older than `days`: small transactions keep vacuum and replicas content.
-DELETE FROM {archive}
-WHERE msg_id IN (
-    SELECT msg_id FROM {archive}
-    WHERE archived_at < now() - make_interval(days => %(days)s)
-    ORDER BY archived_at
-    LIMIT %(limit)s
-)
 
 -- name: send
 SELECT pgmq.send(%(name)s, %(body)s::jsonb)

@@ -7,7 +7,8 @@ from bridge.message import MOST_ATTEMPTS, Outcome, Reason
 
 # What somebody else archived, and put no outcome of ours on.
 OTHER = "other"
-PUT_BACK = "put_back"
+# What became of those that failed.
+OPEN, PUT_BACK, DISCARDED = "open", "put_back", "discarded"
 
 # An archived message has its outcome in the current carrier, unless pgmq was upgraded since. What is large was not
 # written by us alone, and is cut to what we know.
@@ -16,15 +17,23 @@ RAW = sql.SQL(
     " ELSE {history} END"
 )
 
-COUNTED = sql.SQL(
-    "coalesce((SELECT rolled.counted::int8multirange FROM bridge_rolledqueue AS rolled WHERE rolled.queue = %(name)s"
-    " AND rolled.made_at = (SELECT max(created_at) FROM pgmq.meta WHERE lower(queue_name) = lower(%(name)s))), '{}')"
+# Tables without an entry in pgmq's list have no such time, and are taken for the same ones for ever.
+MADE_AT = sql.SQL(
+    "coalesce((SELECT max(created_at) FROM pgmq.meta WHERE lower(queue_name) = lower(%(name)s)), 'epoch')"
 )
+_ROLLED = sql.SQL("FROM bridge_rolledqueue AS rolled WHERE rolled.queue = %(name)s AND rolled.made_at = {}").format(
+    MADE_AT
+)
+COUNTED = sql.SQL("coalesce((SELECT rolled.counted::int8multirange {}), '{{}}')").format(_ROLLED)
+_BY_ID = """EXISTS (SELECT FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_attribute AS a
+                       ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                   WHERE i.indrelid = to_regclass(format('pgmq.%%I', lower('a_' || %(name)s)))
+                     AND i.indisvalid AND i.indpred IS NULL AND a.attname = 'msg_id')"""
 
 # Each gap between counted ids is looked up in the index, the one behind them all too. Without such an index the whole
-# archive is looked through. The largest id of all fits into no range.
+# archive has to be looked through, which only the roll-up itself does (`whole`). The largest id fits into no range.
 FRESH = sql.SQL("""state AS MATERIALIZED (
-    SELECT {counted} AS counted
+    SELECT {counted} AS counted, {by_id} AS by_id, EXISTS (SELECT {rolled}) AS is_known
 ), fresh AS MATERIALIZED (
     SELECT msg_id, enqueued_at, archived_at, raw
     FROM (
@@ -37,14 +46,20 @@ FRESH = sql.SQL("""state AS MATERIALIZED (
             ORDER BY q.msg_id
             LIMIT %(limit)s
         ) AS found
-        WHERE %(by_id)s
+        WHERE (SELECT by_id FROM state)
         UNION ALL
         SELECT q.msg_id, q.enqueued_at, q.archived_at, {raw} AS raw
         FROM state, {archive} AS q, {absent}
-        WHERE NOT %(by_id)s AND q.msg_id < 9223372036854775807 AND NOT q.msg_id <@ state.counted
+        WHERE %(whole)s AND NOT (SELECT by_id FROM state)
+          AND q.msg_id < 9223372036854775807 AND NOT q.msg_id <@ state.counted
     ) AS found
     LIMIT %(limit)s
 )""")
+
+
+def fresh(*, archive: sql.Composable, absent: sql.Composable, raw: sql.Composable) -> sql.Composable:
+    """The beginning of a statement about what is not in the roll-up of this archive yet."""
+    return FRESH.format(archive=archive, absent=absent, raw=raw, counted=COUNTED, by_id=sql.SQL(_BY_ID), rolled=_ROLLED)
 
 
 def _among(names: type[Outcome | Reason]) -> sql.Composable:
@@ -60,6 +75,13 @@ _ATTEMPTS = sql.SQL(
     "CASE WHEN jsonb_typeof(raw -> 'attempts') = 'number'"
     " THEN least(greatest((raw -> 'attempts')::numeric, 0), {most})::int ELSE 0 END"
 ).format(most=sql.Literal(MOST_ATTEMPTS))
+# By the rules of `bridge_known`, by which a message is put back or not.
+_REQUEUED_AS = sql.SQL(
+    "CASE WHEN jsonb_typeof(raw -> 'requeued_as') = 'number' THEN CASE"
+    " WHEN scale((raw -> 'requeued_as')::numeric) = 0"
+    " AND (raw -> 'requeued_as')::numeric BETWEEN 0 AND 9223372036854775807"
+    " THEN (raw -> 'requeued_as')::bigint END END"
+)
 # Seconds; a clock that was set back in between makes none of less than nothing.
 _WAITED = (
     "CASE WHEN isfinite(enqueued_at)"
@@ -69,19 +91,20 @@ _WAITED = (
 _RAN = "extract(epoch FROM bridge_moment(raw -> 'finished_at') - bridge_moment(raw -> 'last_attempt_at'))"
 
 TOLD = sql.SQL("""told AS MATERIALIZED (
-    SELECT msg_id, hour, outcome, reason, attempts, put_back, waited, ran,
+    SELECT msg_id, hour, ended_at, outcome, reason, attempts, put_back, discarded, waited, ran,
            width_bucket(waited, {bounds}) AS waited_in, width_bucket(ran, {bounds}) AS ran_in
     FROM (
-        SELECT msg_id, hour, outcome, attempts, put_back AND outcome = 'failed' AS put_back,
+        SELECT msg_id, date_trunc('hour', ended_at, 'UTC') AS hour, ended_at, outcome, attempts, put_back, discarded,
                CASE WHEN outcome = 'failed' THEN reason ELSE '' END AS reason,
                CASE WHEN outcome <> 'other' THEN least(greatest(waited, 0), 1e9)::float8 END AS waited,
                CASE WHEN outcome <> 'other' THEN least(greatest(ran, 0), 1e9)::float8 END AS ran
         FROM (
-            SELECT msg_id, date_trunc('hour', {moment}, 'UTC') AS hour,
+            SELECT msg_id, {moment} AS ended_at,
                    CASE WHEN raw -> 'outcome' IN ({outcomes}) THEN raw ->> 'outcome' ELSE 'other' END AS outcome,
                    {reason} AS reason,
                    {attempts} AS attempts,
-                   coalesce(raw ? 'requeued_as', false) AS put_back,
+                   {requeued_as} IS NOT NULL AS put_back,
+                   bridge_moment(raw -> 'discarded_at') IS NOT NULL AS discarded,
                    {waited} AS waited,
                    {ran} AS ran
             FROM fresh
@@ -93,6 +116,7 @@ TOLD = sql.SQL("""told AS MATERIALIZED (
     outcomes=_among(Outcome),
     reason=_REASON,
     attempts=_ATTEMPTS,
+    requeued_as=_REQUEUED_AS,
     waited=sql.SQL(_WAITED),
     ran=sql.SQL(_RAN),
 )
@@ -116,11 +140,10 @@ FAILURE = sql.SQL("""{moment}, {reason}, left(coalesce(raw -> 'last_error' ->> '
            bridge_pattern(coalesce(raw -> 'last_error' ->> 'message', '')),
            CASE WHEN length(raw ->> 'trace_id') <= 64 THEN raw ->> 'trace_id' ELSE '' END,
            {attempts},
-           CASE WHEN NOT raw ? 'requeued_as' THEN NULL
-                WHEN jsonb_typeof(raw -> 'requeued_as') = 'number'
-                THEN least(greatest((raw -> 'requeued_as')::numeric, 0), 9223372036854775807)::bigint
-                ELSE 0 END,
-           bridge_moment(raw -> 'discarded_at')""").format(moment=sql.SQL(_MOMENT), reason=_REASON, attempts=_ATTEMPTS)
+           {requeued_as},
+           bridge_moment(raw -> 'discarded_at')""").format(
+    moment=sql.SQL(_MOMENT), reason=_REASON, attempts=_ATTEMPTS, requeued_as=_REQUEUED_AS
+)
 
 _WANTED = """requeued_as IS NULL AND discarded_at IS NULL
           AND (reason = %(reason)s OR %(reason)s IS NULL AND reason <> 'refused')
@@ -135,7 +158,7 @@ _WANTED = """requeued_as IS NULL AND discarded_at IS NULL
 FAILURES = sql.SQL("""
         SELECT msg_id, archived_at, reason, error_type, error, pattern, trace_id, attempts
         FROM bridge_failedmessage
-        WHERE queue = %(name)s AND {wanted}
+        WHERE queue = %(name)s AND (SELECT is_known FROM state) AND {wanted}
         UNION ALL
         SELECT msg_id, archived_at, reason, error_type, error, pattern, trace_id, attempts
         FROM (SELECT msg_id, {failure} FROM fresh WHERE raw -> 'outcome' = '"failed"') AS rest (

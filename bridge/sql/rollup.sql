@@ -3,32 +3,24 @@
 --               wrote on them as `raw`, believed as far as `told` believes it
 --   {told}      of each of `fresh` what is added up, with anything that a stranger may have written made harmless
 --   {sums}      the columns that are added up, over `told`
---   {counted}   the ids that are in the roll-up, of the queue that there is now: ids start again when one is made anew
--- A queue is known by when it was made. Who archives a message may write any time on it, and `archived_at` is when a
+--   {made_at}   when the queue was made that there is now, by which it is told from one of its name before: ids start again
+--   {counted}   the ids that are in the roll-up, of the queue that there is now
+-- Who archives a message may write any time on it, and `archived_at` is when a
 -- transaction began, so only ids say what was counted.
 
 -- name: rolled_queue
--- Locks the state of the roll-up, `made_at` of the queue that there is, and whether the archive is found by id.
-SELECT rolled.made_at = meta.made_at,
-       EXISTS (SELECT FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_attribute AS a
-                   ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-               WHERE i.indrelid = to_regclass(format('pgmq.%%I', lower('a_' || %(name)s))) AND i.indisvalid AND i.indpred IS NULL AND a.attname = 'msg_id')
-FROM bridge_rolledqueue AS rolled,
-     (SELECT max(created_at) AS made_at FROM pgmq.meta WHERE lower(queue_name) = lower(%(name)s)) AS meta
-WHERE rolled.queue = %(name)s
+-- Locks the state of the roll-up; returns whether it is about the queue that there is now.
+SELECT rolled.made_at = {made_at} FROM bridge_rolledqueue AS rolled WHERE rolled.queue = %(name)s
 FOR UPDATE OF rolled SKIP LOCKED
 
 -- name: begin_rolling
-INSERT INTO bridge_rolledqueue (queue, made_at)
-SELECT %(name)s, max(created_at) FROM pgmq.meta WHERE lower(queue_name) = lower(%(name)s) HAVING count(*) > 0
-ON CONFLICT DO NOTHING
+INSERT INTO bridge_rolledqueue (queue, made_at) SELECT %(name)s, {made_at} ON CONFLICT DO NOTHING
 
 -- name: begin_rolling_anew
 -- The queue was dropped and made anew: what failed in the old one is gone with its archive. Hours and totals stay.
 DELETE FROM bridge_failedmessage WHERE queue = %(name)s;
 UPDATE bridge_rolledqueue
-SET made_at = (SELECT max(created_at) FROM pgmq.meta WHERE lower(queue_name) = lower(%(name)s)),
-    counted = '{{}}', complete_at = NULL, sweep_below = NULL, sweep_after = NULL, sweep_at = NULL
+SET made_at = {made_at}, counted = '{{}}', complete_at = NULL, sweep_below = NULL, sweep_after = NULL, sweep_at = NULL
 WHERE queue = %(name)s
 
 -- name: roll_up
@@ -79,10 +71,34 @@ WHERE rolled.queue = %(name)s
 RETURNING taken.number
 
 -- name: day
--- What ended since the hour `hours` ago began, by hour, and how much of it was put back since: roll-up and rest as of the
--- same moment.
+-- What ended since the hour `hours` ago began, by hour, and what of that failed stands how now: open, put back or
+-- discarded. What our rules refuse is counted by the hour alone, as strangers may have a million of that. Roll-up and rest
+-- as of the same moment.
 WITH {fresh}, {told}, since AS (
-    SELECT date_trunc('hour', now() - make_interval(hours => %(hours)s), 'UTC') AS hour
+    SELECT date_trunc('hour', now() - make_interval(hours => %(hours)s), 'UTC') AS hour,
+           now() - make_interval(hours => %(hours)s) AS moment
+), failures AS (
+    SELECT reason, requeued_as IS NOT NULL AS put_back, discarded_at IS NOT NULL AS discarded, count(*) AS number
+    FROM bridge_failedmessage
+    WHERE queue = %(name)s AND reason <> 'refused' AND archived_at > (SELECT moment FROM since)
+      AND (SELECT is_known FROM state)
+    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT reason, put_back, discarded, count(*)
+    FROM told
+    WHERE outcome = 'failed' AND reason <> 'refused' AND ended_at > (SELECT moment FROM since)
+    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT reason, true, false, count(*)
+    FROM bridge_failedmessage
+    WHERE queue = %(name)s AND reason = 'refused' AND requeued_as IS NOT NULL
+      AND archived_at >= (SELECT hour FROM since) AND (SELECT is_known FROM state)
+    GROUP BY 1
+    UNION ALL
+    SELECT reason, true, false, count(*)
+    FROM told
+    WHERE outcome = 'failed' AND reason = 'refused' AND put_back AND hour >= (SELECT hour FROM since)
+    GROUP BY 1
 )
 SELECT hour, outcome, reason, count, attempts, waiting, waiting_seconds, running, running_seconds
 FROM bridge_rolledhour
@@ -90,15 +106,9 @@ WHERE queue = %(name)s AND hour >= (SELECT hour FROM since)
 UNION ALL
 SELECT hour, outcome, reason, {sums} FROM told WHERE hour >= (SELECT hour FROM since) GROUP BY hour, outcome, reason
 UNION ALL
-SELECT date_trunc('hour', archived_at, 'UTC'), 'put_back', reason, count(*), 0, '{{}}', 0, '{{}}', 0
-FROM bridge_failedmessage
-WHERE queue = %(name)s AND archived_at >= (SELECT hour FROM since) AND requeued_as IS NOT NULL
-GROUP BY 1, 3
-UNION ALL
-SELECT hour, 'put_back', reason, count(*), 0, '{{}}', 0, '{{}}', 0
-FROM told
-WHERE hour >= (SELECT hour FROM since) AND put_back
-GROUP BY hour, reason
+SELECT NULL, CASE WHEN put_back THEN 'put_back' WHEN discarded THEN 'discarded' ELSE 'open' END, reason, number,
+       0, '{{}}', 0, '{{}}', 0
+FROM failures
 
 -- name: ever
 -- What ever ended: totals and rest as of the same moment.
@@ -132,3 +142,90 @@ LIMIT %(most)s
 -- How many of the same there are, counted no further than `most`.
 WITH {fresh}, both_kinds AS ({failures})
 SELECT count(*) FROM (SELECT FROM both_kinds LIMIT %(most)s) AS counted
+
+-- name: plan_sweep
+-- Remembers up to which id all were given out, and which transaction comes next: when all before it have ended, what of
+-- those ids is neither in the queue nor in the archive will never be.
+UPDATE bridge_rolledqueue AS rolled
+SET sweep_below = upper(rolled.counted::int8multirange),
+    sweep_after = pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+    sweep_at = statement_timestamp()
+WHERE rolled.queue = %(name)s AND rolled.made_at = {made_at}
+  AND (SELECT count(*) FROM unnest(rolled.counted::int8multirange)) > %(gaps)s
+  AND (rolled.sweep_at IS NULL OR rolled.sweep_at < statement_timestamp() - make_interval(secs => %(patience)s))
+
+-- name: sweep
+-- Counts ids that no message has any more (it was deleted, or never sent), so that gaps do not become many. A sender may
+-- have an id before he has a transaction, so an hour passes as well. The state is locked: nothing is rolled up meanwhile.
+WITH rolled AS MATERIALIZED (
+    SELECT counted::int8multirange AS counted, sweep_below
+    FROM bridge_rolledqueue
+    WHERE queue = %(name)s AND made_at = {made_at}
+      AND sweep_below > 0
+      AND sweep_at < statement_timestamp() - make_interval(secs => %(patience)s)
+      AND sweep_after <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+    FOR UPDATE
+), kept AS (
+    SELECT coalesce(range_agg(int8range(msg_id, msg_id + 1)), '{{}}') AS ids
+    FROM (
+        SELECT q.msg_id FROM rolled, {queue} AS q WHERE q.msg_id < rolled.sweep_below
+        UNION ALL
+        SELECT q.msg_id FROM rolled, {archive} AS q
+        WHERE q.msg_id < rolled.sweep_below AND NOT q.msg_id <@ rolled.counted
+    ) AS there
+)
+UPDATE bridge_rolledqueue AS state
+SET counted = (rolled.counted
+               + (int8multirange(int8range(0, rolled.sweep_below)) - rolled.counted - kept.ids))::text,
+    sweep_below = NULL, sweep_after = NULL, sweep_at = NULL
+FROM rolled, kept
+WHERE state.queue = %(name)s
+
+-- name: settle_failures
+-- Brings rows of failed messages in line with the archive, where somebody changed that alone: a process of the version
+-- before, or a person. At most `limit` of those that are open, the ids above `after` first.
+WITH looked_at AS MATERIALIZED (
+    SELECT failed.id, failed.msg_id
+    FROM bridge_failedmessage AS failed
+    WHERE failed.queue = %(name)s AND failed.requeued_as IS NULL AND failed.discarded_at IS NULL
+      AND failed.msg_id > %(after)s
+    ORDER BY failed.msg_id
+    LIMIT %(limit)s
+), found AS MATERIALIZED (
+    SELECT q.msg_id, {raw} AS raw
+    FROM {archive} AS q, {absent}
+    WHERE q.msg_id IN (SELECT msg_id FROM looked_at)
+), told AS MATERIALIZED (
+    SELECT msg_id, requeued_as, discarded_at
+    FROM (SELECT msg_id, {failure} FROM (SELECT *, NULL::timestamptz AS archived_at FROM found) AS found) AS rows (
+        msg_id, archived_at, reason, error_type, error, pattern, trace_id, attempts, requeued_as, discarded_at)
+    WHERE requeued_as IS NOT NULL OR discarded_at IS NOT NULL
+), changed AS (
+    UPDATE bridge_failedmessage AS failed
+    SET requeued_as = told.requeued_as, discarded_at = told.discarded_at
+    FROM told
+    WHERE failed.queue = %(name)s AND failed.msg_id = told.msg_id
+), gone AS (
+    DELETE FROM bridge_failedmessage AS failed
+    USING looked_at
+    WHERE failed.id = looked_at.id AND NOT EXISTS (SELECT FROM found WHERE found.msg_id = looked_at.msg_id)
+)
+SELECT count(*), max(msg_id) FROM looked_at
+
+-- name: prune
+-- Deletes at most `limit` archived messages older than `days`, if they are in the roll-up, with what else is kept of
+-- them: small transactions keep vacuum and replicas content.
+WITH state AS MATERIALIZED (
+    SELECT {counted} AS counted
+), old AS MATERIALIZED (
+    SELECT q.msg_id
+    FROM state, {archive} AS q
+    WHERE q.archived_at < now() - make_interval(days => %(days)s) AND q.msg_id <@ state.counted
+    ORDER BY q.archived_at
+    LIMIT %(limit)s
+), gone AS (
+    DELETE FROM {archive} WHERE msg_id IN (SELECT msg_id FROM old) RETURNING msg_id
+), failures AS (
+    DELETE FROM bridge_failedmessage AS failed USING gone WHERE failed.queue = %(name)s AND failed.msg_id = gone.msg_id
+)
+SELECT count(*) FROM gone

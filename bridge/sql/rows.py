@@ -9,7 +9,10 @@ from bridge.message import History, Token
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many messages of a queue are in which state; `oldest_seconds` is the age of the oldest visible one."""
+    """How many messages of a queue are in which state; `oldest_seconds` is the age of the oldest visible one.
+
+    With `is_about` there are so many that `ready` is an estimate, or the others were not all counted.
+    """
 
     ready: int
     retrying: int
@@ -17,6 +20,7 @@ class Counts:
     in_line: int
     delayed: int
     oldest_seconds: float | None
+    is_about: bool = False
 
     @property
     def total(self) -> int:
@@ -54,8 +58,8 @@ class Archived:
 class Ended:
     """Messages that ended in one way, in one hour if it is given; their attempts, and how long they waited and ran.
 
-    `outcome` is one of `Outcome`, `other` for what somebody else archived, or `put_back`: those of the failed ones that
-    were put back since. `reason` is empty where none of `Reason` is known.
+    `outcome` is one of `Outcome`, or `other` for what somebody else archived. Without an hour it may also say how
+    failed ones stand by now: `open`, `put_back`, `discarded`. `reason` is empty where none of `Reason` is known.
     """
 
     hour: datetime | None

@@ -25,7 +25,7 @@ from bridge import hung as bridge_hung
 from bridge.daemon import listener as listening
 from bridge.daemon.listener import Listener
 from bridge.message import Outcome
-from bridge.models import BridgeProcess, KeptOutcome
+from bridge.models import BridgeProcess, FailedMessage, KeptOutcome, RolledHour, RolledTotal
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
 from notifications.models import EmailMessage
@@ -108,6 +108,21 @@ def archive_retention(stage: Stage) -> Iterator[None]:
         queue = pgmq_queue(name)
         assert queue.archived_history(old) is None, name
         assert queue.archived_history(young) is not None, name
+
+
+def roll_up(stage: Stage) -> Iterator[None]:
+    archive_one(pgmq_queue(EMAIL_QUEUE), timezone.now())
+    yield
+    assert [row.count for row in RolledTotal.objects.filter(queue=EMAIL_QUEUE)] == [1]
+
+
+def roll_up_tidy(stage: Stage) -> Iterator[None]:
+    for number, hour in enumerate((LONG_AGO, timezone.now())):
+        RolledHour.objects.create(queue=EMAIL_QUEUE, hour=hour, outcome="other", count=number, waiting=[], running=[])
+    FailedMessage.objects.create(queue=EMAIL_QUEUE, msg_id=1, archived_at=LONG_AGO)
+    yield
+    assert [row.count for row in RolledHour.objects.all()] == [1]
+    assert not FailedMessage.objects.exists()
 
 
 def bridge_processes(stage: Stage) -> Iterator[None]:
@@ -288,6 +303,8 @@ EFFECTS: dict[str, Effect] = {
     "stuck-sending": stuck_sending,
     "email-bodies": email_bodies,
     "old-logins": old_logins,
+    "roll-up": roll_up,
+    "roll-up-tidy": roll_up_tidy,
     "payment-checks": payment_checks,
     "held-consultations": held_consultations,
     "lost-notifications": lost_notifications,

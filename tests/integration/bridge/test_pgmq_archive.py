@@ -7,6 +7,7 @@ from django.db import connection
 
 from bridge.message import Outcome, Reason, Unreadable
 from bridge.pgmq import PgmqQueue, pgmq_queue
+from bridge.rollup.passing import roll_up
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.deliveries import ERROR, claim, read_one
 from tests.support.databases import ClonedDatabase
@@ -111,12 +112,14 @@ def test_failed_messages_come_in_pages_and_by_reason(queue: PgmqQueue) -> None:
     assert queue.archived_since(hours=1).outcomes == {"failed": 3, "succeeded": 1}
 
 
-def test_only_old_archived_messages_are_pruned_and_no_more_than_asked(queue: PgmqQueue) -> None:
+def test_only_old_messages_of_the_rollup_are_pruned_and_no_more_than_asked(queue: PgmqQueue) -> None:
     for _ in range(3):
         queue.send({})
         queue.finish(read_one(queue), Outcome.SUCCEEDED)
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE pgmq.a_{queue.name} SET archived_at = now() - interval '91 days' WHERE msg_id <= 2")
+    assert queue.prune(days=90, limit=1) == 0
+    roll_up(queue.name)
     assert queue.prune(days=90, limit=1) == 1
     assert queue.prune(days=90, limit=10) == 1
     assert queue.prune(days=90, limit=10) == 0
