@@ -27,9 +27,14 @@ class BalansityConfig(AppConfig):
         # They write rows, so not before there are models.
         from balansity.door.audit import note_failure, note_login  # noqa: PLC0415
         from balansity.groups import make_groups_after_migrations  # noqa: PLC0415
+        from balansity.telling import digest, incidents  # noqa: PLC0415
+        from balansity.telling.texts import write_digest, write_incidents  # noqa: PLC0415
+        from notifications.staff_notices import tell_notice  # noqa: PLC0415
 
         user_logged_in.connect(note_login, dispatch_uid="balansity.door")
         user_login_failed.connect(note_failure, dispatch_uid="balansity.door")
+        tell_notice(digest.KIND, write_digest)
+        tell_notice(incidents.KIND, write_incidents)
         connection_created.connect(end_with_client)
         connection_created.connect(keep_times_readable)
         post_migrate.connect(make_groups_after_migrations, sender=self, dispatch_uid="balansity.groups")

@@ -26,7 +26,7 @@ from notifications.queue import QUEUE, send_again
 from notifications.shown_status import ADVICE as ARRIVAL_ADVICE
 from notifications.shown_status import OF_COMPLAINT, mail_badge, why_not_arrived, with_arrival
 from notifications.unsettled import open_bounces, open_failures, settled_failures, with_standing
-from notifications.writing.catalogue import CATALOGUE
+from notifications.writing.catalogue import ALL_MAILS
 from staff.attention import OPEN, Line, StandingFilter, line_of
 from staff.badges import Tone, badge
 from staff.formats import block, in_code, moment
@@ -94,14 +94,14 @@ class TemplateFilter(admin.SimpleListFilter):
     parameter_name = "template"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [*((name, str(template.label)) for name, template in CATALOGUE.items()), ("-", _("unknown template"))]
+        return [*((name, str(template.label)) for name, template in ALL_MAILS.items()), ("-", _("unknown template"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
         match self.value():
             case None:
                 return queryset
             case "-":
-                return queryset.exclude(template__in=CATALOGUE)
+                return queryset.exclude(template__in=ALL_MAILS)
             case name:
                 return queryset.filter(template=name)
 
@@ -214,7 +214,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("template"), ordering="template")
     def template_label(self, row: EmailMessage) -> str:
-        template = CATALOGUE.get(row.template)
+        template = ALL_MAILS.get(row.template)
         return str(template.label) if template else row.template
 
     @admin.display(description=gettext_lazy("created"), ordering="created_at")

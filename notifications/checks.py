@@ -6,7 +6,7 @@ from typing import Any
 from django.apps import apps
 from django.core import checks
 
-from notifications.writing.catalogue import CATALOGUE
+from notifications.writing.catalogue import CATALOGUE, STAFF_MAIL
 
 KINDS = ("html", "txt")
 # What mails are built of; the others in that folder are mails.
@@ -16,7 +16,7 @@ PIECES = frozenset({"button", "layout", "meeting", "note", "preheader_padding", 
 def check_templates(app_configs: Any = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """An error for each mail of the catalogue without its HTML or its text, and for each file without a mail."""
     folder = Path(apps.get_app_config("notifications").path) / "templates" / "notifications" / "email"
-    wanted = {f"{name}.{kind}" for name in CATALOGUE for kind in KINDS}
+    wanted = {f"{name}.{kind}" for name in (*CATALOGUE, STAFF_MAIL.name) for kind in KINDS}
     found = {path.name for path in folder.iterdir() if path.stem not in PIECES}
     return [
         *(

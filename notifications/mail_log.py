@@ -14,6 +14,8 @@ from notifications.models import HOLDING_KEY, UNFINISHED, EmailMessage, Status
 from notifications.queue import QUEUE
 from notifications.recipients import WINDOW, check_allowance, find_unwelcome
 from notifications.sending.mailer import OutgoingEmail, Receipt, stable_message_id
+from notifications.staff_notices import unwelcome_notices
+from notifications.writing.catalogue import NoteToStaff
 from notifications.writing.rendering import RenderedEmail
 from notifications.writing.request import EmailRequest, mailbox_of
 from wording.masking import mask_tokens
@@ -37,9 +39,9 @@ def start_sending(message: Message, request: EmailRequest, rendered: RenderedEma
     later attempt runs already; `Refused` when the recipient is none of ours, or got too many mails. A failed mail
     doesn't count as asked for: its copy may be sent.
     """
-    unwelcome = find_unwelcome([request.recipient])
-    if unwelcome:
-        raise Refused(unwelcome[request.recipient])
+    why = why_unwelcome(request)
+    if why:
+        raise Refused(why)
     with transaction.atomic():
         row = _locked_row(message)
         if row.status == Status.SENT:
@@ -62,6 +64,14 @@ def start_sending(message: Message, request: EmailRequest, rendered: RenderedEma
         row.duplicate_of = holder
         row.save()
     raise DuplicateMessage(why, original=holder.msg_id)
+
+
+def why_unwelcome(request: EmailRequest) -> str:
+    """Why no mail of this kind may go to the recipient; nothing where it may."""
+    if isinstance(request.content, NoteToStaff):
+        # A customer of ours is a stranger here.
+        return "".join(unwelcome_notices({request.content.notice_id: {request.recipient}}).values())
+    return find_unwelcome([request.recipient]).get(request.recipient, "")
 
 
 def first_attempt(message: Message) -> datetime:

@@ -14,7 +14,7 @@ from notifications.models import EmailMessage, Status
 QUEUE = "email_queue"
 
 
-def queue_email(*, to: str, subject: str, template: str, variables: Mapping[str, Any]) -> int:
+def queue_email(*, to: str, subject: str, template: str, variables: Mapping[str, Any], priority: int = 0) -> int:
     """Put a mail into the queue and return the message's id.
 
     The message exists exactly when the caller's transaction commits. `variables` must be JSON; what is missing in them
@@ -25,7 +25,7 @@ def queue_email(*, to: str, subject: str, template: str, variables: Mapping[str,
         "subject": subject,
         "template": template,
         "variables": dict(variables),
-        "priority": 0,
+        "priority": priority,
         "created_at": timezone.now().isoformat(),
     }
     return pgmq_queue(QUEUE).send(body)

@@ -8,6 +8,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -20,6 +21,8 @@ from notifications.errors import CustomersHidden
 from notifications.mail_log import ASKED_BEFORE
 from notifications.models import HOLDING_KEY, EmailMessage, Status
 from notifications.recipients import WINDOW, Claim, Subject, find_own, find_unwelcome, has_place, too_many
+from notifications.staff_notices import unwelcome_notices
+from notifications.writing.catalogue import Thing
 from notifications.writing.request import EmailRequest, mailbox_of
 
 logger = logging.getLogger(__name__)
@@ -86,11 +89,26 @@ def _judged(candidates: Sequence[Candidate]) -> dict[int, Verdict]:
             asked.append(found)
         elif found is not None:
             verdicts[candidate.msg_id] = found
-    unwelcome = find_unwelcome({one.recipient for one in asked})
-    verdicts |= {one.msg_id: Refused(unwelcome[one.recipient]) for one in asked if one.recipient in unwelcome}
-    asked = [one for one in asked if one.recipient not in unwelcome]
-    verdicts |= _repeated(asked)
-    return verdicts | _too_many([one for one in asked if one.msg_id not in verdicts])
+    verdicts |= _refused_notices(asked)
+    asked = [one for one in asked if one.msg_id not in verdicts]
+    for_families = [one for one in asked if one.claim[0] is not Thing.NOTICE]
+    unwelcome = find_unwelcome({one.recipient for one in for_families})
+    verdicts |= {one.msg_id: Refused(unwelcome[one.recipient]) for one in for_families if one.recipient in unwelcome}
+    verdicts |= _repeated([one for one in asked if one.msg_id not in verdicts])
+    # How many notes there are is up to who makes them.
+    return verdicts | _too_many([one for one in for_families if one.msg_id not in verdicts])
+
+
+def _refused_notices(asked: Iterable[_Asked]) -> dict[int, Verdict]:
+    """Those that ask for a note to staff which we have not made, or for somebody else."""
+    notes = [(one.msg_id, UUID(one.claim[1]), one.recipient) for one in asked if one.claim[0] is Thing.NOTICE]
+    if not notes:
+        return {}
+    wanted: dict[UUID, set[str]] = defaultdict(set)
+    for _, notice_id, recipient in notes:
+        wanted[notice_id].add(recipient)
+    refused = unwelcome_notices(wanted)
+    return {msg_id: Refused(refused[key, to]) for msg_id, key, to in notes if (key, to) in refused}
 
 
 def _read(candidate: Candidate) -> _Asked | PermanentError | None:

@@ -13,6 +13,7 @@ from notifications.mail_log import first_attempt, mark_sent, outgoing_email, sta
 from notifications.queue import QUEUE
 from notifications.sending.mailer import mailer
 from notifications.sending.outages import judge_outage
+from notifications.staff_notices import forget_notices, with_notice
 from notifications.tracking.store import match_words
 from notifications.upkeep import forget_bodies, forget_refused, settle_stuck_emails
 from notifications.writing.facts import facts_about
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 @queue_task("notifications.send_email", queue=QUEUE)
 def send_email(message: Message) -> Callable[[], None]:
     """Send the mail that a message of the mail queue asks for."""
-    request = with_sameness(EmailRequest.parse(message.body))
+    request = with_notice(with_sameness(EmailRequest.parse(message.body)))
     # The same at each attempt: a provider that knows the mail by its idempotency key wants the same text again.
     rendered = render_email(request, facts_about(request), at=first_attempt(message))
     row = start_sending(message, request, rendered)
@@ -46,6 +47,7 @@ def check_stuck_emails() -> None:
 def forget_old_bodies() -> None:
     """Blank the stored text of mails older than `EMAIL_BODY_DAYS`: it names children. Forget refused ones wholly."""
     forget_refused()
+    forget_notices()
     forgotten = forget_bodies()
     if forgotten:
         logger.info("the text of %s old emails was deleted", forgotten)

@@ -8,6 +8,10 @@ from django.urls import get_script_prefix, reverse
 
 def our_address(view: str, *args: Any) -> str:
     """The address of a view of ours, the same in every process and thread."""
-    # What `reverse` puts in front depends on who asks: a thread that serves nobody has no prefix.
-    path = reverse(view, args=args).removeprefix(get_script_prefix())
-    return f"{settings.API_BASE_URL.rstrip('/')}/{path}"
+    return public_address(reverse(view, args=args))
+
+
+def public_address(path: str) -> str:
+    """The same for what `reverse` has given to this thread."""
+    # What it puts in front depends on who asks: a thread that serves nobody has no prefix.
+    return f"{settings.API_BASE_URL.rstrip('/')}/{path.removeprefix(get_script_prefix())}"

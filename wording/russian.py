@@ -36,6 +36,12 @@ def sign_of(currency: str) -> str:
     return _SIGNS.get(currency, currency)
 
 
+def date_in_words(moment: datetime) -> str:
+    """«23 ноября», in Moscow; the space does not break."""
+    local = moment.astimezone(MOSCOW)
+    return f"{local.day}{NBSP}{_MONTHS[local.month - 1]}"
+
+
 def moscow_time(moment: datetime) -> str:
     """«23 ноября 2026, 14:30 МСК» for an aware time in any zone."""
     local = moment.astimezone(MOSCOW)

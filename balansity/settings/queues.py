@@ -45,6 +45,9 @@ CELERY_BEAT_SCHEDULE = {
     "hung-listeners": {"task": "bridge.end_hung_listeners", "schedule": 60.0},
     "stuck-sending": {"task": "notifications.check_stuck_emails", "schedule": 300.0},
     "email-bodies": {"task": "notifications.forget_old_bodies", "schedule": 86400.0},
+    "staff-incidents": {"task": "balansity.tell_incidents", "schedule": 60.0},
+    # It looks at the clock itself: a beat that was away at eight must not cost a day.
+    "staff-digest": {"task": "balansity.tell_digest", "schedule": 60.0},
     "old-logins": {"task": "balansity.forget_old_logins", "schedule": 86400.0},
     "payment-checks": {"task": "payments.queue_due_checks", "schedule": 30.0},
     "held-consultations": {"task": "payments.give_held", "schedule": 15.0},

@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from bridge.errors import PermanentError
+from notifications.writing.notice import NoticeText
 from notifications.writing.variables import Variables
 from wording.payment_methods import method_in_words
 from wording.russian import NBSP, Money, order_number
@@ -28,11 +29,12 @@ LinkOfReport = Callable[[UUID], str]
 
 
 class Thing(StrEnum):
-    """What a mail can be about: a row of Supabase's tables that belongs to a customer."""
+    """What a mail can be about: a row of Supabase's tables that belongs to a customer, or a note of ours to staff."""
 
     PAYMENT = "payment"
     APPOINTMENT = "appointment"
     ASSESSMENT = "assessment"
+    NOTICE = "notice"
 
 
 class Content:
@@ -179,6 +181,24 @@ class ReportReady(Content):
 
 
 @dataclass(frozen=True, slots=True)
+class NoteToStaff(Content):
+    """`text` is there once the mail is made, from our own row: no message says anything to staff."""
+
+    notice_id: UUID
+    text: NoticeText | None = None
+
+    @classmethod
+    def read(cls, variables: Variables) -> Self:
+        return cls(notice_id=variables.uuid("notice_id", "a note to staff"))
+
+    def about(self) -> tuple[Thing, str]:
+        return Thing.NOTICE, str(self.notice_id)
+
+    def identity(self) -> tuple[str, ...]:
+        return (str(self.notice_id),)
+
+
+@dataclass(frozen=True, slots=True)
 class EmailTemplate:
     """One kind of mail. `read` makes its content from variables or raises `PermanentError`.
 
@@ -206,11 +226,15 @@ CATALOGUE: Mapping[str, EmailTemplate] = {
     )
 }
 
+# No family ever gets it.
+STAFF_MAIL = EmailTemplate("staff_notice", _("Note to staff"), NoteToStaff.read)
+ALL_MAILS: Mapping[str, EmailTemplate] = {**CATALOGUE, STAFF_MAIL.name: STAFF_MAIL}
+
 
 def find_template(name: str) -> EmailTemplate:
     """Return the template, or raise `PermanentError` with the names that there are."""
     try:
-        return CATALOGUE[name]
+        return ALL_MAILS[name]
     except KeyError:
         known = ", ".join(CATALOGUE)
         raise PermanentError(f"there is no mail template {name[:100]!r}; there are: {known}") from None

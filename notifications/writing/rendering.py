@@ -10,12 +10,13 @@ from django.template.loader import render_to_string
 from notifications.attachment import Attachment
 from notifications.mailboxes import is_extra_recipient
 from notifications.writing.calendar import calendar_file
-from notifications.writing.catalogue import find_template
+from notifications.writing.catalogue import STAFF_MAIL, find_template
 from notifications.writing.facts import NONE, Facts
 from notifications.writing.links import make_report_link
 from notifications.writing.request import EmailRequest
 from wording.brand import BRAND, SERVICE
 from wording.contact import read_contact
+from wording.our_address import our_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def render_email(request: EmailRequest, facts: Facts = NONE, *, at: datetime) ->
         "service": SERVICE,
         "recipient": request.recipient,
         "is_trial": is_extra_recipient(request.recipient),
+        "admin_home": our_address("admin:index") if request.template == STAFF_MAIL.name else "",
     }
     template = f"notifications/email/{request.template}"
     return RenderedEmail(

@@ -106,11 +106,11 @@ class Variables:
     def has(self, name: str) -> bool:
         return name in self._values
 
-    def uuid(self, name: str) -> UUID:
+    def uuid(self, name: str, what: str = "a report") -> UUID:
         try:
             return UUID(self._string(name).strip())
         except ValueError:
-            raise self._wrong(name, "is not the id of a report") from None
+            raise self._wrong(name, f"is not the id of {what}") from None
 
     def report_link(self, name: str) -> UUID | str:
         """See `read_report_link`: strangers can put messages into the queue."""

@@ -18,9 +18,10 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
+from freezegun import freeze_time
 from pytest_django import Settings
 
-from balansity.models import LoginAttempt
+from balansity.models import Incident, LoginAttempt
 from bridge import hung as bridge_hung
 from bridge.daemon import listener as listening
 from bridge.daemon.listener import Listener
@@ -28,7 +29,7 @@ from bridge.message import Outcome
 from bridge.models import BridgeProcess, FailedMessage, KeptOutcome, RolledHour, RolledTotal
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
-from notifications.models import EmailMessage
+from notifications.models import EmailMessage, StaffNotice
 from notifications.models import Status as EmailStatus
 from notifications.queue import QUEUE as EMAIL_QUEUE
 from payments.checking.sync import sync_payment
@@ -43,7 +44,7 @@ from reports.models import Status as ReportStatus
 from sandbox.storage import StorageServer
 from sandbox.yookassa import YooKassaServer
 from tests.integration.notifications.test_email_upkeep import stuck_row
-from tests.support.checkouts import delete_row, make_checkout, purge_checks, queued_checks
+from tests.support.checkouts import delete_row, flag, make_checkout, purge_checks, queued_checks
 from tests.support.databases import ClonedDatabase
 from tests.support.hanging import await_its_end, fill_until_it_hangs
 from tests.support.payment_calls import make_catalogue, tomorrow
@@ -185,7 +186,10 @@ def email_bodies(stage: Stage) -> Iterator[None]:
     sent = stuck_row(1, status=EmailStatus.SENT, sent_at=LONG_AGO, html_body="<p>", text_body="t")
     refused = stuck_row(2, status=EmailStatus.FAILED, reason="refused", error="x")
     EmailMessage.objects.update(created_at=LONG_AGO)
+    for key, at in (("old", LONG_AGO), ("young", timezone.now())):
+        StaffNotice.objects.create(kind="digest", key=key, created_at=at)
     yield
+    assert [notice.key for notice in StaffNotice.objects.all()] == ["young"]
     sent.refresh_from_db()
     assert (sent.html_body, sent.text_body) == ("", "")
     assert not EmailMessage.objects.filter(pk=refused.pk).exists()
@@ -198,9 +202,30 @@ def old_logins(stage: Stage) -> Iterator[None]:
         LoginAttempt.objects.filter(pk=attempt.pk).update(at=at)
     for key, ends in (("over", now - timedelta(hours=1)), ("open", now + timedelta(hours=1))):
         Session.objects.create(session_key=key, session_data="", expire_date=ends)
+    for key, told in (("old", LONG_AGO), ("young", now), ("goes on", None)):
+        times = {"began_at": LONG_AGO, "begin_told_at": LONG_AGO, "ended_at": told, "end_told_at": told}
+        Incident.objects.create(detector="x", kind="x", key=key, what="x", **times)
     yield
+    assert set(Incident.objects.values_list("key", flat=True)) == {"young", "goes on"}
     assert list(LoginAttempt.objects.values_list("username", flat=True)) == ["young"]
     assert list(Session.objects.values_list("session_key", flat=True)) == ["open"]
+
+
+def staff_incidents(stage: Stage) -> Iterator[None]:
+    stage.settings.STAFF_DIGEST_TO = ("duty@example.org",)
+    flag(make_checkout(ProviderStatus.SUCCEEDED), Attention.SLOT_TAKEN)
+    yield
+    assert [notice.kind for notice in StaffNotice.objects.all()] == ["incidents"]
+    assert Incident.objects.get(kind="money").begin_told_at is not None
+
+
+def staff_digest(stage: Stage) -> Iterator[None]:
+    stage.settings.STAFF_DIGEST_TO = ("duty@example.org",)
+    flag(make_checkout(ProviderStatus.SUCCEEDED), Attention.SLOT_TAKEN)
+    # Eight in Moscow.
+    with freeze_time("2026-11-27 05:00:00"):
+        yield
+    assert [(notice.kind, notice.key) for notice in StaffNotice.objects.all()] == [("digest", "2026-11-27")]
 
 
 def payment_checks(stage: Stage) -> Iterator[None]:
@@ -305,6 +330,8 @@ EFFECTS: dict[str, Effect] = {
     "old-logins": old_logins,
     "roll-up": roll_up,
     "roll-up-tidy": roll_up_tidy,
+    "staff-incidents": staff_incidents,
+    "staff-digest": staff_digest,
     "payment-checks": payment_checks,
     "held-consultations": held_consultations,
     "lost-notifications": lost_notifications,

@@ -1,0 +1,1 @@
+"""Staff are told by mail: what needs somebody this morning, and at once what cannot wait."""
