@@ -51,6 +51,7 @@ def post_worker_init(worker: Any) -> None:
     from balansity.start import look_around  # noqa: PLC0415
     from bridge.bulkhead import limit_waiting  # noqa: PLC0415
     from bridge.errors import AddressRefused  # noqa: PLC0415
+    from bridge.processes.beating import keep_beating  # noqa: PLC0415
 
     try:
         # All of them have read the same variables: the first one speaks for the others.
@@ -63,5 +64,11 @@ def post_worker_init(worker: Any) -> None:
     # that has no connection does not get far.
     limit_waiting(min(worker.cfg.threads, WEB_CONNECTIONS))
     share_connections(WEB_CONNECTIONS)
+    worker.stop_beating = keep_beating()
     gc.collect()
     gc.freeze()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Say that it ends in order, if it had got so far as to begin."""
+    getattr(worker, "stop_beating", lambda: None)()

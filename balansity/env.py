@@ -42,7 +42,7 @@ class EnvReader:
         self._variables = variables
         self._problems: list[str] = []
         self._read: set[str] = set()
-        self._from_files: set[str] = set()
+        self._hidden: set[str] = set()
         self.warnings: list[str] = []
 
     def problem(self, line: str) -> None:
@@ -59,7 +59,7 @@ class EnvReader:
 
     def secrets(self) -> Iterator[str]:
         """What was read so far and must stand in no log: values of keys and passwords, passwords within addresses."""
-        yield from self._from_files
+        yield from self._hidden
         for name in self._read:
             value = self._raw(name)
             if _SECRET.search(name):
@@ -94,7 +94,7 @@ class EnvReader:
         except (OSError, UnicodeDecodeError) as error:
             self.problem(f"{name} names {path}, which cannot be read: {type(error).__name__}")
             return ""
-        self._from_files.add(secret)
+        self._hidden.add(secret)
         return secret
 
     def required(self, name: str, why: str) -> str:
@@ -132,6 +132,14 @@ class EnvReader:
         # The value is not repeated: such an address may carry a password.
         expected = "an address that starts with " + " or ".join(f"{scheme}://" for scheme in schemes)
         return self._parse(name, default, parse, expected, secret=True)
+
+    def secret_address(self, name: str, schemes: tuple[str, ...] = WEB) -> str:
+        """Return an address that is itself a secret, as whoever knows it may use it; nothing where there is none."""
+        value = self.url(name, "", schemes)
+        if value:
+            parts = urlsplit(value)
+            self._hidden.update({value, parts.path.strip("/"), parts.query} - {""})
+        return value
 
     def web_address(self, name: str, default: str, schemes: tuple[str, ...] = WEB, *, with_query: bool = False) -> str:
         """One address of the web, in the spelling that browsers use: punycode, no usual port, no slash at the end."""

@@ -6,14 +6,27 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from bridge.message import Outcome
 
 
 class BridgeProcess(models.Model):
-    """One run of `bridge_queues`; it renews `seen_at` every few seconds while it lives."""
+    """One run of a process of ours; `seen_at` is renewed every few seconds while it lives. Once these were bridges."""
 
     name = models.CharField(_("process"), max_length=200, primary_key=True)
+    kind = models.CharField(
+        _("kind"),
+        max_length=10,
+        choices=[
+            ("bridge", pgettext_lazy("process", "bridge")),
+            ("worker", pgettext_lazy("process", "worker")),
+            ("beat", pgettext_lazy("process", "beat")),
+            ("web", pgettext_lazy("process", "web")),
+        ],
+        db_default="bridge",
+        default="bridge",
+    )
     started_at = models.DateTimeField(_("started"))
     seen_at = models.DateTimeField(_("last seen"))
     stopped_at = models.DateTimeField(_("stopped"), null=True, blank=True)
@@ -25,8 +38,8 @@ class BridgeProcess(models.Model):
 
     class Meta:
         default_permissions = ("view",)
-        verbose_name = _("bridge process")
-        verbose_name_plural = _("bridge processes")
+        verbose_name = _("process")
+        verbose_name_plural = _("processes")
 
     def __str__(self) -> str:
         return self.name

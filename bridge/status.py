@@ -7,7 +7,6 @@ from celery import current_app
 from django.db.models import Count, Model
 from kombu.exceptions import KombuError
 
-from bridge.daemon.heartbeat import living_bridges
 from bridge.daemon.publisher import Publisher
 from bridge.errors import BrokerAway
 from bridge.extension import OwnedByExtension, owned_by_extension
@@ -16,6 +15,8 @@ from bridge.message import Outcome
 from bridge.models import BridgeProcess, FailedMessage, KeptOutcome, QueueHold, RolledHour, RolledQueue
 from bridge.open_functions import OpenFunction, find_open_functions
 from bridge.pgmq import Counts, QueueMissing, pgmq_queue, queue_names
+from bridge.processes.pulse import Kind
+from bridge.processes.rows import Process, processes
 from bridge.queues import registry
 from bridge.rights import OWN_SCHEMA, RowsHidden, Trouble, find_troubles, queue_tables, require_sight
 from bridge.rollup.reading import HOURS, Day, day
@@ -74,6 +75,8 @@ class Status:
     # What keeps us from tables that we need; queues whose rows nobody can count are in `unread` and in no other list.
     troubles: list[Trouble] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    # Of all kinds, those of the last day.
+    processes: list[Process] = field(default_factory=list)
     # Why nothing of a queue is started, the oldest first.
     holds: list[Hold] = field(default_factory=list)
     open_functions: list[OpenFunction] = field(default_factory=list)
@@ -113,10 +116,20 @@ def read_status() -> Status:
             except QueueMissing:
                 (missing if name in registry else unread).append(name)
     missing += [queue.name for queue in registry if queue.name not in names]
-    bridges = [process.name for process in living_bridges()] if _is_open(BridgeProcess, troubles) else None
+    known = processes() if _is_open(BridgeProcess, troubles) else None
+    bridges = None if known is None else [each.name for each in known if each.kind == Kind.BRIDGE and each.is_alive]
     held = [hold for each in in_force().values() for hold in each] if _is_open(QueueHold, troubles) else []
     return Status(
-        queues, missing, bridges, problem, troubles, unread, held, find_open_functions(), owned_by_extension()
+        queues,
+        missing,
+        bridges,
+        problem,
+        troubles,
+        unread,
+        known or [],
+        held,
+        find_open_functions(),
+        owned_by_extension(),
     )
 
 

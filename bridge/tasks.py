@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
+from bridge.holds import forget_ended
 from bridge.hung import end_hung_listeners as end_hung
 from bridge.kept import forget_vanished
 from bridge.models import BridgeProcess
@@ -81,9 +82,10 @@ def _prune(queue: str) -> int:
 
 @shared_task(name="bridge.forget_dead_bridges")
 def forget_dead_bridges() -> None:
-    """Delete the rows of bridge processes that ended, or fell silent, a day ago, and what is kept for lost messages."""
+    """Delete the rows of processes that ended, or fell silent, a day ago, what is kept for lost messages, old holds."""
     BridgeProcess.objects.filter(seen_at__lt=timezone.now() - FORGET_AFTER).delete()
     forget_vanished()
+    forget_ended(older_than=FORGET_AFTER)
 
 
 @shared_task(name="bridge.add_to_rollup")

@@ -28,9 +28,11 @@ def keep_worker_without_broker(**_: Any) -> None:
     """Stop a worker from ending together with its broker."""
     # Here and not above: web processes load this module as well, and know no broker.
     from balansity.celery import taking  # noqa: F401, PLC0415 - adds an order that a worker obeys.
+    from balansity.celery.heart import HeartStep  # noqa: PLC0415
     from balansity.celery.lost_broker import survive_lost_broker  # noqa: PLC0415
 
     survive_lost_broker()
+    app.steps["consumer"].add(HeartStep)
 
 
 @signals.celeryd_init.connect

@@ -6,11 +6,14 @@ checked any more.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from celery.beat import PersistentScheduler, ScheduleEntry
+
+from bridge.processes.pulse import INTERVAL_SECONDS, Kind, Pulse
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +30,29 @@ class SturdyScheduler(PersistentScheduler):
     _open_schedule: Callable[[], Any]
     schedule_filename: str
 
+    _beat_at = 0.0
+    _has_beaten = False
+
     # Those of every module that `dbm` may choose, not only of the ones that celery knows.
     known_suffixes = ("", ".db", ".dat", ".bak", ".dir", ".pag", "-wal", "-shm", "-journal")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._pulse = Pulse(Kind.BEAT)
+        super().__init__(*args, **options)
+
+    def tick(self, *args: Any, **options: Any) -> Any:
+        """Ask for what is due; then say that beat lives, by which it has proven it."""
+        seconds = super().tick(*args, **options)
+        if self._beat_at <= time.monotonic():
+            self._pulse.beat()
+            self._beat_at = time.monotonic() + INTERVAL_SECONDS - 1
+            self._has_beaten = True
+        return seconds
+
+    def close(self) -> None:
+        if self._has_beaten:
+            self._pulse.stop()
+        super().close()
 
     def setup_schedule(self) -> None:
         try:

@@ -21,7 +21,7 @@ PROBES = (
     Probe("connections", look_at_connections, asks_postgres=True),
     Probe("people", look_at_people, asks_postgres=True),
     Probe("broker", look_at_broker),
-    Probe("beat", look_at_beat),
+    Probe("beat", look_at_beat, asks_postgres=True),
     Probe("Supabase", look_at_supabase),
     Probe("public address", look_at_address),
 )

@@ -1,4 +1,4 @@
-"""Whether beat lives: by the file that it writes, as nothing else of it can be seen."""
+"""Whether beat lives: by its heart, as far as a bridge has written that down, and else by the file that it writes."""
 
 import dbm
 import os
@@ -11,12 +11,16 @@ from django.utils.translation import gettext_lazy as _
 
 from balansity.celery.schedule_file import SturdyScheduler
 from bridge.diagnosis import Finding, error
+from bridge.processes.pulse import Kind
+from bridge.processes.rows import living
 
 # It is written every three minutes.
 SILENT_SECONDS = 15 * 60
 
 
 def look_at_beat() -> Iterator[Finding]:
+    if living(Kind.BEAT):
+        return
     name = settings.CELERY_BEAT_SCHEDULE_FILENAME
     files = [Path(name + suffix) for suffix in SturdyScheduler.known_suffixes if os.path.lexists(name + suffix)]
     remedy = _("Start it: celery -A balansity beat. On another machine it is not seen from here.")

@@ -61,9 +61,13 @@ CELERY_BEAT_SCHEDULE = {
     "abandoned-reports": {"task": "reports.forget_abandoned", "schedule": 3600.0},
     "stuck-reports": {"task": "reports.check_stuck_reports", "schedule": 300.0},
 }
+# As often as beat's heart beats; it sleeps until the next task is due, and no longer than this.
+CELERY_BEAT_MAX_LOOP_INTERVAL = 10
 CELERY_BEAT_SCHEDULER = "balansity.celery.schedule_file:SturdyScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("CELERY_BEAT_SCHEDULE_FILE", str(BASE_DIR / "logs" / "celerybeat-schedule"))
 
+# Called once a minute as long as bridge, worker and beat all live. Whoever knows it can keep the alarm from sounding.
+HEARTBEAT_URL = env.secret_address("HEARTBEAT_URL")
 WORKER_INTERVAL_MS = env.integer("WORKER_INTERVAL_MS", 5000, least=10, most=3_600_000)
 MAX_TASKS_PER_CYCLE = env.integer("MAX_TASKS_PER_CYCLE", 10, least=1, most=1000)
 BRIDGE_DISPATCH_LEASE = env.integer("BRIDGE_DISPATCH_LEASE", 120, least=2, most=86_400)

@@ -1,11 +1,13 @@
-"""The processes that drain the queues, as staff see them."""
+"""Our processes, as staff see them."""
 
 from django.contrib import admin
+from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
-from bridge.daemon.heartbeat import THE_BROKER, THE_DATABASE
+from bridge.daemon.heartbeat import DEAD_AFTER, THE_BROKER, THE_DATABASE
 from bridge.models import BridgeProcess
+from staff.badges import Tone, badge
 from staff.formats import moment
 from staff.read_only import ReadOnlyAdmin
 
@@ -18,9 +20,18 @@ _SERVICES: dict[str, str | Promise] = {
 
 @admin.register(BridgeProcess)
 class BridgeProcessAdmin(ReadOnlyAdmin):
-    list_display = ("name", "started", "seen", "stopped", "published", "archived", "waits")
-    fields = ("name", "started_at", "seen_at", "stopped_at", "published", "archived", "waits")
+    list_display = ("name", "kind", "state", "started", "seen", "stopped", "published", "archived", "waits")
+    fields = ("name", "kind", "state", "started_at", "seen_at", "stopped_at", "published", "archived", "waits")
+    list_filter = ("kind",)
     ordering = ("-seen_at",)
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, process: BridgeProcess) -> str:
+        if process.stopped_at is not None:
+            return badge(pgettext("process", "stopped"))
+        if process.seen_at > timezone.now() - DEAD_AFTER:
+            return badge(pgettext("process", "lives"), Tone.GOOD)
+        return badge(pgettext("process", "silent"), Tone.BAD)
 
     @admin.display(description=gettext_lazy("started"), ordering="started_at")
     def started(self, process: BridgeProcess) -> str:

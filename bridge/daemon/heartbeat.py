@@ -1,16 +1,17 @@
-"""How a bridge process tells that it lives."""
+"""How a bridge process tells that it lives, writes down which others do, and keeps the dead man's switch."""
 
-import os
-import socket
-from datetime import timedelta
-
-from django.utils import timezone
+import logging
+from datetime import UTC, datetime
 
 from bridge.models import BridgeProcess
+from bridge.processes.dead_man import DeadManSwitch
+from bridge.processes.pulse import AWAY, DEAD_AFTER, INTERVAL_SECONDS, Kind, listen, process_name
+from bridge.processes.rows import living, write_beat, write_heard
 
-INTERVAL_SECONDS = 10
-# Three missed beats and a little: a slow write is no death.
-DEAD_AFTER = timedelta(seconds=35)
+__all__ = ["DEAD_AFTER", "INTERVAL_SECONDS", "THE_BROKER", "THE_DATABASE", "Heartbeat", "Others", "living_bridges"]
+
+logger = logging.getLogger(__name__)
+
 # What a bridge may wait for, as its row and its log name it.
 THE_BROKER, THE_DATABASE = "The broker (REDIS_URL)", "Postgres (DATABASE_URL)"
 
@@ -19,24 +20,36 @@ class Heartbeat:
     """The row of this process. Every method is one statement."""
 
     def __init__(self) -> None:
-        started = timezone.now()
-        self._name = f"{socket.gethostname()}:{os.getpid()}@{started:%Y-%m-%dT%H:%M:%S}"
-        self._started = started
+        self._started = datetime.now(UTC)
+        self._name = process_name(self._started)
 
     def beat(self, *, published: int, archived: int, waits_for: str) -> None:
         """Renew the row; `published` and `archived` are totals since the start."""
-        self._save(published=published, archived=archived, waits_for=waits_for[:200])
+        write_beat(
+            self._name, self._started, published=published, archived=archived, waits_for=waits_for[:200], stopped=False
+        )
 
     def stop(self, *, published: int, archived: int) -> None:
         """Say that the process ended in order."""
-        self._save(published=published, archived=archived, waits_for="", stopped_at=timezone.now())
+        write_beat(self._name, self._started, published=published, archived=archived, waits_for="", stopped=True)
 
-    def _save(self, **values: object) -> None:
-        defaults = {"started_at": self._started, "seen_at": timezone.now(), **values}
-        BridgeProcess.objects.update_or_create(name=self._name, defaults=defaults)
+
+class Others:
+    """The processes that have no database: their notes become rows, and whoever watches from outside hears of them."""
+
+    def __init__(self) -> None:
+        self._switch = DeadManSwitch()
+
+    def note(self) -> None:
+        """Raises Django's database errors. That Redis is away is told by whoever needs it."""
+        try:
+            heard = listen()
+            write_heard(heard)
+            self._switch.hold(heard)
+        except AWAY as error:
+            logger.debug("the notes of other processes cannot be read: %s", type(error).__name__)
 
 
 def living_bridges() -> list[BridgeProcess]:
-    """The processes that renewed their row lately and did not stop, the longest running first."""
-    recent = BridgeProcess.objects.filter(stopped_at=None, seen_at__gt=timezone.now() - DEAD_AFTER)
-    return list(recent.order_by("started_at"))
+    """The bridges that renewed their row lately and did not stop, the longest running first."""
+    return living(Kind.BRIDGE)

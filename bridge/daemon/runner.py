@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, ProgrammingError, connectio
 
 from bridge.breaker.prober import Prober
 from bridge.daemon.drain import Drain, Look
-from bridge.daemon.heartbeat import INTERVAL_SECONDS, THE_BROKER, THE_DATABASE, Heartbeat
+from bridge.daemon.heartbeat import INTERVAL_SECONDS, THE_BROKER, THE_DATABASE, Heartbeat, Others
 from bridge.daemon.held import HeldQueues, next_look
 from bridge.daemon.listener import Listener
 from bridge.daemon.outage import Outage
@@ -69,6 +69,7 @@ class Runner:
         self.totals = Totals()
         self.outage = Outage()
         self._heartbeat = Heartbeat()
+        self._others = Others()
         self._beat_at = 0.0
         self._prober = Prober(wake=self._wake)
 
@@ -256,6 +257,8 @@ class Runner:
         totals = self.totals
         self._heartbeat.beat(published=totals.published, archived=totals.archived, waits_for=self.outage.what)
         self._beat_at = now + INTERVAL_SECONDS
+        if not self.outage.what:
+            self._others.note()
 
     def _sleep(self) -> None:
         looks = [at for name, at in self._look_at.items() if name not in self.left_alone]

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from bridge.budget import explain_full, is_full
 from bridge.postgres import first_line
+from bridge.processes.pulse import Kind
 from bridge.status import HOURS, QueueStatus, Status, read_status, running_workers
 from bridge.trouble.explanation import EXIT_CODE
 
@@ -67,12 +68,26 @@ def _print(command: BaseCommand, status: Status) -> None:
         console.print(str(trouble), style="red", markup=False, soft_wrap=True)
     bridges = "nobody can tell" if status.bridges is None else ", ".join(status.bridges) or "none"
     console.print(f"bridges alive: {bridges}", style="" if status.bridges else "red", markup=False)
+    _print_processes(console, status)
     if status.open_functions:
         console.print("whoever holds Supabase's public key may read or write messages. Their owner ends that with:")
     for function in status.open_functions:
         console.print(f"  {function.remedy}", markup=False, soft_wrap=True)
     _print_surroundings(console, status)
     command.stdout.write(text.getvalue(), ending="")
+
+
+def _print_processes(console: Console, status: Status) -> None:
+    for kind, title in ((Kind.WORKER, "workers"), (Kind.BEAT, "beat"), (Kind.WEB, "web")):
+        alive = [process.name for process in status.processes if process.kind == kind and process.is_alive]
+        if alive:
+            console.print(f"{title} alive: {', '.join(alive)}", markup=False)
+    for process in status.processes:
+        if process.is_missed:
+            told = f"{process.kind} {process.name} fell silent at {process.seen_at:%Y-%m-%d %H:%M:%S} UTC"
+            console.print(told, style="red", markup=False)
+        elif process.is_alive and process.waits_for:
+            console.print(f"{process.kind} {process.name} waits: {process.waits_for}", style="red", markup=False)
 
 
 def _print_surroundings(console: Console, status: Status) -> None:

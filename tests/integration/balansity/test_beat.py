@@ -22,11 +22,12 @@ from freezegun import freeze_time
 from pytest_django import Settings
 
 from balansity.models import Incident, LoginAttempt
+from bridge import holds
 from bridge import hung as bridge_hung
 from bridge.daemon import listener as listening
 from bridge.daemon.listener import Listener
 from bridge.message import Outcome
-from bridge.models import BridgeProcess, FailedMessage, KeptOutcome, RolledHour, RolledTotal
+from bridge.models import BridgeProcess, FailedMessage, KeptOutcome, QueueHold, RolledHour, RolledTotal
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
 from notifications.models import EmailMessage, StaffNotice
@@ -133,8 +134,10 @@ def bridge_processes(stage: Stage) -> Iterator[None]:
     queued = pgmq_queue(EMAIL_QUEUE).send({})
     for msg_id in (queued, queued + 1000):
         KeptOutcome.objects.create(queue=EMAIL_QUEUE, msg_id=msg_id, enqueued_at=now, outcome="succeeded", why="x")
+    holds.place(EMAIL_QUEUE, holds.PAUSE, by="anna", why="", until=now - timedelta(hours=25))
     yield
     assert [process.name for process in BridgeProcess.objects.all()] == ["young"]
+    assert not QueueHold.objects.exists()
     assert [kept.msg_id for kept in KeptOutcome.objects.all()] == [queued]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from balansity import redaction
-from balansity.env import EnvReader
+from balansity.env import ConfigurationError, EnvReader
 from balansity.redaction import hide, redact
 from tests.support.loaded_settings import MAIL, NEEDED, load_settings
 
@@ -149,6 +149,28 @@ def test_every_variable_that_is_a_secret_by_its_name_is_one() -> None:
         env.text(name)
     assert set(env.secrets()) == {f"value-of-{name}" for name in names}
     assert NEEDED["SECRET_KEY"] not in set(env.secrets())
+
+
+def test_an_address_that_is_a_secret_stands_in_no_line() -> None:
+    url = "https://hc-ping.com/5a1e0b6e-3f5c-4c0b-9a1e-0123456789ab"
+    env = EnvReader({"HEARTBEAT_URL": f" {url} "})
+    assert env.secret_address("HEARTBEAT_URL") == url
+    hide(env.secrets())
+    for line in (f"GET {url}", "host='hc-ping.com': /5a1e0b6e-3f5c-4c0b-9a1e-0123456789ab failed"):
+        assert "5a1e0b6e" not in redact(line)
+    pushed = EnvReader({"HEARTBEAT_URL": "https://up.example.org/api/push?id=abcdefgh1234"})
+    pushed.secret_address("HEARTBEAT_URL")
+    hide(pushed.secrets())
+    assert "abcdefgh1234" not in redact("GET /api/push?id=abcdefgh1234 HTTP/1.1")
+
+
+@pytest.mark.parametrize("value", ["hc-ping.com/5a1e0b6e", "ftp://hc-ping.com/5a1e0b6e", "https://"])
+def test_what_is_no_address_is_told_without_it(value: str) -> None:
+    env = EnvReader({"HEARTBEAT_URL": value})
+    assert env.secret_address("HEARTBEAT_URL") == ""
+    with pytest.raises(ConfigurationError) as told:
+        env.finish()
+    assert "5a1e0b6e" not in str(told.value)
 
 
 def test_a_short_secret_takes_no_pieces_out_of_words() -> None:
