@@ -24,7 +24,12 @@ _LOOK_AT_CLIENTS = (
     *("notifications.view_emailmessage", "reports.view_report"),
 )
 _MEND_MONEY = ("payments.check_payment", "payments.replay_providernotification")
-_MEND_QUEUES = ("bridge.view_queueoverview", "bridge.view_bridgeprocess", "bridge.requeue_message")
+_MEND_QUEUES = (
+    "bridge.view_queueoverview",
+    "bridge.view_bridgeprocess",
+    "bridge.requeue_message",
+    "bridge.pause_queue",
+)
 _MEND_SURROUNDINGS = ("balansity.view_surroundings", "balansity.view_loginattempt")
 _SEND_AGAIN = ("notifications.resend_emailmessage", "reports.regenerate_report")
 _SPEND = ("payments.refund_payment", "payments.view_revenue")
