@@ -6,6 +6,8 @@ from django.views.decorators.http import require_safe
 
 from balansity.behind_proxy import HEALTH
 
+# Prometheus writes the name of a container, and shows a token.
+METRICS = "/metrics"
 # Whoever asks through a proxy tells by this that it is us who answered.
 SERVICE = "balansity-api"
 
@@ -17,12 +19,12 @@ def health(request: HttpRequest) -> JsonResponse:
 
 
 class HostIsChecked(CommonMiddleware):
-    """Django's own, which refuses whoever writes another host than ours, but nobody who asks after our health.
+    """Django's own, which refuses whoever writes another host than ours, but nobody who asks how we are.
 
     Load balancers and Docker write the address of a container, and the answer makes nothing of it.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
-        if request.path_info == HEALTH or request.path_info.startswith(f"{HEALTH}/"):
+        if request.path_info in (HEALTH, METRICS) or request.path_info.startswith(f"{HEALTH}/"):
             return None
         return super().process_request(request)

@@ -3,6 +3,7 @@ from django.urls import include, path
 
 from balansity.doctor.readiness import ready
 from balansity.health import health
+from balansity.metrics.page import metrics
 from balansity.wayfinding import favicon, robots, to_admin
 from staff.refusals import bad_request, forbidden, not_found, server_error
 
@@ -16,6 +17,7 @@ urlpatterns = [
     path("favicon.ico", favicon),
     path("robots.txt", robots),
     path("health/ready", ready),
+    path("metrics", metrics),
     path("admin/", admin.site.urls),
     path("api/", include("balansity.api.urls")),
     path("api/", include("notifications.urls")),

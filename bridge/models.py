@@ -322,6 +322,24 @@ class OutsideService(models.Model):
         return self.name
 
 
+class CountedRows(models.Model):
+    """How many rows of a table were in a state, when they were counted last (see `bridge.counted`)."""
+
+    what = models.CharField(max_length=40)
+    state = models.CharField(max_length=40)
+    count = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager["CountedRows"]] = models.Manager()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["what", "state"], name="bridge_counted_once")]
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.state}: {self.count}"
+
+
 class QueueOverview(models.Model):
     """No table: it gives the admin's page about the queues a place in the menu, and its permissions."""
 

@@ -41,6 +41,7 @@ CELERY_BEAT_SCHEDULE = {
     # One that came late is not wanted besides the next: workers that were away are not to find hundreds of them.
     "roll-up": {"task": "bridge.add_to_rollup", "schedule": 15.0, "options": {"expires": 60}},
     "roll-up-tidy": {"task": "bridge.tidy_rollup", "schedule": 3600.0},
+    "row-counts": {"task": "balansity.count_rows", "schedule": 60.0, "options": {"expires": 120}},
     "bridge-processes": {"task": "bridge.forget_dead_bridges", "schedule": 3600.0},
     "hung-listeners": {"task": "bridge.end_hung_listeners", "schedule": 60.0},
     "stuck-sending": {"task": "notifications.check_stuck_emails", "schedule": 300.0},

@@ -2,11 +2,19 @@
 
 from balansity.settings.addresses import API_BASE_URL
 from balansity.settings.environment import BASE_DIR, SANDBOX, env
+from balansity.settings.weak_secrets import why_guessable
 
 WEB_CONCURRENCY = env.integer("WEB_CONCURRENCY", 2, least=1, most=256)
 WEB_THREADS = env.integer("WEB_THREADS", 4, least=1, most=256)
 # Of one process, to Postgres. What all processes need is summed up in bridge.budget.
 WEB_CONNECTIONS = env.integer("WEB_CONNECTIONS", WEB_THREADS, least=1, most=256)
+
+# What a monitor shows to read /metrics; without one there is no such page.
+METRICS_TOKEN = env.key("METRICS_TOKEN")
+if METRICS_TOKEN and (len(METRICS_TOKEN) < 32 or why_guessable(METRICS_TOKEN)):
+    env.problem(
+        "METRICS_TOKEN is a placeholder or shorter than 32 characters: put there what openssl rand -hex 32 prints"
+    )
 
 _https = API_BASE_URL.startswith("https://")
 CSRF_COOKIE_SECURE = _https

@@ -96,8 +96,10 @@ TOLD = sql.SQL("""told AS MATERIALIZED (
     FROM (
         SELECT msg_id, date_trunc('hour', ended_at, 'UTC') AS hour, ended_at, outcome, attempts, put_back, discarded,
                CASE WHEN outcome = 'failed' THEN reason ELSE '' END AS reason,
-               CASE WHEN outcome <> 'other' THEN least(greatest(waited, 0), 1e9)::float8 END AS waited,
-               CASE WHEN outcome <> 'other' THEN least(greatest(ran, 0), 1e9)::float8 END AS ran
+               CASE WHEN outcome <> 'other' AND waited IS NOT NULL
+                    THEN least(greatest(waited, 0), 1e9)::float8 END AS waited,
+               CASE WHEN outcome <> 'other' AND ran IS NOT NULL
+                    THEN least(greatest(ran, 0), 1e9)::float8 END AS ran
         FROM (
             SELECT msg_id, {moment} AS ended_at,
                    CASE WHEN raw -> 'outcome' IN ({outcomes}) THEN raw ->> 'outcome' ELSE 'other' END AS outcome,

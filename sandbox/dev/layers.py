@@ -18,7 +18,9 @@ ABOVE = ("sandbox", "balansity")
 BELOW = ("notifications", "bridge", "staff", "wording")
 
 # Inside a package: who shows something or is called from outside, and what everything else stands on.
-FACES = frozenset({"admin", "api", "apps", "doctor", "incidents", "management", "tasks", "urls"})
+FACES = frozenset(
+    {"admin", "api", "apps", "dashboard", "doctor", "incidents", "management", "metrics", "tasks", "urls"}
+)
 GROUND = frozenset({"errors", "message", "migrations", "models", "states"})
 
 _COMMAND = "from importlinter.cli import lint_imports_command; lint_imports_command()"

@@ -24,10 +24,11 @@ from pytest_django import Settings
 from balansity.models import Incident, LoginAttempt
 from bridge import holds
 from bridge import hung as bridge_hung
+from bridge.counted import counted
 from bridge.daemon import listener as listening
 from bridge.daemon.listener import Listener
 from bridge.message import Outcome
-from bridge.models import BridgeProcess, FailedMessage, KeptOutcome, QueueHold, RolledHour, RolledTotal
+from bridge.models import BridgeProcess, CountedRows, FailedMessage, KeptOutcome, QueueHold, RolledHour, RolledTotal
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
 from notifications.models import EmailMessage, StaffNotice
@@ -125,6 +126,16 @@ def roll_up_tidy(stage: Stage) -> Iterator[None]:
     yield
     assert [row.count for row in RolledHour.objects.all()] == [1]
     assert not FailedMessage.objects.exists()
+
+
+def row_counts(stage: Stage) -> Iterator[None]:
+    CountedRows.objects.create(what="mails", state="sending", count=7, at=LONG_AGO)
+    EmailMessage.objects.create(queue=EMAIL_QUEUE, msg_id=1, enqueued_at=LONG_AGO)
+    yield
+    found = counted("mails")
+    assert found is not None
+    assert found.by_state == {"sending": 1}
+    assert found.at > LONG_AGO
 
 
 def bridge_processes(stage: Stage) -> Iterator[None]:
@@ -332,6 +343,7 @@ EFFECTS: dict[str, Effect] = {
     "email-bodies": email_bodies,
     "old-logins": old_logins,
     "roll-up": roll_up,
+    "row-counts": row_counts,
     "roll-up-tidy": roll_up_tidy,
     "staff-incidents": staff_incidents,
     "staff-digest": staff_digest,

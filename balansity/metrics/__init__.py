@@ -1,0 +1,1 @@
+"""`/metrics`: one collector, which reads everything when a monitor asks."""

@@ -1,0 +1,155 @@
+"""Queues, what ended in them, services outside and processes, for a monitor."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from django.utils import timezone
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from bridge.breaker import states
+from bridge.daemon.heartbeat import living_bridges
+from bridge.histogram import BOUNDS, Histogram
+from bridge.holds import in_force
+from bridge.models import KeptOutcome, RolledQueue
+from bridge.pgmq import QueueMissing, pgmq_queue, queue_names
+from bridge.queues import registry
+from bridge.rights import RowsHidden, queue_tables, require_sight
+from bridge.rollup.failures import count_failures
+from bridge.rollup.reading import ever
+from bridge.scraping import PREFIX, Part, gauge
+from bridge.sql.rows import Ended
+
+# Those of others have no end.
+MOST_QUEUES = 50
+
+
+def _depths() -> Iterator[Metric]:
+    messages = gauge("queue_messages", "Messages of a queue by what they wait for.", "queue", "state")
+    oldest = gauge("queue_oldest_age_seconds", "Age of the oldest message that is due, 0 if none is.", "queue")
+    missing = gauge("queue_missing", "Whether a queue that we handle does not exist in the database.", "queue")
+    for name in _queues():
+        try:
+            _look_at(name)
+            counts = pgmq_queue(name).counts(most=20_000)
+        except QueueMissing:
+            missing.add_metric([name], 1)
+            continue
+        except RowsHidden:
+            # What is not seen is not 0. The doctor says which right is missing.
+            continue
+        missing.add_metric([name], 0)
+        for state in ("ready", "retrying", "running", "in_line", "delayed"):
+            messages.add_metric([name, state], getattr(counts, state))
+        oldest.add_metric([name], counts.oldest_seconds or 0)
+    yield from (messages, oldest, missing)
+
+
+def _queues() -> list[str]:
+    """Ours first, those that are missing too, and some of others."""
+    ours = [queue.name for queue in registry]
+    return [*ours, *(name for name in queue_names() if name not in registry)][:MOST_QUEUES]
+
+
+def _look_at(name: str) -> None:
+    """Raise what keeps us from the queue, before a statement of its own would fail and end the transaction."""
+    require_sight(*queue_tables(name))
+    pgmq_queue(name).look()
+
+
+def _ended() -> Iterator[Metric]:
+    labels = ("queue", "outcome", "reason")
+    messages = CounterMetricFamily(PREFIX + "messages", "Messages that ended, by outcome and reason.", labels=labels)
+    attempts = CounterMetricFamily(PREFIX + "attempts", "Attempts that messages took which ended.", labels=labels)
+    waiting = HistogramMetricFamily(
+        PREFIX + "message_waiting_seconds", "From when a message was sent to its first attempt.", labels=["queue"]
+    )
+    running = HistogramMetricFamily(
+        PREFIX + "message_running_seconds", "How long the last attempt of a message took.", labels=["queue"]
+    )
+    for name, ended in _ended_by_queue():
+        for one in ended:
+            messages.add_metric([name, one.outcome, one.reason], one.count)
+            attempts.add_metric([name, one.outcome, one.reason], one.attempts)
+        _add(waiting, name, [one.waiting for one in ended])
+        _add(running, name, [one.running for one in ended])
+    yield from (messages, attempts, waiting, running)
+
+
+def _ended_by_queue() -> Iterator[tuple[str, list[Ended]]]:
+    for name in _queues():
+        try:
+            _look_at(name)
+            yield name, ever(name)
+        except (QueueMissing, RowsHidden):
+            continue
+
+
+def _add(metric: HistogramMetricFamily, queue: str, histograms: Sequence[Histogram]) -> None:
+    whole = sum(histograms, start=Histogram())
+    buckets: list[tuple[str, float]] = []
+    before = 0
+    for bound, count in zip((*(f"{bound:g}" for bound in BOUNDS), "+Inf"), whole.counts, strict=True):
+        before += count
+        buckets.append((bound, before))
+    metric.add_metric([queue], buckets=buckets, sum_value=whole.seconds)
+
+
+def _failures() -> Iterator[Metric]:
+    open_failures = gauge("open_failures", "Messages that failed and that nobody put back or discarded.", "queue")
+    for queue in registry:
+        try:
+            _look_at(queue.name)
+            open_failures.add_metric([queue.name], count_failures(queue.name))
+        except (QueueMissing, RowsHidden):
+            continue
+    yield open_failures
+    kept = gauge("kept_outcomes", "Outcomes that Postgres refused to write, and that are tried again.", "queue")
+    counts = Counter(KeptOutcome.objects.values_list("queue", flat=True)[:10_000])
+    for queue in registry:
+        kept.add_metric([queue.name], counts[queue.name])
+    yield kept
+
+
+def _rollup() -> Iterator[Metric]:
+    lag = gauge("rollup_lag_seconds", "Since when the roll-up of a queue was complete last.", "queue")
+    now = timezone.now()
+    for row in RolledQueue.objects.exclude(complete_at=None)[:MOST_QUEUES]:
+        lag.add_metric([row.queue], max(0.0, (now - row.complete_at).total_seconds()) if row.complete_at else 0.0)
+    yield lag
+
+
+def _holds() -> Iterator[Metric]:
+    held = gauge("queue_held", "Whether a queue is not worked on, by what holds it.", "queue", "cause")
+    for holds in in_force().values():
+        for hold in holds:
+            held.add_metric([hold.queue, hold.cause], 1)
+    yield held
+
+
+def _services() -> Iterator[Metric]:
+    is_open = gauge("service_away", "Whether a service outside is known to be away.", "service")
+    waiting = gauge("service_waiting_messages", "Messages that wait for a service that is away.", "service")
+    for state in states():
+        is_open.add_metric([state.name], int(state.is_open))
+        waiting.add_metric([state.name], state.waiting)
+    yield from (is_open, waiting)
+
+
+def _processes() -> Iterator[Metric]:
+    living = gauge("processes", "Processes that renewed their row lately, by kind.", "kind")
+    counts = Counter(getattr(process, "kind", "bridge") for process in living_bridges())
+    for kind in sorted({"bridge", *counts}):
+        living.add_metric([kind], counts[kind])
+    yield living
+
+
+PARTS = (
+    Part("queues", _depths),
+    Part("ended", _ended),
+    Part("failures", _failures),
+    Part("rollup", _rollup),
+    Part("holds", _holds),
+    Part("services", _services),
+    Part("processes", _processes),
+)
