@@ -31,12 +31,10 @@ def gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
 def by_state(name: str, text: str, what: str, *, label: str = "status") -> Iterator[Metric]:
     """A gauge of rows by state, and how old the count is."""
     found = counted(what)
-    if found is None:
-        return
     metric = gauge(name, text, label)
-    for state, count in sorted(found.by_state.items()):
-        metric.add_metric([state], count)
-    yield metric
     age = gauge("counted_age_seconds", "Age of the counts by status, which beat makes once a minute.", "what")
-    age.add_metric([what], max(0.0, (timezone.now() - found.at).total_seconds()))
-    yield age
+    if found is not None:
+        for state, count in sorted(found.by_state.items()):
+            metric.add_metric([state], count)
+        age.add_metric([what], max(0.0, (timezone.now() - found.at).total_seconds()))
+    yield from (metric, age)

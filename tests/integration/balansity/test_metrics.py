@@ -186,7 +186,12 @@ def test_postgres_that_is_away_is_asked_once(monkeypatch: pytest.MonkeyPatch, da
     monkeypatch.setitem(connection.settings_dict, "PORT", "1")
     asked: list[str] = []
     real = collector._collect
-    monkeypatch.setattr(collector, "_collect", lambda part, seconds: (asked.append(part.name), real(part, seconds))[1])
+
+    def note(part: Part, seconds: float) -> list[Metric] | None:
+        asked.append(part.name)
+        return real(part, seconds)
+
+    monkeypatch.setattr(collector, "_collect", note)
     families = scrape()
     assert len(asked) == 1
     assert set(values(families["balansity_scrape_error"], "part").values()) == {1}
