@@ -13,13 +13,17 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from django.db import DatabaseError
+
 from bridge.breaker.services import Service, Verdict, services
 from bridge.breaker.watch import end_turn, open_services, renew_turn, take_turn
+from bridge.postgres import first_line, is_outage
 
 logger = logging.getLogger(__name__)
 
 # How often it is looked whether a service is away, and, while one is, whether it is its turn.
 CALM_SECONDS, BUSY_SECONDS = 1.0, 0.2
+TROUBLE_SECONDS = 30.0
 
 
 class Prober:
@@ -33,11 +37,19 @@ class Prober:
         self.look_at = 0.0
 
     def turn(self) -> None:
-        """Write what was seen, and begin what is due. Raises Django's database errors."""
-        self._write_what_was_seen()
+        """Write what was seen, and begin what is due. Raises Django's errors when Postgres is away."""
+        try:
+            self._write_what_was_seen()
+            if time.monotonic() >= self.look_at:
+                self._look_around()
+        except DatabaseError as error:
+            if is_outage(error):
+                raise
+            logger.error("services are left alone for %g s, Postgres says: %s", TROUBLE_SECONDS, first_line(error))
+            self.look_at = time.monotonic() + TROUBLE_SECONDS
+
+    def _look_around(self) -> None:
         now = time.monotonic()
-        if now < self.look_at:
-            return
         # Also when the statements fail: the loop goes on meanwhile.
         self.look_at = now + CALM_SECONDS
         found = open_services()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from django.core.checks import ERROR
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
@@ -34,7 +35,9 @@ class Service:
         found = next((finding for finding in look(seconds) if finding.level >= ERROR), None)
         if found is None:
             return None
-        return Verdict(Away.REFUSED if found.code in self.refused else Away.AWAY, found.cause)
+        # As every error that is kept in a row, and in the log.
+        with translation.override("en"):
+            return Verdict(Away.REFUSED if found.code in self.refused else Away.AWAY, found.cause)
 
 
 @dataclass(frozen=True, slots=True)

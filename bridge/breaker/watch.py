@@ -41,7 +41,7 @@ def open_services() -> list[str]:
 
 def take_turn(name: str, who: str) -> bool:
     """Whether `who` is to probe this service now; looks after its trial meanwhile."""
-    with _open_row(name) as (row, now):
+    with _open_row(name, waits=False) as (row, now):
         if row is None:
             return False
         service = services.get(name)
@@ -90,10 +90,11 @@ def end_turn(name: str, who: str, verdict: Verdict | None) -> None:
 
 
 @contextmanager
-def _open_row(name: str) -> Iterator[tuple[OutsideService | None, datetime]]:
-    """The row of a service that is away, `None` for another, or while somebody else changes it."""
+def _open_row(name: str, *, waits: bool = True) -> Iterator[tuple[OutsideService | None, datetime]]:
+    """The row of a service that is away, `None` for another, or, unless it `waits`, while somebody else changes it."""
     with transaction.atomic():
-        row = OutsideService.objects.select_for_update(skip_locked=True).filter(pk=name, is_open=True).first()
+        free = OutsideService.objects.select_for_update(skip_locked=not waits)
+        row = free.filter(pk=name, is_open=True).first()
         yield row, database_now()
 
 

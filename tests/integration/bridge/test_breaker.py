@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from bridge import holds
@@ -17,6 +17,7 @@ from bridge.errors import Away, ServiceAway, TokenLost
 from bridge.models import OutsideService
 from bridge.pgmq import PgmqQueue
 from sandbox.probe.apps import QUEUE
+from tests.acceptance.waiting import wait_until
 from tests.support.outages import NAME, Lab, away, laboratory, message
 
 
@@ -238,6 +239,42 @@ def test_the_turn_of_a_process_that_was_killed_goes_to_another_and_its_word_come
     assert row().is_open
     end_turn(NAME, "other", None)
     assert not row().is_open
+
+
+def test_what_a_probe_saw_is_not_lost_because_somebody_else_looks_at_the_same_moment() -> None:
+    open_it()
+    make_due()
+    assert take_turn(NAME, "me")
+
+    def end() -> None:
+        end_turn(NAME, "me", None)
+        connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            OutsideService.objects.select_for_update().get(pk=NAME)
+            assert not take_in_another_session()
+            ended = pool.submit(end)
+            wait_until(somebody_waits_for_a_lock, "the end of the turn waits")
+        ended.result(10)
+    assert not row().is_open
+
+
+def take_in_another_session() -> bool:
+    def take() -> bool:
+        try:
+            return take_turn(NAME, "other")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(take).result(10)
+
+
+def somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])
 
 
 def test_two_processes_that_ask_at_the_same_moment_get_one_turn() -> None:
