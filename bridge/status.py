@@ -7,12 +7,13 @@ from celery import current_app
 from django.db.models import Count, Model
 from kombu.exceptions import KombuError
 
+from bridge.breaker.states import ServiceState, away
 from bridge.daemon.publisher import Publisher
 from bridge.errors import BrokerAway
 from bridge.extension import OwnedByExtension, owned_by_extension
 from bridge.holds import Hold, in_force
 from bridge.message import Outcome
-from bridge.models import BridgeProcess, FailedMessage, KeptOutcome, QueueHold, RolledHour, RolledQueue
+from bridge.models import BridgeProcess, FailedMessage, KeptOutcome, OutsideService, QueueHold, RolledHour, RolledQueue
 from bridge.open_functions import OpenFunction, find_open_functions
 from bridge.pgmq import Counts, QueueMissing, pgmq_queue, queue_names
 from bridge.processes.pulse import Kind
@@ -79,6 +80,8 @@ class Status:
     processes: list[Process] = field(default_factory=list)
     # Why nothing of a queue is started, the oldest first.
     holds: list[Hold] = field(default_factory=list)
+    # Services outside that are known to be away.
+    away: list[ServiceState] = field(default_factory=list)
     open_functions: list[OpenFunction] = field(default_factory=list)
     # What no logical dump holds.
     undumped: OwnedByExtension | None = None
@@ -119,6 +122,7 @@ def read_status() -> Status:
     known = processes() if _is_open(BridgeProcess, troubles) else None
     bridges = None if known is None else [each.name for each in known if each.kind == Kind.BRIDGE and each.is_alive]
     held = [hold for each in in_force().values() for hold in each] if _is_open(QueueHold, troubles) else []
+    services = away() if _is_open(OutsideService, troubles) else []
     return Status(
         queues,
         missing,
@@ -128,6 +132,7 @@ def read_status() -> Status:
         unread,
         known or [],
         held,
+        services,
         find_open_functions(),
         owned_by_extension(),
     )

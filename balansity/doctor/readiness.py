@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -18,6 +19,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from bridge.breaker.watch import open_services
 from bridge.daemon.heartbeat import living_bridges
 from bridge.doctor.processes import BROKER_AWAY, ask_workers, connection_of_workers
 
@@ -34,10 +36,13 @@ def ready(request: HttpRequest) -> JsonResponse:
     """200 when every part answers in time, else 503."""
     parts = readiness.ask()
     all_ready = all(part.ok for part in parts.values())
-    body = {
+    body: dict[str, Any] = {
         "status": "ready" if all_ready else "not ready",
         "parts": {name: {"ok": part.ok, "seconds": round(part.seconds, 3)} for name, part in parts.items()},
     }
+    if readiness.away:
+        # Told, and no reason for 503: this service is ready, and what needs the other one waits for it.
+        body["away"] = readiness.away
     return JsonResponse(body, status=200 if all_ready else UNAVAILABLE)
 
 
@@ -55,6 +60,8 @@ class Readiness:
         self._asking = threading.Lock()
         self._answer: dict[str, Part] = {}
         self._answered_at = -KEPT_SECONDS
+        # The services outside that were away when that was answered.
+        self.away: list[str] = []
         self._busy: set[Callable[[_Notes], None]] = set()
 
     def ask(self) -> dict[str, Part]:
@@ -78,6 +85,7 @@ class Readiness:
             thread.start()
         for thread in threads:
             thread.join(max(0.0, notes.began + PATIENCE_SECONDS - time.monotonic()))
+        self.away = list(notes.away)
         return notes.parts()
 
     def _free(self) -> list[Callable[["_Notes"], None]]:
@@ -99,6 +107,7 @@ class _Notes:
     def __init__(self) -> None:
         self.began = time.monotonic()
         self._known: dict[str, Part] = {}
+        self.away: list[str] = []
 
     def note(self, name: str, *, ok: bool) -> None:
         self._known[name] = Part(ok, time.monotonic() - self.began)
@@ -121,6 +130,7 @@ def _look_at_postgres(notes: _Notes) -> None:
             cursor.execute("SELECT app, name FROM django_migrations")
             notes.note("migrations", ok=_migrations_of_code() <= set(cursor.fetchall()))
         notes.note("bridge", ok=bool(living_bridges()))
+        notes.away = open_services()
     except Error:
         return
 

@@ -8,9 +8,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
+from django.utils import translation
 from rich.console import Console
 from rich.table import Table
 
+from bridge.breaker.rows import cause_of
+from bridge.breaker.states import ServiceState
 from bridge.budget import explain_full, is_full
 from bridge.postgres import first_line
 from bridge.processes.pulse import Kind
@@ -51,8 +54,7 @@ def _print(command: BaseCommand, status: Status) -> None:
     watched = command.stdout.isatty()
     console = Console(file=text, force_terminal=watched, width=None if watched else 150, highlight=False)
     console.print(_table(status.queues))
-    for hold in status.holds:
-        console.print(f"{hold.queue}: nothing is started, {hold}", style="yellow", markup=False, soft_wrap=True)
+    _print_holds(console, status)
     for queue in status.queues:
         if queue.kept:
             kept = f"{queue.name}: {queue.kept} outcomes wait until they can be written: {queue.kept_why}"
@@ -88,6 +90,25 @@ def _print_processes(console: Console, status: Status) -> None:
             console.print(told, style="red", markup=False)
         elif process.is_alive and process.waits_for:
             console.print(f"{process.kind} {process.name} waits: {process.waits_for}", style="red", markup=False)
+
+
+def _print_holds(console: Console, status: Status) -> None:
+    """Services that are away, and what else keeps a queue from being worked on."""
+    for service in status.away:
+        console.print(_about(service), style="red", markup=False, soft_wrap=True)
+    told = {cause_of(service.name) for service in status.away}
+    for hold in status.holds:
+        if hold.cause not in told:
+            console.print(f"{hold.queue}: nothing is started, {hold}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _about(service: ServiceState) -> str:
+    with translation.override("en"):
+        return (
+            f"{service.label} ({service.name}) does not do its part since {service.since:%Y-%m-%d %H:%M:%S} UTC:"
+            f" {service.why.rstrip('. ')}. {service.waiting} messages wait in {', '.join(service.queues)}."
+            f" {service.advice}"
+        )
 
 
 def _print_surroundings(console: Console, status: Status) -> None:

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from balansity.doctor import readiness
 from balansity.doctor.readiness import Readiness
-from bridge.models import BridgeProcess
+from bridge.models import BridgeProcess, OutsideService
 from tests.support.databases import ClonedDatabase
 
 pytestmark = pytest.mark.usefixtures("database", "broker_url")
@@ -46,6 +46,15 @@ def test_all_parts_are_there_and_nothing_more_is_told() -> None:
     assert (status, there, body["status"]) == (200, ALL, "ready")
     assert set(body) == {"status", "parts"}
     assert all(set(part) == {"ok", "seconds"} and part["seconds"] < 2 for part in body["parts"].values())
+
+
+@pytest.mark.usefixtures("living")
+def test_a_service_outside_that_is_away_is_named_and_is_no_503() -> None:
+    OutsideService.objects.create(name="smtp", is_open=True, since=timezone.now(), why="535 noreply refused")
+    OutsideService.objects.create(name="yookassa", is_open=False)
+    status, there, body = ask()
+    assert (status, there, body["away"]) == (200, ALL, ["smtp"])
+    assert "535" not in str(body)
 
 
 def test_without_bridge_and_worker_it_is_503() -> None:
