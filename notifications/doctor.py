@@ -55,7 +55,11 @@ def _offer_sender(server: smtplib.SMTP, where: Mapping[str, Any]) -> Iterator[Fi
     server.ehlo_or_helo_if_needed()
     code, reply = server.mail(sender)
     if not 200 <= code < 300:
-        if code in (530, 534, 535, 538):
+        if 400 <= code < 500:
+            cause = _("The mail server %(host)s takes no mail at the moment: %(reply)s")
+            remedy, said = _("Wait; if it stays so, ask the mail provider."), f"{code} {reply.decode(errors='replace')}"
+            yield error("mail.not_now", cause, remedy, **where, reply=said)
+        elif code in (530, 534, 535, 538):
             yield _login_refused(where, f"{code} {reply.decode(errors='replace')}")
         else:
             yield error(
