@@ -27,13 +27,14 @@ class MessageState(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a message failed for good."""
+    """Why a message failed for good. `DISCARDED`: an operator ended it before its time."""
 
     RETRIES_EXHAUSTED = "retries_exhausted"
     PERMANENT_ERROR = "permanent_error"
     INVALID_MESSAGE = "invalid_message"
     WORKER_LOST = "worker_lost"
     REFUSED = "refused"
+    DISCARDED = "discarded"
 
 
 @dataclass(frozen=True, slots=True)

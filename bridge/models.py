@@ -125,7 +125,14 @@ class QueueHold(models.Model):
 
 
 class OperatorAction(models.Model):
-    """Who did what to which messages, and why. Written by `bridge.operations.audit`, and never changed."""
+    """Who did what to which messages, and why. Written by `bridge.operations`, and not changed once it is done.
+
+    An act on many messages is under way for a while: `count` and `skipped` grow with each batch, in its transaction.
+    What is `handed_over` workers do, and go on after whatever interrupts them, from the message `after` which nothing
+    was looked at. `key` is of the form that asked for it, which may be sent twice.
+    """
+
+    DONE, RUNNING, HANDED_OVER = "done", "running", "handed_over"
 
     at = models.DateTimeField(_("time"), auto_now_add=True)
     actor_kind = models.CharField(
@@ -144,6 +151,18 @@ class OperatorAction(models.Model):
     skipped = models.JSONField(_("left alone"), default=dict)
     filters = models.JSONField(_("filters"), default=dict)
     reason = models.TextField(_("reason"), blank=True, default="")
+    state = models.CharField(
+        _("state"),
+        max_length=20,
+        choices=[(DONE, _("done")), (RUNNING, _("under way")), (HANDED_OVER, _("workers do it"))],
+        default=DONE,
+        db_default=DONE,
+    )
+    seen_at = models.DateTimeField(_("last progress"), null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+    rate = models.FloatField(_("a second"), null=True)
+    after = models.BigIntegerField(default=0, db_default=0, editable=False)
+    key = models.UUIDField(null=True, editable=False)
 
     objects: ClassVar[models.Manager["OperatorAction"]] = models.Manager()
 
@@ -155,6 +174,10 @@ class OperatorAction(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["-at"], name="bridge_action_at"),
             models.Index(fields=["queue", "msg_id"], name="bridge_action_message"),
+            models.Index(fields=["seen_at"], condition=~models.Q(state="done"), name="bridge_action_under_way"),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["key"], condition=models.Q(key__isnull=False), name="bridge_action_once")
         ]
 
     def __str__(self) -> str:

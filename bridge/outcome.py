@@ -17,6 +17,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, Refused, TokenLost
+from bridge.journals import tell_journal
 from bridge.kept import Repeat, keep, take
 from bridge.message import Delivery, Ending, LastError, Message, Outcome, Reason
 from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
@@ -223,11 +224,4 @@ def _write(queue: str, held: Delivery | Message, ending: Ending | Repeat) -> Non
 
 
 def _tell(queue: Queue, note: Callable[[], None]) -> None:
-    """Let the journal write; what it cannot write must not keep the message from its outcome."""
-    try:
-        with transaction.atomic():
-            note()
-    except Exception as error:  # A journal's mistake: the ledger stays right, the log has the traceback.
-        if is_outage(error):
-            raise
-        logger.exception("%s: the journal could not note the outcome", queue.name)
+    tell_journal(queue.name, note)

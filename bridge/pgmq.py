@@ -1,4 +1,4 @@
-"""The only caller of pgmq: one method for each named query of `sql/queries.sql`.
+"""The only caller of pgmq: one method for each named query of `sql`.
 
 Works with pgmq 1.4.4 (no `headers` column) to 1.13, and while one is upgraded to another. Every write is a
 compare-and-set on the token; a method that returns `None`, `False` or fewer ids than it was given says that somebody
@@ -18,6 +18,7 @@ from django.db import connection
 from bridge.errors import BridgeError, QueueHeld
 from bridge.message import Delivery, Ending, History, LastError, Message, Outcome, Reason, Token, Unreadable
 from bridge.postgres import POSTGRES_AWAY
+from bridge.sql.acts import Acts
 from bridge.sql.archive import Archive
 from bridge.sql.browsing import Browsing
 from bridge.sql.querying import QueueMissing, loaded
@@ -45,7 +46,7 @@ class NotArchivable(BridgeError):
     """This role may not move messages of the queue to its archive, so none of them may be started."""
 
 
-class PgmqQueue(Archive, Browsing):
+class PgmqQueue(Archive, Browsing, Acts):
     """One pgmq queue, reached through Django's connection. Get it from `pgmq_queue`, which keeps what it learns."""
 
     def read(self, *, limit: int, lease: int, ids: list[int] | None = None) -> list[Delivery]:
@@ -112,6 +113,11 @@ class PgmqQueue(Archive, Browsing):
         """The message without its body, whatever that is: nothing of it leaves Postgres."""
         row = self._one("load_unread", token)
         return self._message(row) if row else None
+
+    def load_archived(self, msg_id: int) -> Message | None:
+        """An archived message with its body; one that is too large has an `Unreadable` body."""
+        rows = self._all("load_archived", msg_id=msg_id, body=True)
+        return self._message(rows[0]) if rows else None
 
     def note_own_try(self, token: Token, *, tries: int) -> bool:
         """Note that the bridge itself sets to work on the message for the `tries`-th time."""

@@ -29,6 +29,12 @@ class Journal(Protocol):
 
     def failed(self, message: Message, reason: Reason, error: LastError) -> None: ...
 
+    def discarded(self, queue: str, sent_at: Mapping[int, datetime]) -> None:
+        """An operator says that these messages, which failed before, need nobody any more.
+
+        `sent_at` is when each was sent: ids start again when a queue is made anew.
+        """
+
 
 class NoJournal:
     """For queues whose package keeps no rows."""
@@ -37,6 +43,9 @@ class NoJournal:
         """Keep nothing."""
 
     def failed(self, message: Message, reason: Reason, error: LastError) -> None:
+        """Keep nothing."""
+
+    def discarded(self, queue: str, sent_at: Mapping[int, datetime]) -> None:
         """Keep nothing."""
 
 

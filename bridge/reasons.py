@@ -14,6 +14,7 @@ class FailureReason(models.TextChoices):
     INVALID_MESSAGE = Reason.INVALID_MESSAGE.value, _("the message is unusable")
     WORKER_LOST = Reason.WORKER_LOST.value, _("the worker died every time")
     REFUSED = Reason.REFUSED.value, _("our rules forbid it")
+    DISCARDED = Reason.DISCARDED.value, _("an operator discarded it")
     MESSAGE_GONE = "message_gone", _("the message vanished from the queue")
 
     @classmethod

@@ -13,6 +13,7 @@ from bridge.holds import forget_ended
 from bridge.hung import end_hung_listeners as end_hung
 from bridge.kept import forget_vanished
 from bridge.models import BridgeProcess
+from bridge.operations.handed_over import TASK, carry_out, forsaken
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.postgres import is_locked, is_outage
 from bridge.queues import creation, registry
@@ -24,6 +25,8 @@ from bridge.worker.bundle import deliver_bundle
 
 __all__ = [
     "add_to_rollup",
+    "carry_out_act",
+    "carry_out_forsaken_acts",
     "deliver_bundle",
     "end_hung_listeners",
     "forget_dead_bridges",
@@ -104,3 +107,17 @@ def tidy_rollup() -> None:
 def end_hung_listeners() -> None:
     """End the session of a bridge that is stopped and listens: what is sent to it would hold back vacuum."""
     end_hung()
+
+
+@shared_task(name=TASK)
+def carry_out_act(action_id: int, *, from_the_start: bool = False) -> None:
+    """Go on with what an operator asked for, and let another task go on after that: others have their turn between."""
+    if carry_out(action_id, from_the_start=from_the_start):
+        carry_out_act.delay(action_id)
+
+
+@shared_task(name="bridge.carry_out_forsaken_acts")
+def carry_out_forsaken_acts() -> None:
+    """Go on with acts whose task was lost with the broker or with its worker."""
+    for action_id in forsaken():
+        carry_out_act.delay(action_id, from_the_start=True)

@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from bridge.admin.subjects import Subject, tell_subjects
+from bridge.operations.actor import staff_actor
 from bridge.sql.rows import FailedMessage
 from notifications.advice import ADVICE, why_not_resent
 from notifications.clients import MOST_WORDS, clients_named
-from notifications.errors import NotResendable
 from notifications.mail_log import ASKED_BEFORE, MOST_BIGINT
 from notifications.models import NOT_ARRIVED, Arrival, EmailMessage, Status, Tracking
 from notifications.queue import QUEUE, send_again
@@ -307,14 +307,9 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         return SafeString(", ".join(links))
 
     def _send_again(self, request: HttpRequest, rows: list[EmailMessage]) -> None:
-        numbers, refusals = [], []
-        for row in rows:
-            try:
-                numbers.append(send_again(row))
-            except NotResendable as refusal:
-                refusals.append(why_not_resent(refusal))
-        for text in refusals[:MOST_LINKED]:
-            self.message_user(request, text, messages.ERROR)
+        numbers, refusals = send_again(rows, actor=staff_actor(request.user))
+        for refusal in refusals[:MOST_LINKED]:
+            self.message_user(request, why_not_resent(refusal), messages.ERROR)
         if (left := len(refusals) - MOST_LINKED) > 0:
             self.message_user(request, _("And %(count)s more.") % {"count": left}, messages.ERROR)
         if numbers:

@@ -25,6 +25,10 @@ ADVICE: dict[str, str | Promise] = {
         "Our own rules stopped this email: we write only to addresses of clients, not too often, and never with a "
         "stranger's link. If the client changed their address, the next emails go to the new one."
     ),
+    FailureReason.DISCARDED: gettext_lazy(
+        "Somebody of the staff decided that this email need not be sent. Who did it, and why, stands among the actions "
+        "of operators."
+    ),
     FailureReason.MESSAGE_GONE: gettext_lazy(
         "Somebody removed the message from the queue. If the client still needs the email, write to them yourself."
     ),

@@ -1,6 +1,6 @@
 """Keeps the mail log in step with what happens to a message: the only writer of the rows of live messages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -135,6 +135,13 @@ class EmailJournal:
 
     def failed(self, message: Message, reason: Reason, error: LastError) -> None:
         mark_failed(message, reason, error)
+
+    def discarded(self, queue: str, sent_at: Mapping[int, datetime]) -> None:
+        rows = EmailMessage.objects.filter(queue=queue, msg_id__in=sent_at, status=Status.FAILED)
+        these = [
+            row.pk for row in rows.only("pk", "msg_id", "enqueued_at") if sent_at[row.msg_id or 0] == row.enqueued_at
+        ]
+        EmailMessage.objects.filter(pk__in=these).update(reason=FailureReason.DISCARDED, updated_at=timezone.now())
 
 
 def note_refused(refusals: Sequence[Refusal]) -> None:

@@ -1,14 +1,16 @@
 """The mail queue: how other packages put a mail into it, and how staff put one back that failed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.utils import timezone
 
 from bridge.errors import BridgeError
+from bridge.operations.actor import Actor
+from bridge.operations.codes import Action
+from bridge.operations.requeue import requeue
 from bridge.pgmq import pgmq_queue
-from bridge.requeue import requeue_message
-from notifications.errors import DidNotFail, MessageForgotten, SentAgainBefore
+from notifications.errors import DidNotFail, MessageForgotten, NotResendable, SentAgainBefore
 from notifications.models import EmailMessage, Status
 
 QUEUE = "email_queue"
@@ -31,17 +33,31 @@ def queue_email(*, to: str, subject: str, template: str, variables: Mapping[str,
     return pgmq_queue(QUEUE).send(body)
 
 
-def send_again(row: EmailMessage) -> int:
-    """Put the message of a failed mail back into its queue; returns the id of the new message.
+def send_again(
+    rows: Iterable[EmailMessage], *, actor: Actor, reason: str = ""
+) -> tuple[list[int], list[NotResendable]]:
+    """Put the messages of failed mails back into their queue; returns the new messages' ids, and why others are not.
 
-    The new message has a row of its own as soon as a worker takes it. Raises a kind of `NotResendable`.
-    Two people who press the button at once send one mail: the message's archive row is locked meanwhile.
+    A new message has a row of its own as soon as a worker takes it. Two people who press the button at once send one
+    mail, and what was discarded is sent as well: whoever asks for it has changed their mind.
     """
-    if row.status != Status.FAILED:
-        raise DidNotFail
-    if row.msg_id is None:
-        raise MessageForgotten
-    try:
-        return requeue_message(queue=row.queue, msg_id=row.msg_id)
-    except BridgeError as error:
-        raise SentAgainBefore(number=row.msg_id) from error
+    numbers: list[int] = []
+    refusals: list[NotResendable] = []
+    ids: dict[str, list[int]] = {}
+    for row in rows:
+        if row.status != Status.FAILED:
+            refusals.append(DidNotFail())
+        elif row.msg_id is None:
+            refusals.append(MessageForgotten())
+        else:
+            ids.setdefault(row.queue, []).append(row.msg_id)
+    for queue, chosen in ids.items():
+        try:
+            done = requeue(queue, chosen, actor=actor, reason=reason, action=Action.SEND_AGAIN, even_discarded=True)
+        except BridgeError:
+            # The queue was dropped, and the messages with it.
+            refusals += [SentAgainBefore(number=number) for number in chosen]
+            continue
+        numbers += [new for _old, new in done.pairs]
+        refusals += [SentAgainBefore(number=one.msg_id) for one in done.refusals]
+    return numbers, refusals

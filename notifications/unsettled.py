@@ -1,6 +1,6 @@
 """Which failed mails still need a person: what was sent again, or reached its reader another way, is history.
 
-What our own rules refused needs nobody either: most of it strangers have asked for.
+What our own rules refused needs nobody either: most of it strangers have asked for. Nor does what somebody discarded.
 """
 
 from datetime import timedelta
@@ -21,7 +21,8 @@ def with_standing(mails: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
 
 
 def open_failures(mails: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
-    return mails.filter(~_made_good(), ~Q(reason=FailureReason.REFUSED), status=Status.FAILED)
+    settled = (FailureReason.REFUSED, FailureReason.DISCARDED)
+    return mails.filter(~_made_good(), ~Q(reason__in=settled), status=Status.FAILED)
 
 
 def settled_failures(mails: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:

@@ -42,6 +42,10 @@ _BY_REASON: dict[str, str | Promise] = {
         "The worker died during every attempt. Look at logs/error.log around the time of the last change, "
         "restart the worker, then generate the report again."
     ),
+    FailureReason.DISCARDED: gettext_lazy(
+        "Somebody of the staff decided that this report need not be made. Who did it, and why, stands among the "
+        "actions of operators."
+    ),
     FailureReason.MESSAGE_GONE: gettext_lazy(
         "Somebody removed the message from the queue. If the client still needs the report, generate it again."
     ),

@@ -1,7 +1,11 @@
-"""Which failed reports still need a person. A report that was made again is not failed any more: its row says so."""
+"""Which failed reports still need a person. A report that was made again is not failed any more: its row says so.
+
+What somebody discarded needs nobody.
+"""
 
 from django.db.models import Q, QuerySet
 
+from bridge.reasons import FailureReason
 from reports.models import Report, Status
 
 # A forged claim, a check-up that is gone, one that is not finished: nothing has to be done, or it is done by itself.
@@ -9,8 +13,12 @@ NOBODYS = ("NotTheOwner", "AssessmentMissing", "AssessmentNotCompleted")
 
 
 def open_failures(reports: QuerySet[Report]) -> QuerySet[Report]:
-    return reports.filter(~Q(error_type__in=NOBODYS), status=Status.FAILED)
+    return reports.filter(~_settled(), status=Status.FAILED)
 
 
 def settled_failures(reports: QuerySet[Report]) -> QuerySet[Report]:
-    return reports.filter(status=Status.FAILED, error_type__in=NOBODYS)
+    return reports.filter(_settled(), status=Status.FAILED)
+
+
+def _settled() -> Q:
+    return Q(error_type__in=NOBODYS) | Q(reason=FailureReason.DISCARDED)

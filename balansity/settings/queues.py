@@ -43,6 +43,7 @@ CELERY_BEAT_SCHEDULE = {
     "roll-up-tidy": {"task": "bridge.tidy_rollup", "schedule": 3600.0},
     "row-counts": {"task": "balansity.count_rows", "schedule": 60.0, "options": {"expires": 120}},
     "bridge-processes": {"task": "bridge.forget_dead_bridges", "schedule": 3600.0},
+    "operators-acts": {"task": "bridge.carry_out_forsaken_acts", "schedule": 60.0},
     "hung-listeners": {"task": "bridge.end_hung_listeners", "schedule": 60.0},
     "stuck-sending": {"task": "notifications.check_stuck_emails", "schedule": 300.0},
     "email-bodies": {"task": "notifications.forget_old_bodies", "schedule": 86400.0},

@@ -12,7 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from bridge.admin.putting_back import BULK, ask, put_back
+from bridge.admin.acts import form_key
+from bridge.admin.putting_back import ask, put_back
 from bridge.admin.subjects import Subject, subjects_of
 from bridge.message import Reason
 from bridge.pgmq import FailedMessage, QueueMissing, pgmq_queue
@@ -76,16 +77,11 @@ def failed_page(model_admin: ReadOnlyAdmin, request: HttpRequest, queue: str, *,
         "before": _address(here, **since, reason=reason, page=number - 1) if number > 1 else "",
         "next": _address(here, **since, reason=reason, page=number + 1) if number * PAGE < len(chosen) else "",
         "may_requeue": may_requeue and queue in registry,
-        "all": "" if refused or hours else _all_button(len(chosen)),
+        "all": "" if refused or hours else _("Put all %(count)s back…") % {"count": some(len(chosen))},
+        "key": form_key(),
     }
     title = _("Failed messages of %(queue)s") % {"queue": queue}
     return model_admin.page(request, "admin/bridge/failed.html", title, **context)
-
-
-def _all_button(count: int) -> str:
-    if count <= BULK:
-        return _("Put all %(count)s back…") % {"count": count}
-    return _("Put the oldest %(count)s back…") % {"count": BULK}
 
 
 def _reasons(found: Sequence[tuple[int, str]], chosen: str, here: str, since: dict[str, Any]) -> list[Choice]:

@@ -1,36 +1,12 @@
 """What failed for good and waits for somebody: found, counted and grouped without a look through the archive."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from bridge.message import Reason
 from bridge.pgmq import pgmq_queue
+from bridge.sql.wanted import Wanted
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which failures are meant; `None` is any. What our rules refuse is meant when `reason` says so, and only then."""
-
-    reason: Reason | None = None
-    error_type: str | None = None
-    pattern: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    trace_id: str | None = None
-    ids: Sequence[int] | None = None
-
-    def values(self) -> dict[str, Any]:
-        return {
-            "reason": self.reason.value if self.reason else None,
-            "error_type": self.error_type,
-            "pattern": self.pattern,
-            "since": self.since,
-            "until": self.until,
-            "trace_id": self.trace_id,
-            "ids": None if self.ids is None else list(self.ids),
-        }
+__all__ = ["ALL", "FailureGroup", "OpenFailure", "Wanted", "count_failures", "failure_groups", "open_failures"]
 
 
 ALL = Wanted()

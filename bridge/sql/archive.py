@@ -1,11 +1,11 @@
-"""The archive of a queue: what ended how, what failed, and its way back into the queue."""
+"""The archive of a queue: what ended how, and what failed."""
 
 from collections import Counter
 from datetime import datetime
 from typing import Any
 
 from bridge.message import History, Reason
-from bridge.sql.querying import QueueMissing, as_history, loaded
+from bridge.sql.querying import as_history, loaded
 from bridge.sql.rolled import Rolled
 from bridge.sql.rows import Archived, FailedMessage
 
@@ -57,21 +57,6 @@ class Archive(Rolled):
             FailedMessage(msg_id, archived_at, History.parse(loaded(raw)), why or "", text)
             for msg_id, archived_at, raw, why, text in rows
         ]
-
-    def lock_archived(self, msg_id: int) -> dict[str, Any] | None:
-        """Lock an archived message; returns our history on it."""
-        rows = self._all("lock_archived", msg_id=msg_id)
-        return as_history(rows[0][0]) if rows else None
-
-    def copy_archived(self, msg_id: int) -> int:
-        """Send an archived message again, with a link to the old one; returns the id of the new one."""
-        rows = self._all("copy_with_headers" if self.look() else "copy_without_headers", msg_id=msg_id)
-        if not rows:
-            raise QueueMissing(f"{self.name} {msg_id} is no longer in the archive")
-        return int(rows[0][0])
-
-    def mark_requeued(self, msg_id: int, *, new_id: int) -> None:
-        self._all("mark_requeued", msg_id=msg_id, new_id=new_id)
 
     def archived_history(self, msg_id: int) -> dict[str, Any] | None:
         """What the bridge wrote on an archived message; `None` when it is not in the archive."""

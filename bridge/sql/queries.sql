@@ -355,7 +355,7 @@ FROM (
     LIMIT %(depth)s::bigint
 ) AS archived
 WHERE raw -> 'outcome' = '"failed"'
-  AND NOT raw ? 'requeued_as'
+  AND NOT raw ?| ARRAY['requeued_as', 'discarded_at']
   AND coalesce(raw -> 'reason' = '"refused"', false) = %(refused)s
 ORDER BY msg_id DESC
 LIMIT %(limit)s
@@ -376,7 +376,7 @@ FROM (
         OFFSET 0
     ) AS archived
     WHERE raw -> 'outcome' = '"failed"'
-      AND NOT raw ? 'requeued_as'
+      AND NOT raw ?| ARRAY['requeued_as', 'discarded_at']
       AND (%(ids)s::bigint[] IS NOT NULL
            OR raw -> 'reason' = to_jsonb(%(reason)s::text)
            OR %(reason)s IS NULL AND raw -> 'reason' IS DISTINCT FROM '"refused"')
@@ -384,39 +384,6 @@ FROM (
     LIMIT %(limit)s
 ) AS q, {absent}
 ORDER BY q.msg_id
-
--- name: lock_archived
--- Locks an archived message, so that it is put back once however many people press the button.
-SELECT {history} FROM {archive} AS q, {absent} WHERE q.msg_id = %(msg_id)s FOR UPDATE OF q
-
--- name: copy_with_headers
--- Sends an archived message again. Postgres copies the body: not all jsonb survives a way through Python.
-SELECT pgmq.send(
-    %(name)s,
-    coalesce(bridge_sent(q.message), 'null'),
-    CASE WHEN jsonb_typeof(q.headers) = 'object' THEN q.headers ELSE '{{}}' END
-        || jsonb_build_object('bridge', jsonb_build_object('requeued_from', q.msg_id)))
-FROM {archive} AS q
-WHERE q.msg_id = %(msg_id)s AND {current}
-
--- name: copy_without_headers
--- The same where our history lives in the message. What is no object stands under "_original" there; it cannot
--- carry a link, and fails again in any case, with the same readable reason.
-SELECT pgmq.send(
-    %(name)s,
-    CASE WHEN jsonb_typeof(body) = 'object'
-         THEN body || jsonb_build_object('_bridge', jsonb_build_object('requeued_from', msg_id))
-         ELSE coalesce(body, 'null') END)
-FROM (
-    SELECT q.msg_id, bridge_sent(q.message) AS body FROM {archive} AS q WHERE q.msg_id = %(msg_id)s AND {current}
-) AS original
-
--- name: mark_requeued
-UPDATE {archive} AS q
-SET {written}
-FROM {absent}, jsonb_build_object('requeued_as', %(new_id)s, 'requeued_at', clock_timestamp()) AS patch
-WHERE q.msg_id = %(msg_id)s AND {current}
-RETURNING q.msg_id
 
 -- name: archived_history
 SELECT {history} FROM {archive} AS q, {absent} WHERE q.msg_id = %(msg_id)s

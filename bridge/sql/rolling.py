@@ -148,7 +148,9 @@ FAILURE = sql.SQL("""{moment}, {reason}, left(coalesce(raw -> 'last_error' ->> '
 )
 
 _WANTED = """requeued_as IS NULL AND discarded_at IS NULL
-          AND (reason = %(reason)s OR %(reason)s IS NULL AND reason <> 'refused')
+          AND (reason = %(reason)s
+               OR %(reason)s IS NULL AND (reason <> 'refused' OR %(ids)s::bigint[] IS NOT NULL))
+          AND NOT reason = ANY (%(hopeless)s::text[])
           AND (%(error_type)s IS NULL OR error_type = %(error_type)s)
           AND (%(pattern)s IS NULL OR pattern = %(pattern)s)
           AND (%(since)s IS NULL OR archived_at >= %(since)s::timestamptz)

@@ -91,3 +91,24 @@ class Due:
     enqueued_at: datetime
     untried: bool
     text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a message is, and what is written on it in the archive, by whomever: senders can write there as well."""
+
+    msg_id: int
+    is_queued: bool
+    is_archived: bool
+    outcome: str | None
+    requeued_as: str | None
+    was_discarded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRow:
+    """A message of the queue as it was locked. `state` is one of `MessageState`; `kept`: its work is done already."""
+
+    token: Token
+    state: str
+    kept: bool

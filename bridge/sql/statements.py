@@ -31,6 +31,20 @@ _BODY = sql.SQL(
     " THEN left(bridge_sent(q.message)::text, %(characters)s)"
     " ELSE left(jsonb_pretty(bridge_sent(q.message)), %(characters)s) END"
 ).format(most=sql.Literal(MOST_OCTETS))
+_STANDING = sql.SQL("coalesce({} -> 'bridge', q.message -> '_bridge')").format(_HEADERS)
+_OPEN = sql.SQL("({0} -> 'outcome' = '\"failed\"' AND NOT {0} ?| ARRAY['requeued_as', 'discarded_at'])").format(
+    _STANDING
+)
+_DISCARDED = sql.SQL("({0} -> 'outcome' = '\"failed\"' AND {0} ? 'discarded_at' AND NOT {0} ? 'requeued_as')").format(
+    _STANDING
+)
+# Our writes store the vt that they set: where it still stands, the row waits for that.
+_STATE = sql.SQL(
+    "CASE WHEN q.vt <= clock_timestamp() THEN 'ready'"
+    " WHEN to_jsonb(q.vt) = {0} -> 'next_retry_at' THEN 'retrying'"
+    " WHEN to_jsonb(q.vt) = {0} -> 'leased_until' THEN 'running'"
+    " WHEN q.read_ct > 0 THEN 'in_line' ELSE 'delayed' END"
+).format(_HISTORY)
 _WRITTEN = {
     True: sql.SQL(
         "headers = bridge_carrying(q.headers, 'bridge', bridge_added({}, patch)),"
@@ -110,6 +124,10 @@ def compose(query: str, *, queue: str, has_headers: bool, knows_holds: bool = Tr
         current=_CURRENT[has_headers],
         holds=_HOLDS[knows_holds],
         held=_HELD[knows_holds],
+        standing=_STANDING,
+        open=_OPEN,
+        discarded=_DISCARDED,
+        state=_STATE,
         most=sql.Literal(MOST_OCTETS),
         stored=sql.Literal(MOST_STORED),
     )

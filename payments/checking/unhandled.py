@@ -1,6 +1,7 @@
 """How the bridge keeps payments in step with messages that could not be handled."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -23,6 +24,9 @@ _ANOTHER = frozenset({ProviderMismatch.__name__, NotTheirs.__name__, UnclearClai
 class PaymentJournal:
     def retry_scheduled(self, message: Message, error: LastError, next_retry_at: datetime) -> None:
         """Nothing to keep: the payment is as it was."""
+
+    def discarded(self, queue: str, sent_at: Mapping[int, datetime]) -> None:
+        """Nothing to keep: a mark about money goes when somebody takes it away from the payment."""
 
     def failed(self, message: Message, reason: Reason, error: LastError) -> None:
         """Mark the payment for staff, and have it checked again later. A message that names none leaves no trace."""

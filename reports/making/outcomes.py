@@ -4,6 +4,7 @@ Several messages may ask for the same report at the same time, so a row knows th
 one moves its status, as only that one has seen the newest data.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -122,6 +123,12 @@ class ReportJournal:
 
     def failed(self, message: Message, reason: Reason, error: LastError) -> None:
         fail_report(message=message, reason=reason, error=error)
+
+    def discarded(self, queue: str, sent_at: Mapping[int, datetime]) -> None:
+        rows = Report.objects.filter(queue=queue, msg_id__in=sent_at, status=Status.FAILED)
+        # A row has no time of its message: one that is older than its row is of an earlier life of the queue.
+        these = [row.pk for row in rows.only("pk", "msg_id", "updated_at") if sent_at[row.msg_id] <= row.updated_at]
+        Report.objects.filter(pk__in=these).update(reason=FailureReason.DISCARDED, updated_at=timezone.now())
 
 
 def _note_trouble(

@@ -10,17 +10,19 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from bridge.admin import putting_back
+from bridge.admin import acts, putting_back
 from bridge.message import LastError, Outcome, Reason
+from bridge.models import OperatorAction
 from bridge.pgmq import PgmqQueue, pgmq_queue
-from bridge.requeue import requeue_message
 from bridge.status import read_status
+from bridge.tasks import carry_out_act
 from notifications.models import EmailMessage
 from payments.queue import queue_check
 from payments.states import ProviderStatus
 from tests.support.checkouts import make_checkout
 from tests.support.email_deliveries import email_queue
 from tests.support.report_deliveries import MARIA_CHECKUP
+from tests.support.requeueing import put_back
 
 QUEUES = "/admin/bridge/queueoverview/"
 FAILED = f"{QUEUES}probe_queue/failed/"
@@ -85,18 +87,48 @@ def test_all_that_match_are_put_back_after_a_question_that_counts_them(probe: Pg
     assert open_ids(probe) == later
 
 
-def test_no_more_go_back_at_once_than_the_question_says(
-    probe: PgmqQueue, operator: Client, monkeypatch: pytest.MonkeyPatch
+def test_more_than_somebody_waits_for_are_put_back_by_workers(
+    probe: PgmqQueue,
+    operator: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    broker_url: str,
 ) -> None:
-    for name in ("putting_back", "failed"):
-        monkeypatch.setattr(f"bridge.admin.{name}.BULK", 3)
-    assert putting_back.BULK == 3
-    ids = fail(probe, *[LOST] * 5)
-    assert "Вернуть самые старые: 3" in operator.get(FAILED).content.decode()
+    monkeypatch.setattr(putting_back, "AT_ONCE", 3)
+    fail(probe, *[LOST] * 5)
+    assert "Вернуть все: 5…" in operator.get(FAILED).content.decode()
     asked = operator.post(FAILED, {"which": "all"})
-    assert "3 сообщения вернутся" in asked.content.decode()
-    operator.post(FAILED, {"which": "all", "until": asked.context["until"], "answer": "everything"})
-    assert open_ids(probe) == [ids[4], ids[3]]
+    assert "5 сообщений вернутся" in asked.content.decode()
+    done = operator.post(FAILED, {"which": "all", "until": asked.context["until"], "answer": "everything"}, follow=True)
+    assert said(done) == [
+        "Сообщения возвращают исполнители, это займёт некоторое время: список будет становиться короче."
+    ]
+    act = OperatorAction.objects.get()
+    assert (act.state, act.count, act.actor, len(open_ids(probe))) == (
+        "handed_over",
+        0,
+        "view_queueoverview requeue_message",
+        5,
+    )
+    later = fail(probe, LOST)
+    carry_out_act(act.pk)
+    act.refresh_from_db()
+    assert (act.state, act.count, open_ids(probe)) == ("done", 5, later)
+
+
+def test_a_form_that_is_sent_twice_acts_once(probe: PgmqQueue, operator: Client) -> None:
+    first, second = fail(probe, LOST, LOST)
+    key = operator.get(FAILED).context["key"]
+    for _ in range(2):
+        done = operator.post(FAILED, {"msg_id": str(first), "key": key}, follow=True)
+        assert said(done) == ["1 сообщение возвращено в очередь."]
+    assert OperatorAction.objects.count() == 1
+    assert open_ids(probe) == [second]
+    asked = operator.post(FAILED, {"which": "all"})
+    form = {"which": "all", "until": asked.context["until"], "answer": "everything", "key": asked.context["key"]}
+    assert [said(operator.post(FAILED, form, follow=True)) for _ in range(2)] == [
+        ["1 сообщение возвращено в очередь."]
+    ] * 2
+    assert probe.counts().ready == 2
 
 
 @pytest.mark.parametrize(("answer", "left"), [("others", {HOPELESS, INVALID}), ("everything", set())])
@@ -127,7 +159,7 @@ def test_what_our_rules_refused_goes_back_only_when_it_is_meant(probe: PgmqQueue
 
 def test_many_refusals_are_told_in_few_lines(probe: PgmqQueue, operator: Client) -> None:
     answer = operator.post(FAILED, {"msg_id": [str(number) for number in range(1001, 1061)]}, follow=True)
-    assert len(said(answer)) == putting_back.MOST_TOLD + 2
+    assert len(said(answer)) == acts.MOST_TOLD + 2
     assert "И ещё 55." in said(answer)
 
 
@@ -166,7 +198,7 @@ def test_what_was_put_back_is_history_in_every_number(
 ) -> None:
     ids = fail(probe, LOST, LOST, REFUSED, HOPELESS)
     for msg_id in (ids[0], ids[3]):
-        requeue_message(queue=probe.name, msg_id=msg_id)
+        put_back(probe.name, msg_id)
     (status,) = [one for one in read_status().queues if one.name == probe.name]
     assert (status.failed, status.refused, status.put_back, status.open_failures) == (2, 1, 2, 1)
     call_command("queue_status", "--json")

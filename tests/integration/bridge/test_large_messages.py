@@ -17,10 +17,10 @@ from bridge.errors import InvalidMessage
 from bridge.message import Delivery, LastError, Message, Outcome, Reason, Unreadable
 from bridge.pgmq import PgmqQueue
 from bridge.queues import NoJournal, Queue, registry
-from bridge.requeue import requeue_failed
 from sandbox.probe.apps import QUEUE
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.test_admin import FAILED, client_with
+from tests.support.requeueing import put_all_back
 
 MEGABYTE = 1024 * 1024
 BIG = "repeat('x', 1100000)"
@@ -125,7 +125,7 @@ def test_the_page_of_what_failed_and_requeue_need_no_bodies(probe: PgmqQueue, dr
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     page = client.get(FAILED)
     assert page.content.decode().count("слишком велико, чтобы показать") == len(ids)
-    assert requeue_failed(queue=QUEUE) == len(ids)
+    assert put_all_back(QUEUE) == len(ids)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
 
 

@@ -14,11 +14,11 @@ from bridge.daemon.publisher import Publisher
 from bridge.message import LastError, Message, Outcome, Reason
 from bridge.pgmq import PgmqQueue
 from bridge.queues import Queue, registry
-from bridge.requeue import requeue_failed
 from bridge.tasks import prune_archives
 from sandbox.probe.apps import QUEUE as PROBE
 from tests.integration.bridge.deliveries import make_due
 from tests.support.poison import poison
+from tests.support.requeueing import put_all_back
 
 
 def test_a_message_that_cannot_be_archived_keeps_no_other_from_it(
@@ -61,7 +61,7 @@ def test_a_failed_message_that_cannot_be_put_back_keeps_no_other_from_it(probe: 
         (delivery,) = probe.read(limit=1, lease=60)
         probe.finish(delivery, Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=LastError("X", "y"))
     poison(f"pgmq.a_{PROBE}", "message ->> 'n'", "1", when="UPDATE")
-    assert requeue_failed(queue=PROBE) == 1
+    assert put_all_back(PROBE) == 1
 
 
 def test_an_archive_is_pruned_to_the_end_in_short_transactions(

@@ -21,8 +21,7 @@ from bridge.kept import keep
 from bridge.message import Delivery, Ending, LastError, Message, Outcome, Reason
 from bridge.models import KeptOutcome
 from bridge.pgmq import PgmqQueue
-from bridge.queues import Candidate, Screen, registry
-from bridge.requeue import requeue_failed
+from bridge.queues import Candidate, NoJournal, Screen, registry
 from bridge.tasks import prune_archives
 from bridge.worker import task as bridge_task
 from sandbox.probe.apps import QUEUE
@@ -31,6 +30,7 @@ from tests.integration.bridge.deliveries import ERROR, claim
 from tests.integration.bridge.deliveries import read_one as load_one
 from tests.integration.bridge.test_late_workers import rows_of
 from tests.integration.bridge.test_task import Read, Run, handler_that
+from tests.support.requeueing import put_all_back
 
 # Not one look a turn of the loop, but those that the pauses of 0.2, 0.5, 1 … seconds leave.
 SECONDS, MOST_LOOKS = 0.6, 3
@@ -166,7 +166,7 @@ def test_a_write_that_loses_postgres_is_neither_kept_nor_given_up(
     assert not KeptOutcome.objects.exists()
 
 
-class Journal:
+class Journal(NoJournal):
     """Loses Postgres the first time, and keeps what it was told the next."""
 
     def __init__(self) -> None:
@@ -242,14 +242,14 @@ def test_failed_messages_are_put_back_another_time(probe: PgmqQueue, monkeypatch
         probe.finish(load_one(probe), Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=ERROR)
     asked: list[int] = []
 
-    def away(queue: PgmqQueue, msg_id: int) -> NoReturn:
-        asked.append(msg_id)
+    def away(queue: PgmqQueue, ids: list[int], *, wait: bool) -> NoReturn:
+        asked.append(len(ids))
         lose_postgres()
 
-    monkeypatch.setattr(PgmqQueue, "lock_archived", away)
+    monkeypatch.setattr(PgmqQueue, "lock_archive", away)
     with pytest.raises(OperationalError):
-        requeue_failed(queue=QUEUE)
-    assert len(asked) == 1
+        put_all_back(QUEUE)
+    assert asked == [2]
 
 
 def test_archives_are_pruned_another_time(probe: PgmqQueue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ from celery.exceptions import Retry
 from django.db import connection
 
 from bridge.message import Ending, Outcome, Reason
+from bridge.operations.discard import discard
+from bridge.operations.retry import retry_now
 from bridge.pgmq import PgmqQueue
-from bridge.requeue import requeue_failed, requeue_message
 from bridge.status import read_status
 from bridge.wakeup import Method, install, installed_method
 from sandbox.probe.apps import QUEUE
@@ -19,6 +20,7 @@ from tests.integration.bridge.deliveries import ERROR, claim, make_due, read_one
 from tests.integration.bridge.test_task import Read, Run
 from tests.support.databases import ClonedDatabase
 from tests.support.pgmq_upgrades import upgrade_pgmq
+from tests.support.requeueing import SOMEBODY, put_all_back, put_back
 
 pytestmark = pytest.mark.parametrize("pgmq_version", ["1.4"], indirect=True)
 
@@ -86,8 +88,8 @@ def test_every_outcome_of_before_is_seen_and_can_be_put_back_afterwards(
     status = next(queue for queue in read_status().queues if queue.name == QUEUE)
     assert (status.succeeded, status.failed, status.others) == (1, 2, 0)
     assert archived(probe, ids[0])["reason"] == "permanent_error"
-    assert requeue_failed(queue=QUEUE) == 2
-    assert requeue_failed(queue=QUEUE) == 0
+    assert put_all_back(QUEUE) == 2
+    assert put_all_back(QUEUE) == 0
     assert [read_one(probe).body for _ in range(2)] == [{"n": 1}, [1, 2]]
     assert columns(f"a_{QUEUE}", ids[1])["message"] == [1, 2]
 
@@ -99,21 +101,34 @@ def test_what_is_put_back_right_after_the_upgrade_is_linked_in_the_new_column(
     probe.finish(read_one(probe), Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=ERROR)
     upgrade_pgmq(database.url, "1.5")
     assert not probe.has_headers
-    new = requeue_message(queue=QUEUE, msg_id=old)
+    new = put_back(QUEUE, old)
     sent, kept = columns(f"q_{QUEUE}", new), columns(f"a_{QUEUE}", old)
     assert (sent["message"], sent["headers"]["bridge"]) == ({"x": 1}, {"requeued_from": old})
     assert (kept["message"], kept["headers"]["bridge"]["requeued_as"]) == ({"x": 1}, new)
 
 
-def test_what_is_marked_as_put_back_right_after_the_upgrade_has_its_mark_in_the_new_column(
+def test_what_is_discarded_right_after_the_upgrade_has_its_mark_in_the_new_column(
     probe: PgmqQueue, database: ClonedDatabase
 ) -> None:
-    old = probe.send({"x": 1})
+    failed, waiting = probe.send({"x": 1}), probe.send({"x": 1})
     probe.finish(read_one(probe), Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=ERROR)
     upgrade_pgmq(database.url, "1.5")
-    probe.mark_requeued(old, new_id=7)
-    row = columns(f"a_{QUEUE}", old)
-    assert (row["message"], row["headers"]["bridge"]["requeued_as"]) == ({"x": 1}, 7)
+    assert discard(QUEUE, [failed, waiting], actor=SOMEBODY).changed == 2
+    for msg_id in (failed, waiting):
+        row = columns(f"a_{QUEUE}", msg_id)
+        assert (row["message"], row["headers"]["bridge"]["outcome"]) == ({"x": 1}, "failed")
+        assert row["headers"]["bridge"]["discarded_at"]
+
+
+def test_what_is_hastened_right_after_the_upgrade_is_due_by_the_new_column(
+    probe: PgmqQueue, database: ClonedDatabase
+) -> None:
+    msg_id = probe.send({"x": 1})
+    probe.retry(claim(probe, read_one(probe)).token, delay=600, error=ERROR)
+    upgrade_pgmq(database.url, "1.5")
+    assert retry_now(QUEUE, [msg_id], actor=SOMEBODY).changed == 1
+    assert columns(f"q_{QUEUE}", msg_id)["message"] == {"x": 1}
+    assert probe.counts().ready == 1
 
 
 def test_a_failing_message_ends_after_its_attempts_whatever_is_upgraded_in_between(

@@ -10,7 +10,6 @@ from bridge.histogram import BOUNDS, Histogram
 from bridge.message import Outcome, Reason
 from bridge.models import FailedMessage, RolledHour, RolledQueue
 from bridge.pgmq import PgmqQueue, pgmq_queue
-from bridge.requeue import requeue_message
 from bridge.rollup import ready
 from bridge.rollup.failures import Wanted, count_failures, failure_groups, open_failures
 from bridge.rollup.passing import roll_up, roll_up_all
@@ -21,6 +20,7 @@ from tests.integration.bridge.deliveries import ERROR, claim, read_one
 from tests.support.archives import failed, failures_of, full_count, put, rolled_up, total
 from tests.support.databases import ClonedDatabase
 from tests.support.pgmq_upgrades import upgrade_pgmq
+from tests.support.requeueing import put_back
 
 QUEUE = "email_queue"
 
@@ -91,7 +91,7 @@ def test_what_is_put_back_is_counted_once_and_no_failure_any_more(queue: PgmqQue
     msg_id = end(queue, Outcome.FAILED, Reason.PERMANENT_ERROR)
     if is_rolled_up:
         roll_up_all()
-    requeue_message(queue=QUEUE, msg_id=msg_id)
+    put_back(QUEUE, msg_id)
     tidy_queue(QUEUE)
     roll_up_all()
     assert (day(QUEUE).failed, day(QUEUE).put_back, day(QUEUE).ended) == (0, 1, 1)
@@ -328,7 +328,7 @@ def test_the_status_counts_no_archive(queue: PgmqQueue, broker_url: str) -> None
     end(queue)
     end(queue, Outcome.FAILED, Reason.REFUSED)
     msg_id = end(queue, Outcome.FAILED, Reason.WORKER_LOST)
-    requeue_message(queue=QUEUE, msg_id=msg_id)
+    put_back(QUEUE, msg_id)
     (status,) = (one for one in read_status().queues if one.name == QUEUE)
     roll_up_all()
     (rolled,) = (one for one in read_status().queues if one.name == QUEUE)
@@ -366,4 +366,4 @@ def test_before_migrate_has_made_its_tables_all_goes_on_as_before(queue: PgmqQue
     assert (status.failed, status.day) == (1, None)
     assert roll_up_all() == 0
     tidy()
-    requeue_message(queue=QUEUE, msg_id=1)
+    put_back(QUEUE, 1)

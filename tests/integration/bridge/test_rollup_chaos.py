@@ -4,15 +4,15 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 
 import psycopg2
 import pytest
 from django.db import DatabaseError, connection, connections, transaction
 
 from bridge.models import FailedMessage
+from bridge.operations.requeue import requeue
 from bridge.pgmq import PgmqQueue, pgmq_queue
-from bridge.requeue import RequeuedBefore, requeue_message
 from bridge.rollup.failures import open_failures
 from bridge.rollup.passing import _add_chunk, roll_up, roll_up_all
 from bridge.rollup.reading import day
@@ -21,6 +21,7 @@ from tests.acceptance.waiting import wait_until
 from tests.support.archives import failed, failures_of, full_count, put, rolled_up, total
 from tests.support.databases import ClonedDatabase
 from tests.support.overlapping import overlap
+from tests.support.requeueing import SOMEBODY, put_back
 
 QUEUE = "email_queue"
 
@@ -68,7 +69,7 @@ def test_a_second_pass_at_the_same_time_has_nothing_to_do(queue: PgmqQueue) -> N
 def test_a_message_that_is_being_put_back_is_written_down_as_put_back(queue: PgmqQueue) -> None:
     put(QUEUE, 1, failed())
     queue.send({})
-    waited = overlap(lambda: requeue_message(queue=QUEUE, msg_id=1), lambda: roll_up(QUEUE))
+    waited = overlap(lambda: put_back(QUEUE, 1), lambda: roll_up(QUEUE))
     assert waited
     assert FailedMessage.objects.get().requeued_as is not None
     assert open_failures(QUEUE) == []
@@ -139,8 +140,7 @@ class Chaos:
     def put_back(self, chance: random.Random, _ids: list[int]) -> None:
         while not self.done.is_set():
             for failure in open_failures(QUEUE, limit=5):
-                with suppress(RequeuedBefore):
-                    requeue_message(queue=QUEUE, msg_id=failure.msg_id)
+                requeue(QUEUE, [failure.msg_id], actor=SOMEBODY)
 
     def roll_up(self, chance: random.Random, _ids: list[int]) -> None:
         while not self.done.is_set():

@@ -20,7 +20,6 @@ from bridge.message import LastError
 from bridge.models import BridgeProcess
 from bridge.pgmq import PgmqQueue
 from bridge.queues import Candidate, Refusal, Screen, Verdict, registry
-from bridge.requeue import requeue_failed
 from bridge.sql.rows import Due
 from bridge.status import read_status
 from sandbox.probe.apps import QUEUE
@@ -28,6 +27,7 @@ from sandbox.probe.models import ProbeRun
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.test_admin import FAILED, client_with
 from tests.integration.bridge.test_drain import body_of, tasks
+from tests.support.requeueing import put_all_back
 
 JUNK, FRIEND = "stranger@example.org", "mother@example.ru"
 WHY = "the address is no customer's"
@@ -313,7 +313,7 @@ def test_refused_messages_have_a_page_of_their_own_and_are_put_back_when_asked_f
     page = client.get(f"{FAILED}?reason=refused").content.decode()
     assert f">{msg_id}<" in page
     assert "запрещено правилами" in page
-    assert requeue_failed(queue=QUEUE) == 0
+    assert put_all_back(QUEUE) == 0
 
 
 def test_large_messages_are_not_unpacked_to_see_their_turn(drain: Drain, probe: PgmqQueue, broker_url: str) -> None:

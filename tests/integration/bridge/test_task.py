@@ -348,6 +348,9 @@ class ClumsyJournal:
     def failed(self, message: Message, reason: Reason, error: LastError) -> None:
         raise IntegrityError("a row of mine is in the way")
 
+    def discarded(self, queue: str, sent_at: object) -> None:
+        raise NotImplementedError
+
 
 @pytest.mark.parametrize(("body", "expected"), [({"fail_first": 1}, Retry), ({"permanent": True}, PermanentError)])
 def test_a_journal_that_fails_does_not_keep_a_message_from_its_outcome(

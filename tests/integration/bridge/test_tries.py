@@ -18,7 +18,6 @@ from bridge.models import KeptOutcome
 from bridge.outcome import write_kept
 from bridge.pgmq import PgmqQueue
 from bridge.queues import registry
-from bridge.requeue import requeue_message
 from bridge.tries import Try, tries_of
 from sandbox.probe.apps import QUEUE
 from tests.integration.bridge.conftest import archived
@@ -27,6 +26,7 @@ from tests.integration.bridge.test_task import Read, Run, handler_that, not_yet
 from tests.support.databases import ClonedDatabase
 from tests.support.deliveries import attempt
 from tests.support.pgmq_upgrades import upgrade_pgmq
+from tests.support.requeueing import put_back
 
 BOTH_CARRIERS = pytest.mark.parametrize("pgmq_version", ["1.13", "1.4"], indirect=True)
 HERE = f"{socket.gethostname()}:{os.getpid()}"
@@ -174,7 +174,7 @@ def test_a_message_that_was_put_back_starts_anew(probe: PgmqQueue) -> None:
     msg_id = probe.send({})
     claimed = claim(probe, read_one(probe))
     assert probe.finish(claimed, Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=ERROR, seconds=1)
-    new_id = requeue_message(queue=QUEUE, msg_id=msg_id)
+    new_id = put_back(QUEUE, msg_id)
     assert tries_on(probe, new_id) == []
     assert [one.error for one in tries_on(probe, msg_id)] == [ERROR]
 

@@ -15,7 +15,6 @@ from bridge.errors import DuplicateMessage, TokenLost
 from bridge.message import LastError, Reason
 from bridge.queues import registry
 from bridge.reasons import FailureReason
-from bridge.requeue import requeue_message
 from notifications import mail_log
 from notifications.errors import DeliveryDeferred
 from notifications.mail_log import start_sending
@@ -30,6 +29,7 @@ from tests.support import deliveries
 from tests.support.databases import ClonedDatabase
 from tests.support.email_deliveries import attempt, claim, email_queue, enqueue, outcome_of, read_one, row_of
 from tests.support.email_samples import message_body
+from tests.support.requeueing import put_back
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -236,7 +236,7 @@ def run_together(works: list[Callable[[], None]]) -> None:
 def test_a_mail_that_is_sent_again_says_where_it_comes_from(mailbox: Mailbox) -> None:
     failed = enqueue("payment_failed", to="nobody")
     attempt(failed)
-    again = requeue_message(queue=QUEUE, msg_id=failed)
+    again = put_back(QUEUE, failed)
     row = attempt(again)
     assert (row.requeued_from, row.attempts, row.status) == (failed, 1, Status.FAILED)
 

@@ -37,13 +37,18 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION pgmq.send(queue_name text, msg jsonb, headers jsonb) RETURNS SETOF bigint
+CREATE FUNCTION pgmq.send(queue_name text, msg jsonb, headers jsonb, delay timestamptz) RETURNS SETOF bigint
 LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
-        'INSERT INTO pgmq.%I (vt, message, headers) VALUES (clock_timestamp(), $1, $2) RETURNING msg_id',
-        'q_' || lower(queue_name)) USING msg, headers;
+        'INSERT INTO pgmq.%I (vt, message, headers) VALUES ($3, $1, $2) RETURNING msg_id',
+        'q_' || lower(queue_name)) USING msg, headers, delay;
 END
+$$;
+
+CREATE FUNCTION pgmq.send(queue_name text, msg jsonb, headers jsonb) RETURNS SETOF bigint
+LANGUAGE sql AS $$
+    SELECT * FROM pgmq.send(queue_name, msg, headers, clock_timestamp());
 $$;
 
 DROP FUNCTION pgmq.archive(text, bigint);

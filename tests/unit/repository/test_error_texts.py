@@ -11,11 +11,11 @@ from django.utils import translation
 
 import payments
 import reports
-from bridge.admin.putting_back import NOT_PUT_BACK, why_not_put_back
-from bridge.errors import BridgeError, CodedError
+from bridge.admin.acts import NOT_DONE, why_not
+from bridge.errors import CodedError
 from bridge.message import Reason
+from bridge.operations.codes import Code, Refusal
 from bridge.reasons import FailureReason
-from bridge.requeue import NotRequeueable
 from bridge.rights import RowsHidden
 from notifications.advice import ADVICE, NOT_RESENDABLE, why_not_resent
 from notifications.errors import NotResendable
@@ -170,10 +170,9 @@ def test_each_reason_against_sending_a_mail_again_is_told_in_russian() -> None:
 
 
 def test_each_reason_against_putting_a_message_back_is_told_in_russian() -> None:
-    assert set(NotRequeueable.__subclasses__()) <= set(NOT_PUT_BACK)
-    errors = [kind("we said so in English", msg_id=7, requeued_as=8) for kind in (*NOT_PUT_BACK, BridgeError)]
+    assert set(NOT_DONE) == set(Code)
     with translation.override("ru"):
-        assert all(is_russian(why_not_put_back(error, "email_queue")) for error in errors)
+        assert all(is_russian(why_not(Refusal(7, code, {"requeued_as": "8", "outcome": ""}))) for code in Code)
 
 
 def test_each_reason_of_the_bridge_has_words_and_advice() -> None:
