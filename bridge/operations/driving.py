@@ -137,12 +137,14 @@ def _give_up(row: OperatorAction) -> None:
 
 def _run(course: _Course, ids: Iterator[int], most: int | None, until: Callable[[], bool]) -> bool:
     is_over = False
-    while not is_over and not until():
+    while not is_over:
         size = BATCH if most is None else min(BATCH, most - course.changed)
         batch = list(islice(ids, size)) if size > 0 else []
         is_over = not batch
         if batch:
             course.batch(batch)
+            if until():
+                break
     # Whoever had these in hand has done with them by now, or does within the time that a lock is waited for.
     busy = course.busy if most is None else course.busy[: max(0, most - course.changed)]
     for start in range(0, len(busy), BATCH):
