@@ -15,6 +15,12 @@ from pytest_django import Settings
 from balansity.models import Incident
 from balansity.telling import incidents
 from balansity.telling.digest import tell_digest
+from bridge import holds
+from bridge.breaker.record import note_answer, note_failure
+from bridge.breaker.rows import database_now
+from bridge.errors import Away, ServiceAway
+from bridge.message import History, Message, Token
+from bridge.models import BridgeProcess
 from notifications.models import EmailMessage, StaffNotice, Status
 from notifications.queue import QUEUE
 from notifications.sending.mailer import mailer
@@ -430,6 +436,69 @@ def test_a_check_that_fails_while_yookassa_is_away_is_not_told_for_each_payment(
     with minute(0):
         flag(checkout, Attention.CHECK_FAILED)
     assert [look_at(number) for number in (1, 29, 31)] == [0, 0, 1]
+
+
+# --- Services and processes
+
+
+def meets_an_outage(msg_id: int) -> None:
+    now = database_now()
+    history = History(attempts=1, last_attempt_at=now.isoformat())
+    error = ServiceAway("smtp", "Connection refused", kind=Away.AWAY)
+    note_failure(error, Message(QUEUE, Token(msg_id, now), 1, now, {}, history), put_back=lambda due: None)
+
+
+def is_answered(msg_id: int) -> None:
+    now = database_now()
+    history = History(attempts=1, last_attempt_at=now.isoformat())
+    note_answer("smtp", Message(QUEUE, Token(msg_id, now), 1, now, {}, history))
+
+
+def test_a_mail_server_that_was_away_is_told_of_in_one_mail_which_waited_for_it(mailbox: Mailbox) -> None:
+    for msg_id in (1001, 1002, 1003):
+        assert look_at(0) == 0
+        meets_an_outage(msg_id)
+    assert look_at(1) == 1
+    # The queue of the mails is held, so nobody has tried to send it.
+    assert "service:smtp" in {hold.cause for hold in holds.in_force(QUEUE)[QUEUE]}
+    is_answered(1004)
+    assert [look_at(2), look_at(3)] == [0, 0]
+    with minute(3):
+        assert {row.status for row in send_all()} == {Status.SENT}
+    (mail,) = to_duty(mailbox)
+    assert subject_of(mail) == "Всё снова в порядке (было: Недоступно: Почтовый сервер)"
+
+
+def test_a_process_that_gave_no_sign_of_life_for_five_minutes_is_told_of_and_so_is_its_return(
+    mailbox: Mailbox,
+) -> None:
+    BridgeProcess.objects.create(name="one", started_at=EIGHT, seen_at=EIGHT)
+    assert [look_at(4), look_at(6), look_at(7)] == [0, 1, 0]
+    with minute(7):
+        send_all()
+    BridgeProcess.objects.create(name="another", started_at=EIGHT, seen_at=EIGHT + timedelta(minutes=8))
+    assert [look_at(8), look_at(9)] == [1, 0]
+    with minute(9):
+        send_all()
+    begin, end = to_duty(mailbox)
+    assert "Ни один процесс «bridge» не подаёт признаков жизни" in begin.text
+    assert "С 08:00." in begin.text
+    assert "С 08:00 до 08:08, всего 8 мин." in end.text
+
+
+def test_one_of_two_that_dies_and_a_row_that_is_forgotten_change_nothing() -> None:
+    BridgeProcess.objects.create(name="dead", started_at=EIGHT, seen_at=EIGHT - timedelta(hours=2))
+    BridgeProcess.objects.create(name="alive", started_at=EIGHT, seen_at=EIGHT)
+    assert look_at(0) == 0
+    assert look_at(6) == 1
+    BridgeProcess.objects.all().delete()
+    with minute(6):
+        send_mail_away()
+    assert look_at(24 * 60 + 1) == 0
+
+
+def test_whoever_was_never_started_is_not_missed() -> None:
+    assert look_at(60) == 0
 
 
 # --- Strangers
