@@ -22,7 +22,7 @@ def find_services_away(standing: frozenset[str]) -> Iterator[Trouble]:
             yield Trouble(
                 kind=f"service:{state.name}",
                 key=state.name,
-                what=_("Away: %(service)s") % {"service": state.label},
+                what=_("The service “%(service)s” is away") % {"service": state.label},
                 advice=state.advice,
                 address=reverse("admin:bridge_queueoverview_changelist"),
                 since=state.since,

@@ -126,7 +126,7 @@ def test_the_digest_says_at_eight_what_needs_somebody_with_numbers_and_links(mai
         assert "https://api.littleotter.example/worker/admin/payments/payment/?attention=any" in shown.replace(
             "&amp;", "&"
         )
-    assert "Платежи, требующие внимания: 2" in mail.text
+    assert "Платежи, требующие внимания — 2" in mail.text
     assert "По состоянию на 08:00." in mail.text
 
 
@@ -466,7 +466,7 @@ def test_a_mail_server_that_was_away_is_told_of_in_one_mail_which_waited_for_it(
     with minute(3):
         assert {row.status for row in send_all()} == {Status.SENT}
     (mail,) = to_duty(mailbox)
-    assert subject_of(mail) == "Всё снова в порядке (было: Недоступно: Почтовый сервер)"
+    assert subject_of(mail) == "Всё снова в порядке (было: Сервис «Почтовый сервер» недоступен)"
 
 
 def test_a_process_that_gave_no_sign_of_life_for_five_minutes_is_told_of_and_so_is_its_return(
