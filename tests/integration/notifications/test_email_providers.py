@@ -114,6 +114,28 @@ def test_a_provider_gets_the_mail_and_its_id_is_kept(
     assert receipt.provider_message_id
 
 
+# Where each is told how to call the mail in its webhook; Resend chooses that itself.
+TOLD_IDS = {
+    "sendgrid": ("personalizations", 0, "custom_args", "anymail_id"),
+    "unisender_go": ("message", "recipients", 0, "metadata", "anymail_id"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:django-anymail has dropped official support for SendGrid")
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_the_id_by_which_a_provider_will_tell_of_the_mail_is_the_one_that_is_kept(
+    name: str, provider: Provider, mailer: Mailer, settings: Settings
+) -> None:
+    use(name, provider.url, settings)
+    provider.answer = ACCEPTED[name]
+    kept = mailer.send(EMAIL).provider_message_id
+    ((_, _, told),) = provider.requests
+    found: Any = told if name in TOLD_IDS else ACCEPTED[name]["id"]
+    for key in TOLD_IDS.get(name, ()):
+        found = found[key]
+    assert kept == found
+
+
 # Where each keeps a file: the list, its name, its type and its content in base64.
 FILES = {
     "resend": (("attachments",), "filename", "content_type", "content"),

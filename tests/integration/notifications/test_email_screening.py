@@ -4,25 +4,30 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from celery import current_app
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import Settings
 
 from bridge.daemon.drain import Drain
 from bridge.daemon.publisher import Publisher
-from bridge.queues import registry
+from bridge.errors import NotYet, Refused
+from bridge.queues import Candidate, registry
 from bridge.reasons import FailureReason
 from bridge.seldom import Seldom
 from notifications import mail_log, screening
 from notifications.errors import CustomersHidden
-from notifications.models import EmailMessage, Status
-from notifications.queue import QUEUE
+from notifications.models import EmailMessage, StaffNotice, Status
+from notifications.queue import QUEUE, queue_email
 from notifications.recipients import find_own, find_unwelcome
 from notifications.screening import LEAST
 from notifications.sending.mailer import mailer
+from notifications.staff_notices import NO_SUCH_NOTICE, NOT_STAFF
 from notifications.writing.catalogue import Thing
 from sandbox.mailbox import Mailbox
 from tests.integration.notifications.test_email_recipients import ANNAS, acting_as, change_email, pay
@@ -218,3 +223,43 @@ def test_priority_is_honoured_among_mails_that_pass(drain: Drain, settings: Sett
     flood(message_body("payment_failed", to="#@example.net"), count=2 * LEAST)
     urgent = [email_queue().send(message_body("payment_failed", to=ANNAS) | {"priority": number}) for number in (5, 9)]
     assert published(drain) >= {*urgent}
+
+
+def test_notes_to_staff_that_nobody_made_are_refused_before_a_worker_has_them(settings: Settings) -> None:
+    settings.STAFF_DIGEST_TO = ("duty@example.org",)
+    now = timezone.now()
+    made = StaffNotice.objects.create(kind="digest", key="2026-11-27", created_at=now)
+    old = StaffNotice.objects.create(kind="digest", key="2026-11-01", created_at=now - timedelta(days=8))
+    asked = [
+        (made.pk, "duty@example.org"),
+        # A customer of ours.
+        (made.pk, "anna@example.org"),
+        (made.pk, "DUTY@example.org"),
+        (old.pk, "duty@example.org"),
+        (uuid4(), "duty@example.org"),
+    ]
+    bodies = [
+        {"to": to, "subject": "Слон", "template": "staff_notice", "variables": {"notice_id": str(key)}}
+        for key, to in asked
+    ]
+    with CaptureQueriesContext(connection) as queries:
+        verdicts = screening.judge([Candidate(number, now, json.dumps(body)) for number, body in enumerate(bodies)])
+    assert {number: (type(verdict), str(verdict)) for number, verdict in verdicts.items()} == {
+        1: (Refused, NOT_STAFF),
+        # The very mail that the first one asks for.
+        2: (NotYet, screening.FIRST),
+        3: (Refused, NO_SUCH_NOTICE),
+        4: (Refused, NO_SUCH_NOTICE),
+    }
+    assert len(queries) < 8
+
+
+def test_notes_to_staff_have_their_place_beside_what_strangers_may_use_up(settings: Settings, mailbox: Mailbox) -> None:
+    settings.STAFF_DIGEST_TO = settings.EMAIL_EXTRA_RECIPIENTS = ("duty@example.org",)
+    for _ in range(LIMIT + 1):
+        attempt(enqueue("payment_failed", to="duty@example.org"))
+    assert len(mailbox.messages) == LIMIT
+    notice = StaffNotice.objects.create(kind="digest", key="2026-11-27", created_at=timezone.now())
+    variables = {"notice_id": str(notice.pk)}
+    msg_id = queue_email(to="duty@example.org", subject="x", template="staff_notice", variables=variables)
+    assert attempt(msg_id).status == Status.SENT
