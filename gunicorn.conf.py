@@ -34,6 +34,7 @@ forwarder_headers = ""
 control_socket_disable = True
 # The code by which a worker tells gunicorn not to start another one.
 REFUSED = 3
+logger_class = "balansity.gunicorn_lines.Lines"
 # No access log: the admin's searches are part of the address, and staff search for e-mail addresses.
 accesslog = None
 

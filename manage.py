@@ -4,11 +4,13 @@
 Every command, ours and Django's, ends an expected trouble of its surroundings in one line with what mends it.
 """
 
+import logging
 import os
 import sys
 
 from django.core.management import execute_from_command_line
 
+from balansity.processes import kind_of
 from bridge.trouble.explain import explain
 
 
@@ -20,7 +22,10 @@ def main() -> None:
         found = None if "--traceback" in sys.argv else explain(error)
         if found is None:
             # A mistake of our own, which needs its traceback.
-            raise
+            if kind_of(sys.argv) == "cli":
+                raise
+            logging.getLogger("balansity").critical("ended by an error", exc_info=True)
+            sys.exit(1)
         print(found, file=sys.stderr)
         sys.exit(found.exit_code)
 

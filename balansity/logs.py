@@ -1,4 +1,4 @@
-"""Log lines of every process: one format, a trace id, no address and no secret.
+"""Log lines of every process: one format, the keys of the delivery at work, no address and no secret.
 
 `WatchedFileHandler` and not a rotating one: several processes write the same two files, and only reopening by whoever
 rotates them (logrotate) loses no line.
@@ -6,21 +6,29 @@ rotates them (logrotate) loses no line.
 
 import logging
 import os
+import sys
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
+from balansity.processes import kind_of
 from balansity.redaction import redact
-from bridge.trace import current_trace_id
+from bridge.trace import current_trace_id, work_fields
 
 LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
 
 
 class TraceFilter(logging.Filter):
-    """Puts the trace id of the delivery at work on each record."""
+    """Puts on each record what this thread works on; what the line itself says of a delivery stays."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.trace_id = current_trace_id() or "-"
+        known = record.__dict__
+        known.setdefault("trace_id", current_trace_id() or "-")
+        for name, value in work_fields().items():
+            known.setdefault(name, value)
+        if "msg_id" in known:
+            # A line of a handler, or of a library in it.
+            known.setdefault("event", "note")
         return True
 
 
@@ -49,8 +57,11 @@ def _open_private(path: str, flags: int) -> int:
     return opened
 
 
-def logging_settings(level: str, directory: Path) -> dict[str, Any]:
-    """Return Django's `LOGGING`: the console, `out.log` with everything at `level`, `error.log` with errors."""
+def logging_settings(level: str, directory: Path, style: str = "text") -> dict[str, Any]:
+    """Return Django's `LOGGING`: the console, `out.log` with everything at `level`, `error.log` with errors.
+
+    `style` is `text`, for people, or `json` (`balansity.json_lines`).
+    """
     directory.mkdir(mode=0o750, parents=True, exist_ok=True)
     files = {
         "out": {"class": "balansity.logs.PrivateFileHandler", "filename": str(directory / "out.log")},
@@ -63,7 +74,7 @@ def logging_settings(level: str, directory: Path) -> dict[str, Any]:
     handlers: dict[str, dict[str, Any]] = {"console": {"class": "logging.StreamHandler"}}
     handlers |= {name: {**handler, "delay": True, "encoding": "utf-8"} for name, handler in files.items()}
     for handler in handlers.values():
-        handler.update(formatter="line", filters=["trace", "strangers"])
+        handler.update(formatter=style, filters=["trace", "strangers"])
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -72,10 +83,11 @@ def logging_settings(level: str, directory: Path) -> dict[str, Any]:
             "strangers": {"()": "balansity.stranger_lines.StrangerLines"},
         },
         "formatters": {
-            "line": {
+            "text": {
                 "()": "balansity.logs.RedactingFormatter",
                 "format": "%(asctime)s %(levelname)s %(name)s [%(trace_id)s] %(message)s",
-            }
+            },
+            "json": {"()": "balansity.json_lines.JsonLines", "process": kind_of(sys.argv)},
         },
         "handlers": handlers,
         "root": {"handlers": list(handlers), "level": LEVELS[level]},

@@ -5,12 +5,28 @@ starts a worker with other words gets the same worker. Procfile, Compose file an
 test compares them.
 """
 
+from collections.abc import Sequence
+
 WEB = ("gunicorn",)
 WORKER = ("celery", "-A", "balansity", "worker", "-n", "worker@%h")
 BEAT = ("celery", "-A", "balansity", "beat")
 BRIDGE = ("python", "manage.py", "bridge_queues")
 
 LINES = {"web": WEB, "worker": WORKER, "beat": BEAT, "bridge": BRIDGE}
+
+
+def kind_of(arguments: Sequence[str]) -> str:
+    """Which of them a command line is, however its program is started; `cli` for one of an operator."""
+    words = {*arguments[1:]}
+    program = arguments[0] if arguments else ""
+    for kind, (name, *rest) in LINES.items():
+        if name == "gunicorn" and "gunicorn" in program:
+            return kind
+        if name == "celery" and "celery" in program and rest[2] in words:
+            return kind
+        if name == "python" and {*rest[1:]} & words:
+            return kind
+    return "cli"
 
 
 def for_python(line: tuple[str, ...], *more: str) -> tuple[str, ...]:

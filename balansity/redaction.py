@@ -34,6 +34,8 @@ _NAMED = (
     r"pass(?:word|wd|phrase)?|pwd|secret(?:_?key)?|(?:access|refresh|id|auth|csrf|csrfmiddleware)?_?token|csrftoken"
     r"|(?:x[-_])?api[-_]?key|(?:access|private|service[-_]?role)[-_]?key|session_?(?:id|key)|(?:set-)?cookie|credentials?"
 )
+# `smtpPassword`, `X-Api-Key`: how a name ends says what it names.
+_SECRET_NAME = re.compile(rf"(?i)(?:{_NAMED}|authorization|dsn)s?$")
 _JOINT = r"""\\?["']?\s*(?:=|:|%3[AaDd])\s*"""
 _KEY_VALUE = re.compile(
     rf"""(?i)(?:(?<![^\W_])|(?<=%3F)|(?<=%26))({_NAMED})({_JOINT})"""
@@ -81,6 +83,11 @@ def redact(text: str) -> str:
     if "_" in text or "-" in text or "SG." in text:
         text = _PROVIDER_KEY.sub(r"\1\2\3***", text)
     return _TELEPHONE.sub(r"\1\2***", text)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what is called so must not be shown, whatever it looks like."""
+    return bool(_SECRET_NAME.search(name[-100:]))
 
 
 def _masked_value(found: "re.Match[str]") -> str:

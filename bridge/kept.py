@@ -16,6 +16,7 @@ from bridge.message import Delivery, Ending, LastError, Message, Outcome, Reason
 from bridge.models import KeptOutcome
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_outage
+from bridge.trace import event
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def keep(
     logger.error(
         "%s %s: the outcome (%s) is kept until it can be written; its work is not repeated. Postgres says: %s",
         *(queue, message.msg_id, _columns(ending)["outcome"], first_line(why)),
+        extra=event("outcome_kept"),
     )
 
 
@@ -105,7 +107,11 @@ def forget_vanished() -> int:
     """Delete what is kept for messages that are in no queue any more; returns how many there were."""
     gone = [row for row in KeptOutcome.objects.order_by("kept_at")[:1000] if not _is_queued(row)]
     for row in gone:
-        logger.warning("%s %s: somebody took the message away; its outcome was %s", row.queue, row.msg_id, row.outcome)
+        logger.warning(
+            "%s %s: somebody took the message away; its outcome was %s",
+            *(row.queue, row.msg_id, row.outcome),
+            extra=event("taken_away", queue=row.queue, msg_id=row.msg_id),
+        )
         row.delete()
     return len(gone)
 

@@ -24,6 +24,7 @@ from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_locked, is_outage
 from bridge.queues import Queue
 from bridge.seldom import Seldom
+from bridge.trace import event
 from bridge.trouble.explain import is_mistake
 
 logger = logging.getLogger(__name__)
@@ -86,13 +87,15 @@ def while_postgres_is_away(write: Callable[[], T], *, seconds: float, mistakes: 
 def succeed(queue: Queue, message: Message, record: Callable[[], None] | None) -> None:
     """Archive the message as succeeded together with the rows that `record` writes. Raises `TokenLost`."""
     _finish(queue, message, Ending(Outcome.SUCCEEDED), then=record)
-    logger.info("%s %s: done at attempt %s", queue.name, message.msg_id, message.history.attempts)
+    logger.info(
+        "%s %s: done at attempt %s", queue.name, message.msg_id, message.history.attempts, extra=event("succeeded")
+    )
 
 
 def discard_duplicate(queue: Queue, message: Message, *, why: str, original: int | None) -> None:
     """Archive the message as a duplicate of another one. Raises `TokenLost`."""
     _finish(queue, message, Ending(Outcome.DUPLICATE, error=LastError("DuplicateMessage", why), original=original))
-    logger.info("%s %s: archived as a duplicate: %s", queue.name, message.msg_id, why)
+    logger.info("%s %s: archived as a duplicate: %s", queue.name, message.msg_id, why, extra=event("duplicate"))
 
 
 def fail(queue: Queue, message: Message, reason: Reason, error: LastError, *, journal: bool = True) -> None:
@@ -104,11 +107,15 @@ def fail(queue: Queue, message: Message, reason: Reason, error: LastError, *, jo
     ending = Ending(Outcome.FAILED, reason=reason, error=error)
     _finish(queue, message, ending, then=tell_journal if journal else None)
     if reason == Reason.REFUSED:
-        logger.info("%s %s: refused: %s", queue.name, message.msg_id, error.message)
+        logger.info("%s %s: refused: %s", queue.name, message.msg_id, error.message, extra=event("refused"))
         if number := _refusals.tell(queue.name):
             logger.warning("%s: messages refused: %s more, the last one: %s", queue.name, number, error.message)
         return
-    logger.error("%s %s: failed for good (%s): %s: %s", queue.name, message.msg_id, reason, error.type, error.message)
+    logger.error(
+        "%s %s: failed for good (%s): %s: %s",
+        *(queue.name, message.msg_id, reason, error.type, error.message),
+        extra=event("failed", reason=reason.value, error_type=error.type),
+    )
 
 
 def schedule_retry(queue: Queue, message: Message, error: LastError, *, delay: float) -> datetime:
@@ -129,6 +136,7 @@ def schedule_retry(queue: Queue, message: Message, error: LastError, *, delay: f
     logger.warning(
         "%s %s: attempt %s of %s failed, next in %g s: %s: %s",
         *(queue.name, message.msg_id, attempt, most, delay, error.type, error.message),
+        extra=event("retry_scheduled", delay=delay, error_type=error.type),
     )
     return due
 
@@ -143,11 +151,17 @@ def put_back(queue: Queue, message: Message, *, delay: float) -> None:
     except (DatabaseError, QueueMissing) as refusal:
         if is_outage(refusal):
             raise
-        logger.warning("%s %s: not put back: %s", queue.name, message.msg_id, first_line(refusal))
+        logger.warning(
+            "%s %s: not put back: %s", queue.name, message.msg_id, first_line(refusal), extra=event("not_put_back")
+        )
         return
     if not ours:
         raise TokenLost(f"{queue.name} {message.msg_id} belongs to somebody else by now")
-    logger.debug("%s %s: put back for %g s, its turn comes later", queue.name, message.msg_id, delay)
+    logger.debug(
+        "%s %s: put back for %g s, its turn comes later",
+        *(queue.name, message.msg_id, delay),
+        extra=event("put_back", delay=delay),
+    )
 
 
 def await_service(queue: Queue, message: Message, error: LastError, *, due: datetime) -> None:
@@ -163,6 +177,7 @@ def await_service(queue: Queue, message: Message, error: LastError, *, due: date
     logger.info(
         "%s %s: waits for a service, this attempt does not count: %s: %s",
         *(queue.name, message.msg_id, error.type, error.message),
+        extra=event("waits_for_service", error_type=error.type),
     )
 
 
@@ -180,9 +195,14 @@ def write_kept(queue: Queue, delivery: Delivery) -> bool:
         logger.error(
             "%s %s: its work is done, and its outcome still cannot be written, which is tried again: %s",
             *(queue.name, delivery.msg_id, first_line(error)),
+            extra=event("outcome_kept"),
         )
         return False
-    logger.info("%s %s: the outcome that was kept for it is written", queue.name, delivery.msg_id)
+    logger.info(
+        "%s %s: the outcome that was kept for it is written",
+        *(queue.name, delivery.msg_id),
+        extra=event("outcome_written"),
+    )
     return True
 
 

@@ -5,12 +5,17 @@ import sys
 from typing import Any
 
 from celery import Celery, signals
+from django.conf import settings
+
+from balansity.processes import BEAT, kind_of
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "balansity.settings")
 
 app = Celery("balansity", task_cls="bridge.worker.place:PlacedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+if kind_of(sys.argv) == BEAT[-1] and settings.LOG_FORMAT == "json":
+    app.Beat = app.subclass_with_self("balansity.celery.banner:QuietBeat")  # type: ignore[misc, arg-type]
 
 
 @signals.setup_logging.connect
@@ -21,6 +26,12 @@ def keep_django_logging(**_: Any) -> None:
     writes a file, so what they write, like beat's schedule, is for nobody else of this machine to read.
     """
     os.umask(0o027)
+
+
+@signals.celeryd_init.connect
+def print_no_banner(instance: Any, **_: Any) -> None:
+    if settings.LOG_FORMAT == "json":
+        instance.quiet = True
 
 
 @signals.celeryd_init.connect

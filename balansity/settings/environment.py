@@ -13,7 +13,7 @@ from balansity.settings.weak_secrets import why_guessable
 
 def _logging(folder: Path) -> dict[str, Any]:
     try:
-        return logging_settings(LOG_LEVEL, folder)
+        return logging_settings(LOG_LEVEL, folder, LOG_FORMAT)
     except OSError as error:
         env.problem(f"LOG_DIR names {folder}, and no folder can be made there: {error.strerror}")
         return {}
@@ -47,6 +47,7 @@ if not SANDBOX:
         )
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "info", ("debug", "info", "warn", "error"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", ("text", "json"))
 LOGGING = _logging(Path(env.text("LOG_DIR", str(BASE_DIR / "logs"))))
 
 # Said by web and worker when they start; nothing can be logged yet. What the other modules find comes to the same list.

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from bridge.message import Delivery, LastError, Message, Reason, Unreadable
 from bridge.pgmq import TOO_LARGE, Outlook, QueueMissing, pgmq_queue
 from bridge.postgres import is_outage
 from bridge.queues import Queue
-from bridge.trace import new_trace_id, traced
+from bridge.trace import event, new_trace_id, traced
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class Drain:
         # What the bridge does here is the one work on a message that no attempt counts. So it is counted by itself, and
         # before it begins: a message that ends the process must not find the next one as helpless.
         tries = delivery.history.own_tries
-        with traced(delivery.history.trace_id):
+        with _working_on(delivery):
             try:
                 if tries >= MOST_OWN_TRIES:
                     message = self._loaded(delivery, unread=f"it ended the bridge {tries} times")
@@ -133,14 +134,16 @@ class Drain:
                     message = self._loaded(delivery, unread=TOO_LARGE if delivery.kind == "too_large" else "")
                     outcome.fail(self.queue, message, reason, error)
             except TokenLost as lost:
-                logger.warning("%s", lost)
+                logger.warning("%s", lost, extra=event("rolled_back"))
                 return 0
             except QueueMissing:
                 raise
             except Exception as trouble:  # Whatever it is, it is about this message: the others have their turn.
                 if is_outage(trouble):
                     raise
-                logger.exception("%s %s could not be archived", delivery.queue, delivery.msg_id)
+                logger.exception(
+                    "%s %s could not be archived", delivery.queue, delivery.msg_id, extra=event("not_archived")
+                )
                 return 0
         return 1
 
@@ -153,11 +156,16 @@ class Drain:
         return replace(message, body=Unreadable(unread)) if unread else message
 
     def _write_kept(self, delivery: Delivery) -> None:
-        with traced(delivery.history.trace_id):
+        with _working_on(delivery):
             try:
                 outcome.write_kept(self.queue, delivery)
             except TokenLost as lost:
-                logger.warning("%s", lost)
+                logger.warning("%s", lost, extra=event("rolled_back"))
+
+
+def _working_on(delivery: Delivery) -> AbstractContextManager[None]:
+    history = delivery.history
+    return traced(history.trace_id, queue=delivery.queue, msg_id=delivery.msg_id, attempt=history.attempts)
 
 
 def _end_of(delivery: Delivery, queue: Queue) -> tuple[Reason, LastError] | None:

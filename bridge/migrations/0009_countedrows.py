@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("bridge", "0010_tries")]
+    dependencies: ClassVar = [("bridge", "0008_rollup")]
 
     operations: ClassVar = [
         migrations.CreateModel(

@@ -124,7 +124,7 @@ def _as_before(create: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("bridge", "0008_rollup")]
+    dependencies: ClassVar = [("bridge", "0009_countedrows")]
     operations: ClassVar = [
         migrations.RunSQL(KNOWN_TRIES, "DROP FUNCTION bridge_known_tries(jsonb)"),
         migrations.RunSQL(KNOWN, _as_before(_BEFORE.KNOWN)),

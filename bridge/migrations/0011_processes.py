@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("bridge", "0006_holds_and_actions"),
+        ("bridge", "0010_tries"),
     ]
 
     operations = [

@@ -15,7 +15,7 @@ KNOWN = _BEFORE.KNOWN.replace("'requeued_as']", "'requeued_as', 'acted_by']").re
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("bridge", "0010_tries"),
+        ("bridge", "0011_processes"),
     ]
 
     operations: ClassVar = [

@@ -27,7 +27,7 @@ from bridge.message import Message, Token, Unreadable
 from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_outage
 from bridge.queues import Queue, registry
-from bridge.trace import traced
+from bridge.trace import attempt_begins, event, traced
 from bridge.tries import this_process
 from bridge.trouble.explain import explain
 from bridge.worker.place import PlacedTask
@@ -84,8 +84,9 @@ class QueueTask(PlacedTask):
     def __call__(self, queue: str, msg_id: int, vt: str, trace_id: str) -> None:
         if queue != self.pgmq_queue:
             raise Ignore(f"{self.name} handles {self.pgmq_queue}, not {queue}")
-        with traced(trace_id):
+        with traced(trace_id, queue=queue, msg_id=msg_id):
             message = self._claim(Token(msg_id, datetime.fromisoformat(vt)), trace_id)
+            attempt_begins(message.history.attempts)
             self.request.update(delivery=message)
             try:
                 if isinstance(message.body, Unreadable):
@@ -94,7 +95,7 @@ class QueueTask(PlacedTask):
             except (Retry, Ignore):
                 raise
             except TokenLost as lost:
-                logger.warning("%s; what this attempt did is rolled back", lost)
+                logger.warning("%s; what this attempt did is rolled back", lost, extra=event("rolled_back"))
                 raise Ignore(str(lost)) from lost
             except NotYet as later:
                 seconds = later.seconds
@@ -153,17 +154,21 @@ class QueueTask(PlacedTask):
         except QueueMissing as missing:
             raise Ignore(str(missing)) from missing
         except QueueHeld as held:
-            logger.info("%s", held)
+            logger.info("%s", held, extra=event("handed_back"))
             raise HandedBack(str(held)) from held
         except NotArchivable as refusal:
-            logger.error("%s %s: not started: %s", self.pgmq_queue, token.msg_id, refusal)
+            logger.error("%s %s: not started: %s", self.pgmq_queue, token.msg_id, refusal, extra=event("not_started"))
             raise Ignore("no outcome could be written; the message is delivered again after its lease") from refusal
         except (DatabaseError, InterfaceError) as error:
             away = "Postgres is away" if is_outage(error) else "Postgres refuses it"
-            logger.error("%s %s: not started, %s: %s", self.pgmq_queue, token.msg_id, away, _told(error))
+            logger.error(
+                "%s %s: not started, %s: %s",
+                *(self.pgmq_queue, token.msg_id, away, _told(error)),
+                extra=event("not_started"),
+            )
             raise Ignore(f"{away}; the message is delivered again when its lease has run out") from error
         if message is None:
-            logger.info("%s %s: ignored, this delivery is stale", self.pgmq_queue, token.msg_id)
+            logger.info("%s %s: ignored, this delivery is stale", self.pgmq_queue, token.msg_id, extra=event("stale"))
             raise Ignore("stale delivery")
         return message
 
@@ -178,7 +183,11 @@ class QueueTask(PlacedTask):
         try:
             waits = self._write(lambda: note_failure(away, message, put_back=put_back, is_sure=is_sure))
         except (DatabaseError, QueueMissing) as refusal:
-            logger.error("%s %s: that a service is away is not noted: %s", self.pgmq_queue, message.msg_id, refusal)
+            logger.error(
+                "%s %s: that a service is away is not noted: %s",
+                *(self.pgmq_queue, message.msg_id, refusal),
+                extra=event("outage_not_noted"),
+            )
             return
         if waits:
             raise Ignore(f"{away}; the message waits until the service is back") from away
@@ -198,7 +207,7 @@ class QueueTask(PlacedTask):
         try:
             return outcome.while_postgres_is_away(write, seconds=self.spec.time_limit)
         except TokenLost as lost:
-            logger.warning("%s; its outcome is left to the owner", lost)
+            logger.warning("%s; its outcome is left to the owner", lost, extra=event("rolled_back"))
             raise Ignore(str(lost)) from lost
         except (*POSTGRES_AWAY, SoftTimeLimitExceeded, NotKept) as error:
             if isinstance(error, POSTGRES_AWAY) and not is_outage(error):
@@ -208,6 +217,7 @@ class QueueTask(PlacedTask):
             logger.error(
                 "%s %s: attempt %s ends without an outcome, as that could not be written: %s: %s",
                 *(self.pgmq_queue, message.msg_id, message.history.attempts, described.type, described.message),
+                extra=event("no_outcome"),
             )
             raise Ignore("the outcome could not be written; the message is delivered again after its lease") from error
 

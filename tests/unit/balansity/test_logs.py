@@ -22,12 +22,12 @@ def test_a_traceback_is_masked_too() -> None:
 
 
 def test_a_line_carries_the_trace_id_of_its_delivery() -> None:
-    record = logging.LogRecord("x", logging.INFO, "f", 1, "hello", None, None)
+    inside, outside = (logging.LogRecord("x", logging.INFO, "f", 1, "hello", None, None) for _ in range(2))
     with traced("abc123"):
-        TraceFilter().filter(record)
-    assert record.__dict__["trace_id"] == "abc123"
-    TraceFilter().filter(record)
-    assert record.__dict__["trace_id"] == "-"
+        TraceFilter().filter(inside)
+    assert inside.__dict__["trace_id"] == "abc123"
+    TraceFilter().filter(outside)
+    assert outside.__dict__["trace_id"] == "-"
 
 
 def test_nobody_else_of_the_machine_reads_the_log(tmp_path: Path) -> None:
