@@ -1,7 +1,10 @@
 import gc
+import sys
+from importlib import import_module
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import connections
@@ -11,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from balansity.postgres.connections import end_with_client, keep_times_readable
 from balansity.postgres.schema import prepare_schema
+from balansity.processes import kind_of
 
 
 class BalansityAdminConfig(SimpleAdminConfig):
@@ -40,6 +44,9 @@ class BalansityConfig(AppConfig):
         post_migrate.connect(make_groups_after_migrations, sender=self, dispatch_uid="balansity.groups")
         # For whichever app comes first.
         pre_migrate.connect(prepare_our_schema)
+        if settings.SENTRY_DSN:
+            # Costs memory and time at the start, which nobody pays who has no tracker.
+            import_module("balansity.error_tracker").begin(kind_of(sys.argv))
         # All that is loaded stays. The collector would go over it again and again, in this process and in those that it
         # forks, and find nothing.
         gc.freeze()

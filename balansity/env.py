@@ -20,7 +20,7 @@ N = TypeVar("N", int, float)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 # Whose value is a secret, by its name; and whose address carries one.
-_SECRET = re.compile(r"(?:^|_)(?:KEY|SECRET|PASS|PASSWORD|TOKEN)$")
+_SECRET = re.compile(r"(?:^|_)(?:KEY|SECRET|PASS|PASSWORD|TOKEN|DSN)$")
 
 
 class ConfigurationError(Exception):

@@ -98,6 +98,8 @@ def logging_settings(level: str, directory: Path, style: str = "text") -> dict[s
             "django.db.backends": {"level": "INFO"},
             # One line a request, with the whole address in it.
             "httpx": {"level": "WARNING"},
+            # Of a tracker that does not answer, which `balansity.error_tracker` says once, and with what it answers.
+            "sentry_sdk.errors": {"level": "CRITICAL", "propagate": False},
             # Seven lines a document.
             "weasyprint.progress": {"level": "WARNING"},
         },

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.db import transaction
 
 from bridge.postgres import is_outage
+from bridge.trace import event
 
 logger = logging.getLogger(__name__)
 
@@ -18,4 +19,4 @@ def tell_journal(queue: str, note: Callable[[], None]) -> None:
     except Exception as error:  # A journal's mistake: the ledger stays right, the log has the traceback.
         if is_outage(error):
             raise
-        logger.exception("%s: the journal could not note the outcome", queue)
+        logger.exception("%s: the journal could not note the outcome", queue, extra=event("journal_failed"))

@@ -24,6 +24,7 @@ from balansity.settings.api import *
 from balansity.settings.payments import *
 from balansity.settings.reports import *
 from balansity.settings.files import *
+from balansity.settings.errors import *
 
 # isort: on
 from balansity.redaction import hide
