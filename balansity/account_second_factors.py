@@ -1,6 +1,5 @@
 """The second factors of other people's accounts: who has one, who lacks one, and taking one away from who lost it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +17,6 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from balansity.door.audit import address_of, note_reset
 from balansity.second_factor import devices
-from staff.attention import Line, line_of
 from staff.badges import yes_or_no
 from staff.pages import staff_page, staff_urls
 from staff.refusals import forbidden
@@ -59,11 +57,6 @@ class SecondFactorOfAccounts(admin.ModelAdmin):  # type: ignore[type-arg] # Not 
     @admin.display(description=gettext_lazy("second factor"), ordering="has_second_factor")
     def second_factor(self, account: Any) -> SafeString:
         return yes_or_no(account.has_second_factor)
-
-    def attention(self, request: HttpRequest) -> Iterator[Line]:
-        if settings.STAFF_2FA == REQUIRED:
-            query = f"second_factor={MISSING}&is_staff__exact=1&is_active__exact=1"
-            yield from line_of(self, gettext_lazy("Staff without a second factor"), staff_without_one(), query)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

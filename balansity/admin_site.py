@@ -11,17 +11,17 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
+from balansity.dashboard.page import home_context, home_now
 from balansity.door.guard import through_the_door
 from balansity.offered_lookups import OfferedLookupsOnly
 from balansity.second_factor.entrance import PasswordView
 from balansity.second_factor.pages import SecondFactorPages
-from staff.attention import lines_for
 from staff.second_factor import OFF
 
 # Django's forms take a PUT for a POST.
@@ -69,7 +69,7 @@ class BalansityAdminSite(AdminSite):
         )
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        return super().index(request, {"attention": lines_for(request, self), **(extra_context or {})})
+        return super().index(request, {**home_context(request), **(extra_context or {})})
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -100,7 +100,8 @@ class BalansityAdminSite(AdminSite):
         return through_the_door(request, name, lambda: change(request, extra_context), self.titles())
 
     def get_urls(self) -> list[Any]:
-        return [*SecondFactorPages(self, self.titles()).urls(), *super().get_urls()]
+        now = path("now/", self.admin_view(home_now), name="now")
+        return [now, *SecondFactorPages(self, self.titles()).urls(), *super().get_urls()]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return {**super().each_context(request), "second_factor": settings.STAFF_2FA != OFF}

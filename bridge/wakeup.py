@@ -46,6 +46,18 @@ def installed_method(queue: str) -> Method | None:
     return Method.PGMQ if PGMQ_TRIGGER in names else None
 
 
+def without_wakeup(queues: list[str]) -> set[str]:
+    """Which of these queues, of those that there are, have none: a bridge finds their messages when it looks again."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT queue FROM unnest(%s::text[]) AS queue JOIN pg_class AS q ON q.relname = lower('q_' || queue)::name"
+            " AND q.relnamespace = to_regnamespace('pgmq') WHERE NOT EXISTS ("
+            "SELECT FROM pg_trigger WHERE tgrelid = q.oid AND tgname IN (%s, %s))",
+            [queues, TRIGGER, PGMQ_TRIGGER],
+        )
+        return {name for (name,) in cursor.fetchall()}
+
+
 def install(queue: str, method: Method) -> Installed:
     """Give the queue this kind of wake-up and no other. A refusal by Postgres is returned, not raised."""
     statements = [*_removal(queue), _creation(queue, method)]

@@ -1,6 +1,6 @@
 """What staff see of the mails: a log to search, each mail as it went out, and a way to send a failed one again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -27,7 +27,7 @@ from notifications.shown_status import ADVICE as ARRIVAL_ADVICE
 from notifications.shown_status import OF_COMPLAINT, mail_badge, why_not_arrived, with_arrival
 from notifications.unsettled import open_bounces, open_failures, settled_failures, with_standing
 from notifications.writing.catalogue import ALL_MAILS
-from staff.attention import OPEN, Line, StandingFilter, line_of
+from staff.attention import OPEN, StandingFilter
 from staff.badges import Tone, badge
 from staff.formats import block, in_code, moment
 from staff.pages import staff_page
@@ -168,11 +168,6 @@ class EmailMessageAdmin(ReadOnlyAdmin):
 
     def find(self, rows: QuerySet[EmailMessage], text: str) -> QuerySet[EmailMessage]:
         return search_mails(rows, text)
-
-    def attention(self, request: HttpRequest) -> Iterator[Line]:
-        mails = EmailMessage.objects.all()
-        yield from line_of(self, gettext_lazy("Emails that were not sent"), open_failures(mails), "standing=open")
-        yield from line_of(self, gettext_lazy("Emails that did not arrive"), open_bounces(mails), "arrival=open")
 
     def client_of(self, row: EmailMessage) -> str:
         return row.recipient

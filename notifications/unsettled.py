@@ -6,7 +6,7 @@ What our own rules refused needs nobody either: most of it strangers have asked 
 from datetime import timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from bridge.reasons import FailureReason
 from notifications.models import UNWELCOME, Arrival, EmailMessage, Status, Tracking
@@ -34,7 +34,7 @@ def open_bounces(mails: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
 
     Not those whose recipient got a later one: the address works again.
     """
-    told = Tracking.objects.filter(arrival__in=UNWELCOME, email__isnull=False, at__gt=timezone.now() - BOUNCES_STAY)
+    told = Tracking.objects.filter(arrival__in=UNWELCOME, email__isnull=False, at__gt=Now() - BOUNCES_STAY)
     later = EmailMessage.objects.filter(
         ~Q(mailbox=""),
         mailbox=OuterRef("mailbox"),

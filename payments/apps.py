@@ -39,7 +39,7 @@ class PaymentsConfig(AppConfig):
             )
         )
         probe = "payments.doctor.look_at_account"
-        register_service(YOOKASSA, label="YooKassa", probe=probe, refused=("payments.refused",))
+        register_service(YOOKASSA, label=_("YooKassa"), probe=probe, refused=("payments.refused",))
         register_need("public.payments", "SELECT", "INSERT", "UPDATE", queue=QUEUE)
         register_need("public.appointments", "SELECT", "INSERT", "UPDATE", queue=QUEUE)
         register_need("public.package_purchases", "SELECT", "INSERT", "UPDATE", queue=QUEUE)

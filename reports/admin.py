@@ -1,7 +1,7 @@
 """The reports as staff see them: how they went, what they look like, and a way to have one made again."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -28,8 +28,8 @@ from reports.models import Kind, Report, RequestedBy, Status
 from reports.owners import find_users
 from reports.queue import QUEUE, ReportRequest
 from reports.storage.files import file_response
-from reports.unsettled import open_failures, settled_failures
-from staff.attention import Line, StandingFilter, line_of
+from reports.unsettled import open_failures, settled_failures, waiting_long
+from staff.attention import StandingFilter
 from staff.badges import Tone, badge, yes_or_no
 from staff.formats import in_code, moment, two_lines
 from staff.pages import staff_page
@@ -51,6 +51,8 @@ _TONES = {
     Status.FAILED: Tone.BAD,
 }
 
+WAITING = "waiting"
+
 
 class ReportStanding(StandingFilter):
     settled = gettext_lazy("nothing has to be done")
@@ -60,6 +62,12 @@ class ReportStanding(StandingFilter):
 
     def settled_rows(self, rows: QuerySet[Report]) -> QuerySet[Report]:
         return settled_failures(rows)
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*super().lookups(request, model_admin), (WAITING, _("not ready for more than half an hour"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Report]) -> QuerySet[Report]:
+        return waiting_long(queryset) if self.value() == WAITING else super().queryset(request, queryset)
 
 
 @admin.register(Report)
@@ -128,11 +136,6 @@ class ReportAdmin(ReadOnlyAdmin):
                 gettext_lazy("Tracing"),
                 {"fields": ("number", "client_number", "queue", "msg_id", "trace_id", "storage_key", "sha256")},
             ),
-        )
-
-    def attention(self, request: HttpRequest) -> Iterator[Line]:
-        return line_of(
-            self, gettext_lazy("Reports that were not made"), open_failures(Report.objects.all()), "standing=open"
         )
 
     def client_of(self, row: Report) -> str:

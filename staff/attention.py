@@ -1,19 +1,23 @@
-"""What still needs a person: the rows of a list that do, the filter for them, and the lines of the overview.
+"""What still needs a person: the rows of a list that do, the filter for them, and the lines on top of the home page.
 
-What was put back, sent again, made again or given back since is history. A page says once which of its rows are open
-(a subclass of `StandingFilter`), and every number and link asks that.
+What was put back, sent again, made again or given back since is history. A package says once which of its rows are open
+(a subclass of `StandingFilter` asks that), and every number and link does too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from django.contrib.admin import AdminSite, ModelAdmin, SimpleListFilter
+from django.contrib.admin import SimpleListFilter
+from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
+
+from staff.badges import Tone
+from staff.formats import whole
 
 # Nobody reads a larger number otherwise, and counting it costs more the worse things are.
 MOST_COUNTED = 1000
@@ -22,11 +26,34 @@ OPEN, SETTLED = "open", "settled"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the overview: what, how many of it, and where they are."""
+    """What needs somebody: a sentence with its number, where exactly those rows are, and what to do.
 
-    what: str | Promise
-    count: str
+    The `tone` is `BAD` for what stands still or costs money, `LATE` for what has time, `QUIET` for what somebody meant
+    to be so and others have to know.
+    """
+
+    text: str
     address: str
+    advice: str | Promise = ""
+    tone: Tone = Tone.LATE
+    # What a machine noted about it, in English.
+    detail: str = ""
+
+    @property
+    def is_fault(self) -> bool:
+        return self.tone != Tone.QUIET
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a package keeps an eye on for those who have the right `may`, which opens where its lines lead.
+
+    `about` is what cannot be told when the look fails. A package names its own in `WATCHES` of its module `dashboard`.
+    """
+
+    about: str | Promise
+    may: str
+    look: Callable[[], Iterable[Line]]
 
 
 class StandingFilter(SimpleListFilter):
@@ -55,26 +82,30 @@ class StandingFilter(SimpleListFilter):
 
 def some(number: int) -> str:
     """A number that was counted no further than `MOST_COUNTED`."""
-    return f"{MOST_COUNTED}+" if number > MOST_COUNTED else str(number)
+    return f"{whole(MOST_COUNTED)}+" if number > MOST_COUNTED else whole(number)
 
 
-def count_some(rows: QuerySet[Any]) -> int:
-    """How many there are, counted no further than that."""
-    return rows.order_by()[: MOST_COUNTED + 1].count()
+class Counted:
+    """How many rows there are, counted no further than that.
+
+    The statement is put together once: the home page asks it every few seconds, and to compile it takes Django longer
+    than Postgres needs to answer. So nothing in it may depend on the time but Postgres' own.
+    """
+
+    def __init__(self, rows: Callable[[], QuerySet[Any]]) -> None:
+        self._rows = rows
+        self._statement: tuple[str, tuple[Any, ...]] | None = None
+
+    def __call__(self) -> int:
+        if self._statement is None:
+            self._statement = self._rows().order_by().values("pk")[: MOST_COUNTED + 1].query.sql_with_params()
+        text, values = self._statement
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM ({text}) AS found", values)  # noqa: S608 # Django's own text.
+            return int(cursor.fetchone()[0])
 
 
-def line_of(admin: "ModelAdmin[Any]", what: str | Promise, rows: QuerySet[Any], query: str) -> Iterator[Line]:
-    """The line of a list, if there is anything to say; `query` asks the list for the same rows."""
-    if number := count_some(rows):
-        opts = admin.opts
-        address = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
-        yield Line(what, some(number), f"{address}?{query}")
-
-
-def lines_for(request: HttpRequest, site: AdminSite) -> list[Line]:
-    """What needs this person, as far as they may see it. Empty when all is well."""
-    lines: list[Line] = []
-    for admin in site._registry.values():
-        if hasattr(admin, "attention") and admin.has_view_permission(request):
-            lines += admin.attention(request)
-    return lines
+def list_address(model: Any, query: str = "") -> str:
+    """The list of the model, asked for the rows that are meant."""
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{address}?{query}" if query else address

@@ -38,6 +38,22 @@ def age(seconds: float | None) -> str:
     return _("%(days)s d") % {"days": whole // DAY}
 
 
+def span(seconds: float | None) -> str:
+    """How long something takes: «0,04 с», «1,2 с», «12 с», and from a minute on as an age."""
+    if seconds is None:
+        return "—"
+    if seconds >= MINUTE:
+        return age(seconds)
+    digits = 0 if seconds >= 10 or seconds == 0 else 1 if seconds >= 0.1 else 2
+    # No time at all would be a lie.
+    return _("%(seconds)s s") % {"seconds": number_format(max(seconds, 0.01) if seconds else 0, digits)}
+
+
+def whole(number: int) -> str:
+    """«12 480»: the space between thousands does not break."""
+    return number_format(number, 0, force_grouping=True)
+
+
 def money(amount: Decimal, currency: str = "RUB") -> str:
     """«4 500,00 ₽»: always with kopecks, so that a column of amounts can be compared; no space breaks."""
     return f"{signed(number_format(amount, 2, force_grouping=True))}{NBSP}{sign_of(currency)}"

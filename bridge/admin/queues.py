@@ -1,26 +1,18 @@
 """The queues as staff see them: how they stand, and a page of what failed in each."""
 
-from collections.abc import Iterator
-
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern
 from django.utils.translation import gettext as _
 
 from bridge.admin.failed import failed_page
 from bridge.admin.pausing import described, pause_page, resume_page
 from bridge.holds import PAUSE
 from bridge.models import QueueOverview
-from bridge.pgmq import QueueMissing, pgmq_queue
-from bridge.queues import registry
 from bridge.status import HOURS, read_status
-from staff.attention import MOST_COUNTED, Line, some
 from staff.formats import age
 from staff.pages import staff_page, staff_urls
 from staff.read_only import ReadOnlyAdmin
-
-# Of the archive's newest: whoever opens the overview waits for this.
-LOOKED_THROUGH = 20_000
 
 
 @admin.register(QueueOverview)
@@ -38,17 +30,6 @@ class QueueOverviewAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         # No row of a table stands behind it, so none of Django's own pages.
         return list(staff_urls(self))
-
-    def attention(self, request: HttpRequest) -> Iterator[Line]:
-        for queue in registry:
-            try:
-                failed = pgmq_queue(queue.name).failures(limit=MOST_COUNTED + 1, hours=HOURS, depth=LOOKED_THROUGH)
-            except QueueMissing:
-                continue
-            if failed:
-                what = _("Failed messages of %(queue)s") % {"queue": queue.name}
-                address = reverse("admin:bridge_queueoverview_failed", args=[queue.name])
-                yield Line(what, some(len(failed)), f"{address}?hours={HOURS}")
 
     @staff_page("", name="changelist")
     def overview(self, request: HttpRequest) -> HttpResponse:

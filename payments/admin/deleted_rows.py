@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from payments.admin.finding import search_checkouts
+from payments.admin.finding import AttentionFilter, search_checkouts
 from payments.admin.shown_status import attention_badge, payment_badge, shown_status
 from payments.ledger.deleted_rows import stand_in, without_row
 from payments.models import AppointmentType, Checkout, Package, Payment, PaymentAttention, User
-from payments.states import ProviderStatus
+from payments.states import Attention, ProviderStatus
 from staff.formats import moment, money
 from staff.read_only import ReadOnlyAdmin
 from wording.russian import order_number
@@ -63,7 +63,9 @@ def get_stand_in(object_id: str) -> Payment | None:
 def deleted_for_list(request: HttpRequest) -> Found:
     """What the list of payments says of them: those that a person must look at, or all that a search finds."""
     text = _searched(request)
-    rows = search_checkouts(without_row(), text) if text else without_row().filter(Exists(_open_marks()))
+    reason = request.GET.get(AttentionFilter.parameter_name, "")
+    marks = _open_marks().filter(reason=reason) if reason in Attention.values else _open_marks()
+    rows = search_checkouts(without_row(), text) if text else without_row().filter(Exists(marks))
     return _found(rows, MOST_SHOWN)
 
 

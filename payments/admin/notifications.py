@@ -1,7 +1,6 @@
 """What YooKassa, or somebody in its name, told us: each notification as it came, and a way to check it again."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +25,7 @@ from payments.states import NotificationStatus
 from payments.webhook.journal import ALREADY_KNOWN, ANOTHER_ID, NOT_OURS, OTHER_OBJECT, replay_notification
 from payments.webhook.store import STRANGER
 from payments.words import event_name, event_with_code
-from staff.attention import Line, StandingFilter, line_of
+from staff.attention import StandingFilter
 from staff.badges import Tone, badge, yes_or_no
 from staff.formats import block, in_code, moment, pretty_json, two_lines
 from staff.pages import actor_id, staff_page
@@ -107,10 +106,6 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderNotification]:
         rows: QuerySet[ProviderNotification] = super().get_queryset(request)
         return rows.defer("body") if self.is_list(request) else rows
-
-    def attention(self, request: HttpRequest) -> Iterator[Line]:
-        rows = open_notifications(ProviderNotification.objects.all())
-        return line_of(self, gettext_lazy("Notifications whose check failed"), rows, "standing=open")
 
     def get_fields(self, request: HttpRequest, obj: ProviderNotification | None = None) -> Any:
         """What is wrong is shown only where something is."""

@@ -1,6 +1,5 @@
 """The payments as staff see them: what was paid, what went wrong, and what can be done about it."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -17,7 +16,6 @@ from payments.admin.deleted_rows import deleted_for_list, deleted_page, get_stan
 from payments.admin.failures import ASKING, explain
 from payments.admin.fields import PaymentFields
 from payments.admin.finding import (
-    ANY,
     AttentionFilter,
     KindFilter,
     StatusFilter,
@@ -34,12 +32,10 @@ from payments.admin.revenue_page import revenue_page
 from payments.admin.shown_status import checkout_of, is_at_provider, with_marks
 from payments.admin.timeline import timeline_of
 from payments.admin.troubles import troubles_of
-from payments.admin.unsettled import marked_payments
 from payments.checking.by_staff import check_now, clear_attention, queue_checks
 from payments.errors import AskedLately, PaymentError
 from payments.models import Payment
 from payments.refunds.request import remaining_amount
-from staff.attention import Line, line_of
 from staff.fields import IdField
 from staff.pages import actor_id, staff_page
 from staff.read_only import ReadOnlyAdmin
@@ -99,9 +95,6 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
         """The row, or what stands in for one that was deleted: its money is looked after on the same page."""
         found: Payment | None = super().get_object(request, object_id, from_field)
         return found or get_stand_in(object_id)
-
-    def attention(self, request: HttpRequest) -> Iterator[Line]:
-        return line_of(self, gettext_lazy("Payments that need attention"), marked_payments(), f"attention={ANY}")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         shown: dict[str, Any] = {"may_see_revenue": self.has_revenue_permission(request)}

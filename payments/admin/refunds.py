@@ -1,6 +1,5 @@
 """All refunds, to look through, and those of one payment."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,7 @@ from payments.models import Payment, Refund
 from payments.refunds.outcomes import NOT_SENT
 from payments.states import RefundStatus
 from payments.words import receipt_name
-from staff.attention import Line, StandingFilter, line_of
+from staff.attention import StandingFilter
 from staff.badges import Tone, badge
 from staff.formats import in_code, moment, money, pretty_json, two_lines
 from staff.read_only import ReadOnlyAdmin
@@ -85,11 +84,6 @@ class RefundAdmin(ReadOnlyAdmin):
         # No join with Supabase's row: a refund of a payment whose row was deleted is a refund as well.
         rows = rows.prefetch_related("payment__user")
         return rows.defer("request_body") if self.is_list(request) else rows
-
-    def attention(self, request: HttpRequest) -> Iterator[Line]:
-        return line_of(
-            self, gettext_lazy("Refunds that did not go through"), open_refunds(Refund.objects.all()), "standing=open"
-        )
 
     def get_fields(self, request: HttpRequest, obj: Refund | None = None) -> Any:
         """What is wrong is shown only where something is."""

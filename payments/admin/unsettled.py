@@ -9,11 +9,6 @@ from payments.states import HOLDING_MONEY, Attention, NotificationStatus, Refund
 _NOT_MADE = (RefundStatus.CANCELED, RefundStatus.REJECTED)
 
 
-def marked_payments() -> QuerySet[PaymentAttention]:
-    """The open marks, one for each payment: also of those whose row was deleted, or is older than all of ours."""
-    return PaymentAttention.objects.filter(settled_at__isnull=True).order_by("payment_id").distinct("payment_id")
-
-
 def open_refunds(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
     return refunds.filter(~_given_back_since(), status__in=_NOT_MADE)
 

@@ -56,7 +56,10 @@ class Refund(models.Model):
                 condition=Q(external_id__isnull=False) | Q(request_body__isnull=False), name="refund_has_an_origin"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["payment", "created_at"], name="refund_payment")]
+        indexes: ClassVar = [
+            models.Index(fields=["payment", "created_at"], name="refund_payment"),
+            models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="refund_finished"),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

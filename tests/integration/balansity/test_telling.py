@@ -4,9 +4,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, connections
 from django.utils import timezone
 from freezegun import freeze_time
@@ -30,6 +32,7 @@ from payments.states import Attention, ProviderStatus
 from sandbox.mailbox import Mail, Mailbox
 from staff.troubles import Detector, Trouble
 from tests.support.checkouts import flag, make_checkout
+from tests.support.databases import ClonedDatabase
 from tests.support.email_deliveries import attempt
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -47,6 +50,8 @@ class Clock:
     @contextmanager
     def at(self, moment: datetime) -> Iterator[None]:
         self.frozen.move_to(moment)
+        # Of the service itself nothing needs anybody.
+        Heartbeat().beat(published=0, archived=0, waits_for="")
         yield
 
 
@@ -54,7 +59,8 @@ clock = Clock()
 
 
 @pytest.fixture(autouse=True)
-def _told(settings: Settings) -> Iterator[None]:
+def _told(settings: Settings, database: ClonedDatabase) -> Iterator[None]:
+    call_command("install_wakeup", stdout=StringIO())
     settings.STAFF_DIGEST_TO = STAFF
     settings.API_BASE_URL = "https://api.littleotter.example/worker"
     settings.EMAIL_EXTRA_RECIPIENTS = ()
@@ -122,11 +128,10 @@ def test_the_digest_says_at_eight_what_needs_somebody_with_numbers_and_links(mai
     (mail,) = to_duty(mailbox)
     assert subject_of(mail) == "Сводка на 27 ноября: что требует внимания"
     for shown in (mail.text, mail.html):
-        assert "Платежи, требующие внимания" in shown
-        assert "https://api.littleotter.example/worker/admin/payments/payment/?attention=any" in shown.replace(
+        assert "2 платежа: оплачено, но время занято" in shown
+        assert "https://api.littleotter.example/worker/admin/payments/payment/?attention=slot_taken" in shown.replace(
             "&amp;", "&"
         )
-    assert "Платежи, требующие внимания — 2" in mail.text
     assert "По состоянию на 08:00." in mail.text
 
 

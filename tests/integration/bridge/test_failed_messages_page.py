@@ -212,20 +212,6 @@ def test_what_was_put_back_is_history_in_every_number(
     assert "Всего: 1" in operator.get(f"{FAILED}?hours=24").content.decode()
 
 
-def test_the_overview_looks_through_no_more_than_the_newest(
-    probe: PgmqQueue, operator: Client, broker_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fail(probe, LOST, LOST, LOST)
-    lines = operator.get("/admin/").context["attention"]
-    assert [(line.count, line.address) for line in lines] == [("3", f"{FAILED}?hours=24")]
-    monkeypatch.setattr("bridge.admin.queues.LOOKED_THROUGH", 2)
-    assert [line.count for line in operator.get("/admin/").context["attention"]] == ["2"]
-    with connection.cursor() as cursor:
-        cursor.execute(f"UPDATE pgmq.a_{probe.name} SET archived_at = now() - interval '25 hours'")
-    assert operator.get("/admin/").context["attention"] == []
-    assert 'id="attention"' not in operator.get("/admin/").content.decode()
-
-
 def test_the_button_without_a_mark_says_what_is_missing(probe: PgmqQueue, operator: Client) -> None:
     ids = fail(probe, LOST)
     assert said(operator.post(FAILED, {}, follow=True)) == ["Ничего не возвращено: сначала отметьте сообщения."]

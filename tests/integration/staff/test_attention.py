@@ -1,14 +1,19 @@
 """What was settled is no to-do: not in a filter, not in a number, not on the overview."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from html import unescape
+from io import StringIO
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.test import Client
 
+from bridge.daemon.heartbeat import Heartbeat
 from bridge.reasons import FailureReason
 from notifications.models import EmailMessage
 from notifications.models import Status as MailStatus
@@ -19,7 +24,7 @@ from reports.models import Status as ReportStatus
 from staff import attention
 from tests.support.checkouts import make_checkout
 
-pytestmark = pytest.mark.usefixtures("seeded_database")
+pytestmark = pytest.mark.usefixtures("seeded_database", "broker_url")
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MAILS, REPORTS = "/admin/notifications/emailmessage/", "/admin/reports/report/"
@@ -29,6 +34,9 @@ NOTIFICATIONS = "/admin/payments/providernotification/"
 
 @pytest.fixture
 def boss(seeded_database: Any) -> Client:
+    """Who sees everything; the queues have nothing to say."""
+    Heartbeat().beat(published=0, archived=0, waits_for="")
+    call_command("install_wakeup", stdout=StringIO())
     client = Client()
     client.force_login(User.objects.create_superuser("boss"))
     return client
@@ -41,7 +49,10 @@ def rows_of(client: Client, address: str, standing: str) -> set[Any]:
 
 
 def lines(client: Client) -> dict[str, str]:
-    return {line.address: line.count for line in client.get("/admin/").context["attention"]}
+    """The numbers of the home page's lines, by where they lead."""
+    page = client.get("/admin/now/").content.decode()
+    found = re.findall(r'<a href="([^"]*)">([0-9]+\+?) [^<]*</a>', page.partition('id="home-')[0])
+    return {unescape(address): number for address, number in found}
 
 
 def mail(msg_id: int, status: str = MailStatus.FAILED, **fields: Any) -> EmailMessage:
@@ -122,14 +133,19 @@ def test_a_refund_that_was_made_later_or_dealt_with_is_history(boss: Client) -> 
     mark(cleared, settled_at=NOW)
     assert rows_of(boss, REFUNDS, "open") == {open_one.pk}
     assert rows_of(boss, REFUNDS, "settled") == {made_good.pk, by_hand.pk}
-    assert lines(boss) == {f"{REFUNDS}?standing=open": "1", f"{PAYMENTS}?attention=any": "2"}
+    assert lines(boss) == {f"{REFUNDS}?standing=open": "1", f"{PAYMENTS}?attention=refund_failed": "2"}
 
 
-def test_several_marks_of_one_payment_are_one_payment(boss: Client) -> None:
-    checkout = make_checkout(ProviderStatus.SUCCEEDED)
+def test_marks_are_told_by_what_is_to_be_done_the_gravest_first(boss: Client) -> None:
+    checkout, other = make_checkout(ProviderStatus.SUCCEEDED), make_checkout(ProviderStatus.SUCCEEDED)
     mark(checkout)
-    PaymentAttention.objects.create(payment_id=checkout.pk, reason=Attention.MISMATCH, since=NOW)
-    assert lines(boss) == {f"{PAYMENTS}?attention=any": "1"}
+    for one in (checkout, other):
+        PaymentAttention.objects.create(payment_id=one.pk, reason=Attention.RECEIPT_FAILED, since=NOW)
+    expected = {f"{PAYMENTS}?attention=refund_failed": "1", f"{PAYMENTS}?attention=receipt_failed": "2"}
+    assert list(lines(boss).items()) == list(expected.items())
+    page = boss.get("/admin/").content.decode()
+    assert "2 платежа: чек не зарегистрирован" in page
+    assert "Клиент всё ещё ждёт денег" in page
 
 
 def test_a_notification_whose_payment_was_checked_since_is_history(boss: Client) -> None:
@@ -155,7 +171,8 @@ def test_a_notification_whose_payment_was_checked_since_is_history(boss: Client)
 
 
 def test_the_overview_says_only_what_somebody_may_see_and_nothing_when_all_is_well(boss: Client) -> None:
-    assert 'id="attention"' not in boss.get("/admin/").content.decode()
+    assert lines(boss) == {}
+    assert "Всё в порядке: внимания ничего не требует." in boss.get("/admin/").content.decode()
     mail(1)
     mark(make_checkout(ProviderStatus.SUCCEEDED))
     support = User.objects.create(username="support", is_staff=True)
@@ -164,12 +181,14 @@ def test_the_overview_says_only_what_somebody_may_see_and_nothing_when_all_is_we
     client.force_login(support)
     assert lines(client) == {f"{MAILS}?standing=open": "1"}
     page = client.get("/admin/").content.decode()
-    assert f'<a href="{MAILS}?standing=open">Неотправленные письма: 1</a>' in page
-    assert set(lines(boss)) == {f"{MAILS}?standing=open", f"{PAYMENTS}?attention=any"}
+    assert f'<a href="{MAILS}?standing=open">1 письмо не отправлено</a>' in page
+    assert set(lines(boss)) == {f"{MAILS}?standing=open", f"{PAYMENTS}?attention=refund_failed"}
 
 
-def test_nothing_is_counted_to_its_end(boss: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_counted_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "MOST_COUNTED", 2)
     for number in range(1, 6):
         mail(number)
-    assert lines(boss) == {f"{MAILS}?standing=open": "2+"}
+    counted = attention.Counted(EmailMessage.objects.all)
+    assert [counted(), counted()] == [3, 3]
+    assert attention.some(counted()) == "2+"

@@ -14,13 +14,17 @@ from django.contrib.admin import ModelAdmin, site
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from balansity.groups import make_groups
+from bridge import holds
 from bridge.daemon.heartbeat import THE_BROKER, Heartbeat
+from bridge.errors import Away
 from bridge.message import LastError, Outcome, Reason
+from bridge.models import OutsideService
 from notifications.models import EmailMessage, Status
-from payments.models import ProviderNotification, Refund
-from payments.states import NotificationStatus, ProviderStatus, RefundStatus
+from payments.models import PaymentAttention, ProviderNotification, Refund
+from payments.states import Attention, NotificationStatus, ProviderStatus, RefundStatus
 from staff.read_only import ReadOnlyAdmin
 from tests.integration.notifications.test_notifications_admin import row as email_row
 from tests.integration.reports.test_reports_admin import row as report_row
@@ -48,6 +52,7 @@ NAMES = {
         "Kassa",
         "URL",
         "REDIS",
+        "Redis",
         "DATABASE",
     ),
     *(
@@ -100,6 +105,11 @@ def world(seeded_database: ClonedDatabase, broker_url: str) -> None:
     email_row(1, status=Status.FAILED)
     report_row()
     Heartbeat().beat(published=1, archived=0, waits_for=THE_BROKER)
+    PaymentAttention.objects.create(payment_id=checkout.pk, reason=Attention.SLOT_TAKEN, since=timezone.now())
+    OutsideService.objects.create(
+        name="yookassa", is_open=True, since=timezone.now(), kind=Away.REFUSED, why="401 says a machine"
+    )
+    holds.place("report_generation_queue", holds.PAUSE, by="elena", why="обед")
     queue = email_queue()
     queue.send({})
     (message,) = queue.read(limit=1, lease=60)
@@ -163,7 +173,14 @@ def test_no_other_page_does_either(boss: Client) -> None:
     payment = ProviderNotification.objects.first()
     assert payment is not None
     for address in (
-        *("/admin/", "/admin/payments/", "/admin/auth/", "/admin/password_change/", "/admin/password_change/done/"),
+        *(
+            "/admin/",
+            "/admin/now/",
+            "/admin/payments/",
+            "/admin/auth/",
+            "/admin/password_change/",
+            "/admin/password_change/done/",
+        ),
         *("/admin/login/?next=/admin/", "/admin/nonsense/", "/nonsense", "/admin/logout/", "/admin/jsi18n/"),
         *(f"{payments}revenue/", f"{payments}deleted/", f"{payments}{payment.payment_id}/refund/"),
         *(queues, f"{queues}email_queue/failed/", f"{queues}email_queue/failed/?reason=refused"),

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.utils.translation import override
 
-from staff.formats import age, block, in_moscow, moment, money, pretty_json, two_lines
+from staff.formats import age, block, in_moscow, moment, money, pretty_json, span, two_lines, whole
 from wording.addresses import breakable, breakable_address
 from wording.russian import Money
 
@@ -96,3 +96,16 @@ def test_a_long_word_breaks_at_its_joints(text: str, after: str, html: str) -> N
 )
 def test_a_machines_note_has_its_times_in_moscow(note: str, shown: str) -> None:
     assert in_moscow(note) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "—"), (0, "0 с"), (0.004, "0,01 с"), (0.04, "0,04 с"), (0.31, "0,3 с"), (1.25, "1,2 с"), (12.4, "12 с")],
+)
+def test_how_long_something_takes_has_as_many_digits_as_it_needs(seconds: float | None, text: str) -> None:
+    assert span(seconds) == text
+    assert span(90) == "1 мин"
+
+
+def test_a_long_number_has_spaces_that_do_not_break() -> None:
+    assert [whole(number) for number in (0, 999, 12_480)] == ["0", "999", "12\N{NO-BREAK SPACE}480"]
