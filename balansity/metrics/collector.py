@@ -89,7 +89,7 @@ def _build_info() -> Metric:
     )
     environment = "sandbox" if settings.SANDBOX else "production"
     metric.add_metric(
-        [settings.SPECTACULAR_SETTINGS["VERSION"], platform.python_version(), django.get_version(), environment], 1
+        [str(settings.SPECTACULAR_SETTINGS["VERSION"]), platform.python_version(), django.get_version(), environment], 1
     )
     return metric
 
