@@ -22,7 +22,6 @@ _SERVICES: dict[str, str | Promise] = {
 class BridgeProcessAdmin(ReadOnlyAdmin):
     list_display = ("name", "kind", "state", "started", "seen", "stopped", "published", "archived", "waits")
     fields = ("name", "kind", "state", "started_at", "seen_at", "stopped_at", "published", "archived", "waits")
-    list_filter = ("kind",)
     ordering = ("-seen_at",)
 
     @admin.display(description=gettext_lazy("state"))
