@@ -8,11 +8,12 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from bridge.breaker import states
-from bridge.daemon.heartbeat import living_bridges
 from bridge.histogram import BOUNDS, Histogram
 from bridge.holds import in_force
 from bridge.models import KeptOutcome, RolledQueue
 from bridge.pgmq import QueueMissing, pgmq_queue, queue_names
+from bridge.processes.pulse import Kind
+from bridge.processes.rows import living
 from bridge.queues import registry
 from bridge.rights import RowsHidden, queue_tables, require_sight
 from bridge.rollup.failures import count_failures
@@ -137,11 +138,10 @@ def _services() -> Iterator[Metric]:
 
 
 def _processes() -> Iterator[Metric]:
-    living = gauge("processes", "Processes that renewed their row lately, by kind.", "kind")
-    counts = Counter(getattr(process, "kind", "bridge") for process in living_bridges())
-    for kind in sorted({"bridge", *counts}):
-        living.add_metric([kind], counts[kind])
-    yield living
+    living_ones = gauge("processes", "Processes that renewed their row lately, by kind.", "kind")
+    for kind in Kind:
+        living_ones.add_metric([kind.value], len(living(kind)))
+    yield living_ones
 
 
 PARTS = (
