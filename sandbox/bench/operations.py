@@ -3,13 +3,13 @@
 import argparse
 from collections.abc import Callable
 
-from sandbox.bench import lists, seeding
+from sandbox.bench import acting, lists, seeding
 from sandbox.bench.report import Figure, show
 from sandbox.bench.rig import rig
 from sandbox.bench.seeding import Size
 
 # Each gives figures and notes, in a sandbox that is seeded.
-PARTS: dict[str, Callable[[Size], tuple[list[Figure], list[str]]]] = {"lists": lists.measure}
+PARTS: dict[str, Callable[[Size], tuple[list[Figure], list[str]]]] = {"lists": lists.measure, "acts": acting.measure}
 
 
 def run(arguments: list[str] | None = None) -> bool:
