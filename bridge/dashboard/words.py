@@ -30,6 +30,6 @@ def rate(a_minute: float) -> str:
     """«0,4», «12»; nobody needs more digits."""
     if not a_minute:
         return "—"
-    if a_minute < 0.05:
+    if a_minute < 0.1:
         return f"<{NBSP}{number_format(0.1, 1)}"
     return number_format(a_minute, 0 if a_minute >= 10 else 1, force_grouping=True)
