@@ -499,9 +499,9 @@ def test_one_of_two_that_dies_and_a_row_that_is_forgotten_change_nothing() -> No
     BridgeProcess.objects.create(name="alive", started_at=EIGHT, seen_at=EIGHT)
     assert look_at(0) == 0
     assert look_at(6) == 1
-    BridgeProcess.objects.all().delete()
     with minute(6):
         send_mail_away()
+    BridgeProcess.objects.all().delete()
     assert look_at(24 * 60 + 1) == 0
 
 
