@@ -85,7 +85,7 @@ class SecondFactorOfAccounts(admin.ModelAdmin):  # type: ignore[type-arg] # Not 
                 request, _("The second factor is reset: the password alone counts until a new one is set up.")
             )
             return back
-        title = _("Reset the second factor")
+        title = _("Reset the second factor of %(name)s") % {"name": account.get_full_name() or account.get_username()}
         context = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media, "title": title}
         context |= {
             "row": account,

@@ -12,9 +12,16 @@ _OF_PAPER = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "fal
 _LONGEST = 64
 
 
+class _Typed(forms.TextInput):
+    """Empty after a wrong code: it is not mended, the next one is typed."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
 def _code(label: Any, *, on_paper: bool = False, first: bool = True) -> forms.CharField:
     hints: dict[str, str | bool] = {**(_OF_PAPER if on_paper else _OF_AN_APP), **({"autofocus": True} if first else {})}
-    return forms.CharField(label=label, max_length=_LONGEST, widget=forms.TextInput(attrs=hints))
+    return forms.CharField(label=label, max_length=_LONGEST, widget=_Typed(attrs=hints))
 
 
 class CodeForm(forms.Form):
