@@ -50,9 +50,9 @@ class Tracker(HttpTransport):
         # A repeat would be a line of urllib3 each.
         return {**super()._get_pool_options(), "retries": False}
 
-    def on_dropped_event(self, reason: str) -> None:
-        if number := _losses.tell(reason):
-            logger.warning("errors are not told to SENTRY_DSN (%s): %s more since this was said last", reason, number)
+    def on_dropped_event(self, _reason: str) -> None:
+        if number := _losses.tell(_reason):
+            logger.warning("errors are not told to SENTRY_DSN (%s): %s more since this was said last", _reason, number)
 
 
 def begin(process: str) -> None:

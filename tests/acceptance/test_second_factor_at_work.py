@@ -43,7 +43,9 @@ def test_the_first_login_sets_one_up_and_the_next_asks_for_it(browser: Browser, 
             desk.press("Войти")
 
         log_in()
-        assert desk.page.locator("svg.second-factor-picture").bounding_box()["width"] > 180
+        picture = desk.page.locator("svg.second-factor-picture").bounding_box()
+        assert picture is not None
+        assert picture["width"] > 180
         assert not desk.is_too_wide()
         secret = desk.page.locator(".second-factor-secret").inner_text().replace(" ", "")
         app = TOTPDevice(key=base64.b32decode(secret).hex())

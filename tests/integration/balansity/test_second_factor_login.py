@@ -19,6 +19,7 @@ from balansity.second_factor import devices, recovery
 from balansity.second_factor.entrance import KEY, SECONDS
 from staff.second_factor import FRESH_SECONDS
 from tests.support.databases import ClonedDatabase
+from tests.support.overlapping import overlap
 from tests.support.second_factors import code_of, prove
 
 LOGIN, INDEX, QUESTION, SET_UP = (
@@ -154,6 +155,18 @@ def test_a_code_counts_once(device: TOTPDevice) -> None:
     assert give(first, code).status_code == 302
     assert give(second, code).status_code == 200
     assert not is_in(second)
+
+
+@pytest.mark.parametrize("of_paper", [False, True])
+def test_a_code_that_is_sent_twice_at_once_counts_once(of_paper: bool, device: TOTPDevice) -> None:
+    code = recovery.make(device.user)[0] if of_paper else code_of(device)
+    right: list[bool] = []
+
+    def check() -> None:
+        right.append(devices.check(device.user, code).is_right)
+
+    assert overlap(check, check), "the second waits for what the first has written"
+    assert right == [True, False]
 
 
 def test_no_session_is_taken_over_from_before_the_code(device: TOTPDevice) -> None:

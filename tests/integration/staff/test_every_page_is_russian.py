@@ -15,8 +15,11 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from pytest_django import Settings
 
 from balansity.groups import make_groups
+from balansity.second_factor import recovery
 from bridge import holds
 from bridge.daemon.heartbeat import THE_BROKER, Heartbeat
 from bridge.errors import Away
@@ -31,6 +34,7 @@ from tests.integration.reports.test_reports_admin import row as report_row
 from tests.support.checkouts import make_checkout
 from tests.support.databases import ClonedDatabase
 from tests.support.email_deliveries import email_queue
+from tests.support.second_factors import prove
 from tests.support.staff_pages import is_page
 
 # Finds the admins of every package.
@@ -57,6 +61,7 @@ NAMES = {
     ),
     *(
         "TRUSTED",
+        "TOTP",
         "PROXIES",
         "SBP",
         "SberPay",
@@ -181,6 +186,7 @@ def test_no_other_page_does_either(boss: Client) -> None:
             "/admin/password_change/",
             "/admin/password_change/done/",
         ),
+        *("/admin/second-factor/", "/admin/second-factor/set-up/"),
         *("/admin/login/?next=/admin/", "/admin/nonsense/", "/nonsense", "/admin/logout/", "/admin/jsi18n/"),
         *(f"{payments}revenue/", f"{payments}deleted/", f"{payments}{payment.payment_id}/refund/"),
         *(queues, f"{queues}email_queue/failed/", f"{queues}email_queue/failed/?reason=refused"),
@@ -196,6 +202,25 @@ def test_no_other_page_does_either(boss: Client) -> None:
             )
             continue
         assert english_in(answer.content.decode()) == set(), address
+
+
+def test_no_page_of_the_second_factor_does_either(boss: Client, settings: Settings) -> None:
+    page, me = "/admin/second-factor/", User.objects.get(username="boss")
+    device = TOTPDevice.objects.create(user=me)
+    other = User.objects.create_user("other", is_staff=True)
+    TOTPDevice.objects.create(user=other)
+    prove(boss, device)
+    answers = [boss.get(f"{page}{name}") for name in ("", "code/", "code/?recovery=1", "set-up/", "codes/", "off/")]
+    answers += [boss.post(f"{page}{name}", {"code": "1"}) for name in ("code/", "set-up/", "codes/", "off/")]
+    answers.append(boss.get(f"/admin/auth/user/{other.pk}/second-factor/"))
+    answers.append(boss.post(f"{page}codes/", {"code": recovery.make(me)[0]}))
+    settings.STAFF_2FA = "required"
+    answers.append(boss.get(page))
+    settings.STAFF_2FA = "off"
+    answers.append(boss.get(page))
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    for answer in answers:
+        assert english_in(answer.content.decode()) == set()
 
 
 def test_forms_that_are_filled_in_wrongly_say_so_in_russian(boss: Client) -> None:

@@ -16,15 +16,23 @@ import storage3
 import urllib3
 from celery import Task
 from celery.app.autoretry import add_autoretry_behaviour
+from celery.apps.beat import Beat
 from celery.beat import PersistentScheduler, ScheduleEntry
+from django.utils import timezone
+from django_otp.oath import TOTP
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from gunicorn.glogging import Logger
 from kombu import Connection, Producer
 from kombu.transport import redis, virtual
+from sentry_sdk.transport import HttpTransport
 from storage3._sync.file_api import SyncBucketProxy
 from yookassa.client import ApiClient
 from yookassa.domain.common import UserAgent
 
 from balansity.celery.lost_broker import QoS
 from balansity.celery.schedule_file import SturdyScheduler
+from balansity.error_tracker import Tracker
+from balansity.gunicorn_lines import Lines
 from bridge.worker.task import QueueTask
 from payments.yookassa.transport import Transport
 from reports.document import typesetting
@@ -178,3 +186,30 @@ def test_gunicorn_stops_on_the_code_that_our_workers_end_with() -> None:
     arbiter = importlib.import_module("gunicorn.arbiter").Arbiter
     assert f"\nREFUSED = {arbiter.WORKER_BOOT_ERROR}\n" in source
     has(importlib.import_module("gunicorn.workers.gthread"), "ThreadWorker", for_="gunicorn.conf.py")
+
+
+def test_django_otp_lets_a_code_wait_and_count_once() -> None:
+    place = "balansity.second_factor.devices"
+    has(TOTPDevice(), "verify_is_allowed", "throttle_increment", "throttling_failure_count", "last_t", for_=place)
+    uses(
+        TOTPDevice.verify_token, ("verify_is_allowed", "throttle_increment", "last_t", "tolerance", "save"), for_=place
+    )
+    takes(TOTP.verify, "self", "token", "tolerance", "min_t", for_=place)
+    device = TOTPDevice(throttling_failure_count=3, throttling_failure_timestamp=timezone.now())
+    is_allowed, why = device.verify_is_allowed()
+    assert not is_allowed
+    assert why["locked_until"] > timezone.now()
+
+
+def test_the_sdk_of_the_error_tracker_asks_what_ours_replaces() -> None:
+    place = "balansity.error_tracker.Tracker"
+    replaces(Tracker, HttpTransport, "_get_pool_options", "on_dropped_event", for_=place)
+    assert "self.TIMEOUT" in inspect.getsource(HttpTransport._get_pool_options)
+    uses(HttpTransport._make_pool, ("_get_pool_options",), for_=place)
+
+
+def test_gunicorn_and_beat_write_through_what_ours_replaces() -> None:
+    replaces(Lines, Logger, "setup", for_="balansity.gunicorn_lines")
+    has(Logger, "error_fmt", "datefmt", for_="balansity.gunicorn_lines")
+    takes_among_others(Beat.__init__, "quiet", for_="balansity.celery.banner")
+    uses(Beat.run, ("quiet",), for_="balansity.celery.banner")
