@@ -165,8 +165,8 @@ def test_an_answer_is_noted_with_the_message_that_got_it(
 def test_a_message_that_ends_well_without_asking_is_no_answer(
     probe: PgmqQueue, run: Callable[[int], type[BaseException] | None]
 ) -> None:
-    for body in ({"service": NAME}, {"service": NAME}, {}):
-        run(send(probe, **body) if body else probe.send({}))
+    for msg_id in (send(probe), send(probe), probe.send({})):
+        run(msg_id)
     assert run(send(probe)) is Ignore
     assert is_open()
 
