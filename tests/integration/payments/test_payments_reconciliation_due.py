@@ -10,11 +10,13 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from bridge import holds
 from bridge.batches import one_by_one
 from payments import tasks
 from payments.checking import due as due_checks
 from payments.checking.by_staff import clear_attention
 from payments.models import Checkout, Fulfilment, PaymentAttention, PaymentEvent
+from payments.queue import QUEUE
 from payments.refunds.request import request_refund
 from payments.states import Attention, Door, EventKind, ProviderStatus
 from sandbox.yookassa import YooKassaServer
@@ -82,11 +84,29 @@ def test_a_payment_that_is_being_checked_right_now_is_left_to_that_check(databas
         other.close()
 
 
-def test_a_check_that_fails_while_yookassa_is_away_comes_again(shop: YooKassaServer) -> None:
+def test_a_check_waits_while_yookassa_is_away_and_nobody_is_alarmed(shop: YooKassaServer) -> None:
     checkout = start_payment()
     make_due(checkout)
     tasks.queue_due_checks()
-    shop.fail("500", times=10)
+    shop.fail("500", times=1000)
+    for _ in range(20):
+        if not work_off():
+            break
+    checkout.refresh_from_db()
+    assert checkout.attention == ""
+    shop.faults.clear()
+    shop.succeed(str(checkout.external_id))
+    assert holds.lift(QUEUE, "service:yookassa")
+    assert work_off() == 1
+    checkout.refresh_from_db()
+    assert checkout.provider_status == ProviderStatus.SUCCEEDED
+
+
+def test_a_check_that_fails_while_yookassa_answers_all_others_comes_again(shop: YooKassaServer) -> None:
+    checkout = start_payment()
+    make_due(checkout)
+    tasks.queue_due_checks()
+    shop.fail("500", times=10, path="/payments")
     for _ in range(20):
         if not work_off():
             break
