@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from django.db import connection
 from django.utils import timezone
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -11,7 +12,7 @@ from bridge.breaker import states
 from bridge.histogram import BOUNDS, Histogram
 from bridge.holds import in_force
 from bridge.models import KeptOutcome, RolledQueue
-from bridge.pgmq import QueueMissing, pgmq_queue, queue_names
+from bridge.pgmq import pgmq_queue, queue_names
 from bridge.processes.pulse import Kind
 from bridge.processes.rows import living
 from bridge.queues import registry
@@ -19,27 +20,28 @@ from bridge.rights import RowsHidden, queue_tables, require_sight
 from bridge.rollup.failures import count_failures
 from bridge.rollup.reading import ever
 from bridge.scraping import PREFIX, Part, gauge
-from bridge.sql.rows import Ended
 
 # Those of others have no end.
 MOST_QUEUES = 50
+# A backlog of more is an estimate: this page has to be quick.
+MOST_COUNTED = 20_000
+
+_THERE = """
+SELECT name FROM unnest(%s::text[]) AS name
+WHERE to_regclass(format('pgmq.%%I', lower('q_' || name))) IS NOT NULL
+  AND to_regclass(format('pgmq.%%I', lower('a_' || name))) IS NOT NULL
+"""
 
 
 def _depths() -> Iterator[Metric]:
     messages = gauge("queue_messages", "Messages of a queue by what they wait for.", "queue", "state")
     oldest = gauge("queue_oldest_age_seconds", "Age of the oldest message that is due, 0 if none is.", "queue")
     missing = gauge("queue_missing", "Whether a queue that we handle does not exist in the database.", "queue")
-    for name in _queues():
-        try:
-            _look_at(name)
-            counts = pgmq_queue(name).counts(most=20_000)
-        except QueueMissing:
-            missing.add_metric([name], 1)
-            continue
-        except RowsHidden:
-            # What is not seen is not 0. The doctor says which right is missing.
-            continue
-        missing.add_metric([name], 0)
+    names = _queues()
+    for queue in registry:
+        missing.add_metric([queue.name], queue.name not in names)
+    for name in _seen(names):
+        counts = pgmq_queue(name).counts(most=MOST_COUNTED)
         for state in ("ready", "retrying", "running", "in_line", "delayed"):
             messages.add_metric([name, state], getattr(counts, state))
         oldest.add_metric([name], counts.oldest_seconds or 0)
@@ -47,15 +49,29 @@ def _depths() -> Iterator[Metric]:
 
 
 def _queues() -> list[str]:
-    """Ours first, those that are missing too, and some of others."""
-    ours = [queue.name for queue in registry]
-    return [*ours, *(name for name in queue_names() if name not in registry)][:MOST_QUEUES]
+    """Those that there are: ours first, and some of others."""
+    with connection.cursor() as cursor:
+        cursor.execute(_THERE, [[queue.name for queue in registry]])
+        ours = {name for (name,) in cursor.fetchall()}
+    others = [name for name in queue_names() if name not in registry]
+    return [*(queue.name for queue in registry if queue.name in ours), *others][:MOST_QUEUES]
 
 
-def _look_at(name: str) -> None:
-    """Raise what keeps us from the queue, before a statement of its own would fail and end the transaction."""
-    require_sight(*queue_tables(name))
-    pgmq_queue(name).look()
+def _seen(names: list[str]) -> list[str]:
+    """Those whose rows we all see: what is not seen is not 0. The doctor says which right is missing."""
+    try:
+        require_sight(*(table for name in names for table in queue_tables(name)), "pgmq.meta")
+    except RowsHidden:
+        return [name for name in names if _is_seen(name)]
+    return names
+
+
+def _is_seen(name: str) -> bool:
+    try:
+        require_sight(*queue_tables(name))
+    except RowsHidden:
+        return False
+    return True
 
 
 def _ended() -> Iterator[Metric]:
@@ -68,22 +84,13 @@ def _ended() -> Iterator[Metric]:
     running = HistogramMetricFamily(
         PREFIX + "message_running_seconds", "How long the last attempt of a message took.", labels=["queue"]
     )
-    for name, ended in _ended_by_queue():
-        for one in ended:
-            messages.add_metric([name, one.outcome, one.reason], one.count)
-            attempts.add_metric([name, one.outcome, one.reason], one.attempts)
-        _add(waiting, name, [one.waiting for one in ended])
-        _add(running, name, [one.running for one in ended])
+    for name, all_ended in ever(*_seen(_queues())).items():
+        for ended in all_ended:
+            messages.add_metric([name, ended.outcome, ended.reason], ended.count)
+            attempts.add_metric([name, ended.outcome, ended.reason], ended.attempts)
+        _add(waiting, name, [ended.waiting for ended in all_ended])
+        _add(running, name, [ended.running for ended in all_ended])
     yield from (messages, attempts, waiting, running)
-
-
-def _ended_by_queue() -> Iterator[tuple[str, list[Ended]]]:
-    for name in _queues():
-        try:
-            _look_at(name)
-            yield name, ever(name)
-        except (QueueMissing, RowsHidden):
-            continue
 
 
 def _add(metric: HistogramMetricFamily, queue: str, histograms: Sequence[Histogram]) -> None:
@@ -98,12 +105,9 @@ def _add(metric: HistogramMetricFamily, queue: str, histograms: Sequence[Histogr
 
 def _failures() -> Iterator[Metric]:
     open_failures = gauge("open_failures", "Messages that failed and that nobody put back or discarded.", "queue")
-    for queue in registry:
-        try:
-            _look_at(queue.name)
-            open_failures.add_metric([queue.name], count_failures(queue.name))
-        except (QueueMissing, RowsHidden):
-            continue
+    names = [name for name in _seen(_queues()) if name in registry]
+    for name in names:
+        open_failures.add_metric([name], count_failures(name))
     yield open_failures
     kept = gauge("kept_outcomes", "Outcomes that Postgres refused to write, and that are tried again.", "queue")
     counts = Counter(KeptOutcome.objects.values_list("queue", flat=True)[:10_000])

@@ -66,8 +66,12 @@ def _collect(part: Part, seconds: float) -> list[Metric] | None:
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL statement_timeout = %s", [f"{int(seconds * 1000)}ms"])
-                cursor.execute("SET LOCAL lock_timeout = '200ms'")
+                # One snapshot for all of it: sums of two tables must belong together, or a counter would fall.
+                cursor.execute(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;"
+                    " SET LOCAL statement_timeout = %s; SET LOCAL lock_timeout = '200ms'",
+                    [f"{int(seconds * 1000)}ms"],
+                )
             return list(part.collect())
     except (Error, BridgeError) as error:
         if times := _told.tell(part.name):

@@ -37,9 +37,10 @@ END
 $$
 """
 
-# A time that a sender may have written, and so anything.
-MOMENT = r"""
-CREATE FUNCTION bridge_moment(given jsonb) RETURNS timestamptz
+# A time that a sender may have written, and so anything. What cannot but be one, as are all of ours, is read at once;
+# the rest by a function that catches what Postgres says of it.
+ODD_MOMENT = r"""
+CREATE FUNCTION bridge_odd_moment(given jsonb) RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
     IF jsonb_typeof(given) IS DISTINCT FROM 'string' OR pg_column_size(given) > 60 THEN
@@ -53,6 +54,17 @@ EXCEPTION
     WHEN data_exception THEN
         RETURN NULL;
 END
+$$
+"""
+MOMENT = r"""
+CREATE FUNCTION bridge_moment(given jsonb) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN given IS NULL THEN NULL
+        WHEN given::text
+            ~ '^"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?\+00:00"$'
+        THEN (given #>> '{}')::timestamptz
+        ELSE bridge_odd_moment(given) END
 $$
 """
 
@@ -79,6 +91,7 @@ class Migration(migrations.Migration):
     dependencies = [("bridge", "0007_outsideservice")]
     operations = [
         migrations.RunSQL(PATTERN, "DROP FUNCTION bridge_pattern(text)"),
+        migrations.RunSQL(ODD_MOMENT, "DROP FUNCTION bridge_odd_moment(jsonb)"),
         migrations.RunSQL(MOMENT, "DROP FUNCTION bridge_moment(jsonb)"),
         migrations.RunSQL(BOTH, "DROP FUNCTION bridge_both(bigint[], bigint[])"),
         migrations.CreateModel(

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from bridge.histogram import Histogram, Percentiles
 from bridge.message import Outcome, Reason
+from bridge.models import RolledTotal
 from bridge.pgmq import pgmq_queue
 from bridge.sql.rolling import DISCARDED, OPEN, OTHER, PUT_BACK
 from bridge.sql.rows import Ended
@@ -49,13 +50,22 @@ def day(queue: str) -> Day:
     return _summed(pgmq_queue(queue).day(hours=HOURS), timezone.now())
 
 
-def ever(queue: str) -> list[Ended]:
-    """All that ever ended in a queue of that name, by outcome and reason: numbers that never fall."""
-    added: dict[tuple[str, str], Ended] = {}
-    for one in pgmq_queue(queue).ever():
-        key = one.outcome, one.reason
-        added[key] = _both(added[key], one) if key in added else one
-    return [added[key] for key in sorted(added)]
+def ever(*queues: str) -> dict[str, list[Ended]]:
+    """All that ever ended in queues of these names, by outcome and reason: numbers that never fall.
+
+    Roll-up and rest are read one after the other, so call it in a transaction that is repeatable read. Raises
+    `QueueMissing`.
+    """
+    found: dict[str, dict[tuple[str, str], Ended]] = {queue: {} for queue in queues}
+    for row in RolledTotal.objects.filter(queue__in=queues):
+        times = Histogram.of(row.waiting, row.waiting_seconds), Histogram.of(row.running, row.running_seconds)
+        ended = Ended(None, row.outcome, row.reason, row.count, row.attempts, *times)
+        found[row.queue][row.outcome, row.reason] = ended
+    for queue, added in found.items():
+        for one in pgmq_queue(queue).rest():
+            key = one.outcome, one.reason
+            added[key] = _both(added[key], one) if key in added else one
+    return {queue: [added[key] for key in sorted(added)] for queue, added in found.items()}
 
 
 def _both(one: Ended, other: Ended) -> Ended:

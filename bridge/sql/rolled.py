@@ -52,11 +52,13 @@ class Rolled(Querying):
 
     def day(self, *, hours: int, limit: int = MOST_OF_THE_REST) -> list[Ended]:
         """What ended since the hour began that was `hours` ago."""
-        return [Ended(hour, *_ended(rest)) for hour, *rest in self._all("day", hours=hours, limit=limit, whole=False)]
+        return [Ended(hour, *ended_of(rest)) for hour, *rest in self._all("day", hours=hours, limit=limit, whole=False)]
 
-    def ever(self, *, limit: int = MOST_OF_THE_REST) -> list[Ended]:
-        """What ever ended."""
-        return [Ended(None, *_ended(rest)) for rest in self._all("ever", limit=limit, whole=False)]
+    def rest(self, *, limit: int = MOST_OF_THE_REST) -> list[Ended]:
+        """What ended since the watermark: mostly nothing, which is found out first, as it costs less."""
+        if not self._all("has_rest", limit=1, whole=False)[0][0]:
+            return []
+        return [Ended(None, *ended_of(row)) for row in self._all("rest", limit=limit, whole=False)]
 
     def open_failures(self, **wanted: Any) -> list[tuple[Any, ...]]:
         return self._all("open_failures", limit=MOST_OF_THE_REST, whole=False, **wanted)
@@ -68,7 +70,7 @@ class Rolled(Querying):
         return int(self._all("count_failures", limit=MOST_OF_THE_REST, whole=False, **wanted)[0][0])
 
 
-def _ended(row: Sequence[Any]) -> tuple[str, str, int, int, Histogram, Histogram]:
+def ended_of(row: Sequence[Any]) -> tuple[str, str, int, int, Histogram, Histogram]:
     outcome, reason, count, attempts, waiting, waiting_seconds, running, running_seconds = row
     times = Histogram.of(waiting, waiting_seconds), Histogram.of(running, running_seconds)
     return outcome, reason, int(count), int(attempts), *times

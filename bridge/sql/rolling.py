@@ -90,6 +90,7 @@ _WAITED = (
 )
 _RAN = "extract(epoch FROM bridge_moment(raw -> 'finished_at') - bridge_moment(raw -> 'last_attempt_at'))"
 
+# The offsets keep Postgres from working the same out once more for each place where it is used.
 TOLD = sql.SQL("""told AS MATERIALIZED (
     SELECT msg_id, hour, ended_at, outcome, reason, attempts, put_back, discarded, waited, ran,
            width_bucket(waited, {bounds}) AS waited_in, width_bucket(ran, {bounds}) AS ran_in
@@ -110,7 +111,9 @@ TOLD = sql.SQL("""told AS MATERIALIZED (
                    {waited} AS waited,
                    {ran} AS ran
             FROM fresh
+            OFFSET 0
         ) AS read
+        OFFSET 0
     ) AS bounded
 )""").format(
     bounds=sql.SQL("ARRAY[{}]::float8[]").format(sql.SQL(", ").join(map(sql.Literal, BOUNDS))),

@@ -110,14 +110,13 @@ SELECT NULL, CASE WHEN put_back THEN 'put_back' WHEN discarded THEN 'discarded' 
        0, '{{}}', 0, '{{}}', 0
 FROM failures
 
--- name: ever
--- What ever ended: totals and rest as of the same moment.
-WITH {fresh}, {told}
-SELECT outcome, reason, count, attempts, waiting, waiting_seconds, running, running_seconds
-FROM bridge_rolledtotal
-WHERE queue = %(name)s
-UNION ALL
-SELECT outcome, reason, {sums} FROM told GROUP BY outcome, reason
+-- name: has_rest
+-- Whether anything was archived since the watermark.
+WITH {fresh} SELECT EXISTS (SELECT FROM fresh)
+
+-- name: rest
+-- What was archived since the watermark, by outcome and reason.
+WITH {fresh}, {told} SELECT outcome, reason, {sums} FROM told GROUP BY outcome, reason
 
 -- name: open_failures
 -- The newest `limit` messages that failed and that nobody put back or discarded, before the id `before`: the rolled-up

@@ -52,7 +52,7 @@ def test_what_ended_is_shown_before_it_is_rolled_up_and_after(queue: PgmqQueue) 
         *(2, 2, 1, 4, before.by_hour, before.running),
     )
     assert before.running.p95 is not None
-    assert [(one.outcome, one.reason, one.count, one.attempts) for one in ever(QUEUE)] == [
+    assert [(one.outcome, one.reason, one.count, one.attempts) for one in ever(QUEUE)[QUEUE]] == [
         ("failed", "permanent_error", 1, 1),
         ("failed", "refused", 1, 1),
         ("succeeded", "", 2, 2),
@@ -297,7 +297,7 @@ def test_old_hours_go_and_totals_stay(queue: PgmqQueue) -> None:
     roll_up(QUEUE)
     tidy()
     assert RolledHour.objects.count() == 1
-    assert [one.count for one in ever(QUEUE)] == [2]
+    assert [one.count for one in ever(QUEUE)[QUEUE]] == [2]
 
 
 def test_percentiles_are_as_good_as_the_buckets(queue: PgmqQueue) -> None:
@@ -317,7 +317,7 @@ def test_percentiles_are_as_good_as_the_buckets(queue: PgmqQueue) -> None:
     running = day(QUEUE).running
     assert running.p50 == pytest.approx(5.0, rel=0.15)
     assert running.p95 == pytest.approx(9.5, rel=0.15)
-    (ended,) = ever(QUEUE)
+    (ended,) = ever(QUEUE)[QUEUE]
     assert ended.running.seconds == pytest.approx(505.0)
     assert ended.running.total == 100
     assert Histogram().percentile(50) is None
