@@ -46,21 +46,22 @@ def measure(size: Size) -> tuple[list[Figure], list[str]]:
     return figures, notes
 
 
-def staff_client() -> Any:
+def staff_client(headers: dict[str, str] | None = None) -> Any:
     """Somebody who may do everything, logged in."""
     # The rig sets Django up, so neither a model nor the client can be imported with this module.
     from django.test import Client  # noqa: PLC0415
 
-    user = apps.get_model("auth", "User").objects.create_superuser("bench", password=None)
-    client = Client(HTTP_HOST="127.0.0.1")
+    users = apps.get_model("auth", "User").objects
+    user = users.filter(username="bench").first() or users.create_superuser("bench", password=None)
+    client = Client(headers={"Host": "127.0.0.1", **(headers or {})})
     client.force_login(user)
     return client
 
 
-def timed(client: Any, look: Look) -> float:
+def timed(client: Any, look: Look, *, rounds: int = ROUNDS) -> float:
     """Milliseconds, the median of a few after the first, which may find nothing in memory."""
     took = []
-    for _ in range(ROUNDS + 1):
+    for _ in range(rounds + 1):
         began = time.perf_counter()
         answer = client.get(look.address)
         took.append((time.perf_counter() - began) * 1000)
