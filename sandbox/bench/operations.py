@@ -8,8 +8,8 @@ from sandbox.bench.report import Figure, show
 from sandbox.bench.rig import rig
 from sandbox.bench.seeding import Size
 
-# Each gives figures and notes, in a sandbox that is seeded. In this order: the roll-up is new to the first alone, and the
-# last one leaves nothing that failed.
+# Each gives figures and notes, in a sandbox that is seeded. In this order: the roll-up is new to the first alone, and
+# the last one leaves nothing that failed.
 PARTS: dict[str, Callable[[Size], tuple[list[Figure], list[str]]]] = {
     "rollup": figures.measure,
     "pages": looks.measure,
