@@ -289,6 +289,7 @@ def test_what_changed_in_the_archive_alone_reaches_the_failures(queue: PgmqQueue
     assert [failure.msg_id for failure in open_failures(QUEUE)] == [4]
     assert FailedMessage.objects.get(queue=QUEUE, msg_id=1).requeued_as == 77
     assert failures_of(QUEUE) == {1, 2, 4}
+    assert (day(QUEUE).failed, day(QUEUE).put_back, day(QUEUE).discarded) == (1, 1, 1)
 
 
 def test_old_hours_go_and_totals_stay(queue: PgmqQueue) -> None:
