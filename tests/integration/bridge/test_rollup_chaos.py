@@ -13,13 +13,17 @@ from django.db import DatabaseError, connection, connections, transaction
 from bridge.models import FailedMessage
 from bridge.operations.requeue import requeue
 from bridge.pgmq import PgmqQueue, pgmq_queue
+from bridge.rollup import passing
 from bridge.rollup.failures import open_failures
 from bridge.rollup.passing import _add_chunk, roll_up, roll_up_all
 from bridge.rollup.reading import day
 from bridge.rollup.upkeep import tidy_queue
+from bridge.seldom import Seldom
+from bridge.status import read_status
 from tests.acceptance.waiting import wait_until
 from tests.support.archives import failed, failures_of, full_count, put, rolled_up, total
-from tests.support.databases import ClonedDatabase
+from tests.support.databases import ClonedDatabase, DatabaseServer
+from tests.support.guests import Guest, django_as
 from tests.support.overlapping import overlap
 from tests.support.requeueing import SOMEBODY, put_back
 
@@ -182,3 +186,40 @@ def test_it_equals_a_full_count_after_chaos(queue: PgmqQueue, seed: int) -> None
         )
         truth = set(cursor.fetchall())
     assert set(FailedMessage.objects.values_list("msg_id", "requeued_as")) == truth
+
+
+@pytest.fixture
+def guest(database: ClonedDatabase, database_server: DatabaseServer) -> Iterator[Guest]:
+    guest = Guest(database, database_server)
+    guest.arrive()
+    try:
+        with django_as(guest):
+            yield guest
+    finally:
+        guest.leave()
+
+
+@pytest.mark.parametrize(
+    "taken", ["UPDATE ON pgmq.a_{queue}", "SELECT ON pgmq.a_{queue}", "ALL ON pgmq.a_{queue}", "ALL ON pgmq.q_{queue}"]
+)
+def test_a_right_that_is_lacking_is_named_and_the_queue_left_alone(
+    guest: Guest, caplog: pytest.LogCaptureFixture, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passing, "_left_alone", Seldom())
+    put(QUEUE, 1, failed())
+    put("payment_processing_queue", 1)
+    guest.admin(f"REVOKE {taken.format(queue=QUEUE)} FROM {{role}}")
+    assert roll_up_all() == 1
+    assert total("payment_processing_queue") == 1
+    assert "email_queue is left out of the roll-up" in caplog.text
+    guest.admin(f"GRANT {taken.format(queue=QUEUE)} TO {{role}}")
+    roll_up_all()
+    assert total(QUEUE) == 1
+
+
+def test_without_rights_on_its_own_tables_the_archive_is_counted_as_before(guest: Guest, broker_url: str) -> None:
+    put(QUEUE, 1, failed())
+    guest.admin("REVOKE ALL ON balansity.bridge_rolledhour FROM {role}")
+    (status,) = (one for one in read_status().queues if one.name == QUEUE)
+    assert (status.failed, status.day) == (1, None)
+    assert roll_up_all() == 0
