@@ -39,6 +39,7 @@ __all__ = [
 
 # Enough to say how long a backlog takes; a million is counted in a second, which whoever looks at it has to wait.
 MOST_COUNTED = 100_000
+MOST_LOOKED_INTO = 5_000
 TOO_LARGE = f"it is larger than {MOST_OCTETS // 1024} KiB"
 
 
@@ -207,9 +208,12 @@ class PgmqQueue(Archive, Browsing, Acts):
         """When there is something to read, and what keeps it from being read."""
         return Outlook(*self._all("outlook")[0])
 
-    def counts(self, *, most: int = MOST_COUNTED) -> Counts:
-        """What waits for what, counted up to `most` of those that are due and `most` of the others."""
-        return Counts(*self._all("counts", most=most)[0])
+    def counts(self, *, most: int = MOST_COUNTED, looked: int = MOST_LOOKED_INTO) -> Counts:
+        """What waits for what, counted up to `most` of those that are due and `most` of the others, and then estimated.
+
+        Of the others `looked` are looked into, to tell what they wait for.
+        """
+        return Counts(*self._all("counts", most=most, looked=looked)[0])
 
     def is_queued(self, msg_id: int) -> bool:
         return bool(self._all("is_queued", msg_id=msg_id)[0][0])

@@ -281,12 +281,15 @@ FROM {holds}
 -- name: counts
 -- The rows of a queue by what they wait for, and the age of the oldest visible one in seconds. Our writes store the vt
 -- that they set: where it still stands, the row waits for that; a hidden row that was read and fits none is in line.
--- No more than `most` visible and `most` hidden ones are counted. Where there are more visible ones, their number is what
--- the size of the table says, and the oldest is looked for among those that are due longest or have the lowest ids.
+-- No more than `most` visible and `most` hidden ones are counted, and `looked` hidden ones looked into, those that are due
+-- soonest. Beyond that the size of the table tells how many there are, the others are taken for the like of those, and
+-- the oldest is looked for among those that are due longest or have the lowest ids.
 WITH visible AS MATERIALIZED (
     SELECT count(*) AS number, min(enqueued_at) AS oldest
     FROM (SELECT enqueued_at FROM {queue} WHERE vt <= now() LIMIT %(most)s + 1) AS few
 ), hidden AS MATERIALIZED (
+    SELECT count(*) AS number FROM (SELECT FROM {queue} WHERE vt > now() LIMIT %(most)s + 1) AS few
+), looked AS MATERIALIZED (
     SELECT count(*) FILTER (WHERE retrying) AS retrying,
            count(*) FILTER (WHERE NOT retrying AND running) AS running,
            count(*) FILTER (WHERE NOT retrying AND NOT running AND read_ct > 0) AS in_line,
@@ -304,7 +307,7 @@ WITH visible AS MATERIALIZED (
             FROM {queue} AS q, {absent}
             WHERE q.vt > now()
             ORDER BY q.vt
-            LIMIT %(most)s
+            LIMIT %(looked)s
         ) AS q
     ) AS q
 ), early AS (
@@ -312,20 +315,31 @@ WITH visible AS MATERIALIZED (
     UNION ALL
     SELECT enqueued_at FROM (SELECT enqueued_at, vt FROM {queue} ORDER BY msg_id LIMIT 10000) AS lowest WHERE vt <= now()
 ), size AS (
-    SELECT sum(CASE WHEN c.reltuples > 0 AND c.relpages > 0
-                    THEN c.reltuples / c.relpages * pg_relation_size(c.oid) / current_setting('block_size')::int END
-              )::bigint AS rows
+    SELECT coalesce(sum(CASE WHEN c.reltuples > 0 AND c.relpages > 0
+                             THEN c.reltuples / c.relpages * pg_relation_size(c.oid) / current_setting('block_size')::int
+                        END), 0) AS rows
     FROM pg_catalog.pg_class AS c
     WHERE c.oid = to_regclass(format('pgmq.%%I', lower('q_' || %(name)s)))
-       OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = to_regclass(format('pgmq.%%I', lower('q_' || %(name)s))))
+       OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits
+                    WHERE inhparent = to_regclass(format('pgmq.%%I', lower('q_' || %(name)s))))
+), whole AS (
+    SELECT CASE WHEN visible.number <= %(most)s THEN visible.number
+                ELSE greatest(visible.number, size.rows - CASE WHEN hidden.number <= %(most)s THEN hidden.number
+                                                               ELSE size.rows / 2 END) END::bigint AS visible,
+           CASE WHEN hidden.number <= %(most)s THEN hidden.number
+                ELSE greatest(hidden.number, size.rows - CASE WHEN visible.number <= %(most)s THEN visible.number
+                                                              ELSE size.rows / 2 END) END::bigint AS hidden
+    FROM visible, hidden, size
 )
-SELECT CASE WHEN visible.number <= %(most)s THEN visible.number
-            ELSE greatest(coalesce(size.rows, 0) - hidden.number, visible.number) END,
-       hidden.retrying, hidden.running, hidden.in_line, hidden.delayed,
+SELECT whole.visible,
+       looked.retrying * whole.hidden / greatest(looked.number, 1),
+       looked.running * whole.hidden / greatest(looked.number, 1),
+       looked.in_line * whole.hidden / greatest(looked.number, 1),
+       looked.delayed * whole.hidden / greatest(looked.number, 1),
        extract(epoch FROM now() - CASE WHEN visible.number <= %(most)s THEN visible.oldest
                                        ELSE least(visible.oldest, (SELECT min(enqueued_at) FROM early)) END)::float8,
-       visible.number > %(most)s OR hidden.number >= %(most)s
-FROM visible, hidden, size
+       visible.number > %(most)s OR hidden.number > looked.number
+FROM visible, hidden, looked, whole
 
 -- name: archived_since
 -- How many messages were archived within the last `hours`, by outcome (NULL: by somebody else than the bridge), by

@@ -11,7 +11,7 @@ from bridge.message import History, Token
 class Counts:
     """How many messages of a queue are in which state; `oldest_seconds` is the age of the oldest visible one.
 
-    With `is_about` there are so many that `ready` is an estimate, or the others were not all counted.
+    With `is_about` there are so many that some of these numbers are estimates.
     """
 
     ready: int
