@@ -1,6 +1,6 @@
 """Histograms of seconds with buckets that are the same for ever: five a decade, from a millisecond to a day."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 # The preferred numbers R5, so that labels stay short. What is stored counts on them: they can never be changed.
@@ -31,6 +31,14 @@ class Histogram:
     def __add__(self, other: "Histogram") -> "Histogram":
         both = tuple(mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True))
         return Histogram(both, self.seconds + other.seconds)
+
+    @classmethod
+    def added(cls, all_of_them: Iterable["Histogram"]) -> "Histogram":
+        """The sum of many, in a fraction of the time that adding them one by one takes."""
+        each = list(all_of_them)
+        if not each:
+            return cls()
+        return cls(tuple(map(sum, zip(*(one.counts for one in each), strict=True))), sum(one.seconds for one in each))
 
     def percentile(self, percent: float) -> float | None:
         """The time that so many percent do not exceed, as near as the buckets tell; `None` where nothing was measured.

@@ -14,17 +14,10 @@ GAP = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    left: int
-    top: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
 class Sparkline:
-    """A drawing of `width` × `height` units; empty hours have no bar."""
+    """A drawing of `width` × `height` units as one path (SVG); empty hours have no bar."""
 
-    bars: tuple[Bar, ...]
+    path: str
     text: str
     width: int
     height: int = HEIGHT
@@ -33,12 +26,13 @@ class Sparkline:
 def sparkline(by_hour: Sequence[int], now: datetime | None = None) -> Sparkline:
     """The oldest hour first. However few there were, an hour that had any shows a bar."""
     most = max(by_hour, default=0)
-    bars = tuple(
-        Bar(place * (WIDTH + GAP), HEIGHT - (height := max(2, round(count / most * HEIGHT))), height)
-        for place, count in enumerate(by_hour)
-        if count
+    heights = [max(2, round(count / most * HEIGHT)) if count else 0 for count in by_hour]
+    path = "".join(
+        f"M{place * (WIDTH + GAP)} {HEIGHT}v-{height}h{WIDTH}v{height}z"
+        for place, height in enumerate(heights)
+        if height
     )
-    return Sparkline(bars, _words(by_hour, now or timezone.now()), len(by_hour) * (WIDTH + GAP) - GAP)
+    return Sparkline(path, _words(by_hour, now or timezone.now()), len(by_hour) * (WIDTH + GAP) - GAP)
 
 
 def _words(by_hour: Sequence[int], now: datetime) -> str:

@@ -79,12 +79,12 @@ def _summed(all_ended: Iterable[Ended], now: datetime) -> Day:
     counts: Counter[tuple[str, bool]] = Counter()
     by_hour: Counter[datetime] = Counter()
     failed_by_hour: Counter[datetime] = Counter()
-    waiting, running = Histogram(), Histogram()
+    in_hours: list[Ended] = []
     for ended in all_ended:
         counts[ended.outcome, ended.reason == Reason.REFUSED] += ended.count
         if ended.hour is None:
             continue
-        waiting, running = waiting + ended.waiting, running + ended.running
+        in_hours.append(ended)
         by_hour[ended.hour] += ended.count
         failed_by_hour[ended.hour] += ended.count if ended.outcome == Outcome.FAILED else 0
     this_hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
@@ -100,8 +100,8 @@ def _summed(all_ended: Iterable[Ended], now: datetime) -> Day:
         discarded=counts[DISCARDED, False],
         by_hour=tuple(by_hour[hour] for hour in hours),
         failed_by_hour=tuple(failed_by_hour[hour] for hour in hours),
-        waiting=Percentiles.of(waiting),
-        running=Percentiles.of(running),
+        waiting=Percentiles.of(Histogram.added(ended.waiting for ended in in_hours)),
+        running=Percentiles.of(Histogram.added(ended.running for ended in in_hours)),
         rate=_rate(by_hour, this_hour, now),
     )
 

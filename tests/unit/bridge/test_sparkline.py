@@ -15,10 +15,8 @@ def hours(**counts: int) -> list[int]:
 
 def test_the_busiest_hour_is_as_high_as_the_drawing_and_one_message_is_seen() -> None:
     drawn = sparkline(hours(h0=1000, h5=1), NOW)
-    assert [(bar.left, bar.top, bar.height) for bar in drawn.bars] == [
-        (18 * (WIDTH + GAP), HEIGHT - 2, 2),
-        (23 * (WIDTH + GAP), 0, HEIGHT),
-    ]
+    few, most = 18 * (WIDTH + GAP), 23 * (WIDTH + GAP)
+    assert drawn.path == f"M{few} {HEIGHT}v-2h{WIDTH}v2zM{most} {HEIGHT}v-{HEIGHT}h{WIDTH}v{HEIGHT}z"
     assert drawn.width == 24 * (WIDTH + GAP) - GAP
 
 
@@ -30,4 +28,4 @@ def test_whoever_does_not_see_it_hears_how_many_and_when_most() -> None:
 
 def test_a_day_without_anything_is_said_and_not_drawn() -> None:
     drawn = sparkline(hours(), NOW)
-    assert (drawn.bars, drawn.text) == ((), "За 24 часа ничего.")
+    assert (drawn.path, drawn.text) == ("", "За 24 часа ничего.")
