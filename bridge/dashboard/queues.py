@@ -7,11 +7,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from bridge.dashboard import addresses
-from bridge.dashboard.reading import QueueNow, bridges_live, day_of, queues_now
+from bridge.dashboard.processes import living
+from bridge.dashboard.reading import QueueNow, day_of, queues_now
 from bridge.dashboard.sparkline import Sparkline, sparkline
 from bridge.dashboard.words import rate, until, what_holds
 from bridge.holds import PAUSE
 from bridge.pgmq import Counts
+from bridge.processes.pulse import Kind
 from bridge.rollup.reading import HOURS, Day
 from staff.badges import Tone, badge
 from staff.formats import age, span, whole
@@ -48,7 +50,7 @@ class Row:
 
 
 def read_queues() -> dict[str, Any]:
-    lives = bridges_live()
+    lives = bool(living(Kind.BRIDGE))
     there = [(queue, queue.counts) for queue in queues_now() if queue.counts is not None]
     return {"rows": [_row(queue, counts, day_of(queue.name), lives=lives) for queue, counts in there]}
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from django.db.models import Count
 
-from bridge.daemon.heartbeat import living_bridges
 from bridge.holds import Hold, in_force
 from bridge.models import KeptOutcome
 from bridge.pgmq import Counts, QueueMissing, pgmq_queue
@@ -38,11 +37,6 @@ def queues_now() -> list[QueueNow]:
 @once
 def holds_now() -> dict[str, list[Hold]]:
     return in_force()
-
-
-@once
-def bridges_live() -> bool:
-    return bool(living_bridges())
 
 
 @once

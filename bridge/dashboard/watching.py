@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -9,11 +10,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from bridge.breaker.advice import kind_name
 from bridge.dashboard import addresses
 from bridge.dashboard.broker import broker
-from bridge.dashboard.processes import lost
+from bridge.dashboard.processes import last_sign, living, missed
 from bridge.dashboard.reading import (
     MOST_GROUPS,
     QueueNow,
-    bridges_live,
     groups_of,
     holds_now,
     kept_outcomes,
@@ -23,6 +23,7 @@ from bridge.dashboard.reading import (
 from bridge.dashboard.services import services_now
 from bridge.dashboard.words import clock, until
 from bridge.holds import PAUSE, Hold
+from bridge.processes.pulse import Kind
 from bridge.queues import registry
 from bridge.reasons import FailureReason
 from bridge.rollup.failures import FailureGroup
@@ -123,23 +124,33 @@ def look_at_failures() -> Iterator[Line]:
 
 
 def look_at_processes() -> Iterator[Line]:
-    silent = lost()
-    if not bridges_live():
+    if not living(Kind.BRIDGE):
         count = _due()
         text = ngettext("No bridge runs: %(count)s message waits", "No bridge runs: %(count)s messages wait", count)
         advice = gettext_lazy("Start one: “docker compose up -d bridge”, or “manage.py bridge_queues”.")
         yield Line(text % {"count": whole(count)}, addresses.processes(), advice, Tone.BAD)
-    elif silent:
+    if last_sign(Kind.WORKER):
+        count = _due()
+        text = ngettext("No worker runs: %(count)s message waits", "No worker runs: %(count)s messages wait", count)
+        advice = gettext_lazy("Start one: “docker compose up -d worker”; if it ends again, its log says why.")
+        yield Line(text % {"count": whole(count)}, addresses.processes(), advice, Tone.BAD)
+    if beat := last_sign(Kind.BEAT):
+        silent = age((timezone.now() - beat.seen_at).total_seconds())
+        text = _("Nothing is done by the clock: beat gives no sign for %(age)s") % {"age": silent}
+        advice = gettext_lazy(
+            "Payments are not checked, nothing old is deleted. Start it: “docker compose up -d beat”."
+        )
+        yield Line(text, addresses.processes(), advice, Tone.BAD)
+    if silent_ones := [process for process in missed() if living(Kind(process.kind))]:
         text = ngettext(
             "%(count)s process is silent and has not ended in order",
             "%(count)s processes are silent and have not ended in order",
-            len(silent),
+            len(silent_ones),
         )
-        yield Line(
-            text % {"count": whole(len(silent))},
-            addresses.processes(),
-            gettext_lazy("Its machine was switched off, or it hangs: look there, and start it anew if it is missing."),
+        advice = gettext_lazy(
+            "Its machine was switched off, or it hangs: look there, and start it anew if it is missing."
         )
+        yield Line(text % {"count": whole(len(silent_ones))}, addresses.processes(), advice)
 
 
 def _failed(name: str, group: FailureGroup) -> Line:
@@ -176,7 +187,7 @@ def _too_old(queue: QueueNow) -> Line | None:
     )
     advice = (
         gettext_lazy("A bridge reads, so it is a lack of workers: see whether they run and what they do.")
-        if bridges_live()
+        if living(Kind.BRIDGE)
         else gettext_lazy("Nobody reads the queue: start a bridge.")
     )
     values = {"name": queue.name, "count": whole(counts.ready), "age": age(counts.oldest_seconds)}

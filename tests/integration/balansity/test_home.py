@@ -218,6 +218,25 @@ def test_no_bridge_is_graver_than_one_that_fell_silent(boss: Client) -> None:
     assert "никто не разбирает" in text(boss.get(NOW))
 
 
+def test_a_kind_of_process_of_which_none_is_left_is_told_by_what_stands_still(boss: Client) -> None:
+    now = timezone.now()
+    # What a bridge has not heard yet, as it has only begun to listen, is no silence.
+    for kind, minutes in (("worker", 12), ("beat", 70)):
+        seen = now - timedelta(minutes=minutes)
+        BridgeProcess.objects.create(name=f"{kind}:1", kind=kind, started_at=seen, seen_at=seen)
+    send("email_queue", 2)
+    assert "Ни один исполнитель" not in text(boss.get(NOW))
+    BridgeProcess.objects.filter(kind="bridge").update(started_at=now - timedelta(hours=2))
+    page = text(boss.get(NOW))
+    assert "Ни один исполнитель не работает: ждут 2 сообщения" in page
+    assert "По расписанию ничего не делается: планировщик молчит 1 ч" in page
+    section = page.partition("Сервисы")[2]
+    assert "работает: 1" in section
+    assert section.count("не запущен") == 2
+    BridgeProcess.objects.filter(kind="worker").update(seen_at=now)
+    assert "Ни один исполнитель" not in text(boss.get(NOW))
+
+
 def test_a_queue_that_is_missing_or_wakes_nobody_is_told(boss: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER balansity_wakeup ON pgmq.q_report_generation_queue")
