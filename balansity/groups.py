@@ -29,6 +29,9 @@ _MEND_QUEUES = (
     "bridge.view_bridgeprocess",
     "bridge.requeue_message",
     "bridge.pause_queue",
+    # What a message says is what the list of mails shows them, too.
+    "bridge.view_message_body",
+    "bridge.view_operatoraction",
 )
 _MEND_SURROUNDINGS = ("balansity.view_surroundings", "balansity.view_loginattempt")
 _SEND_AGAIN = ("notifications.resend_emailmessage", "reports.regenerate_report")

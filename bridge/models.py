@@ -181,7 +181,7 @@ class OperatorAction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.actor}: {self.action} {self.queue}"
+        return f"№ {self.pk}"
 
 
 class FailedMessage(models.Model):
@@ -372,6 +372,7 @@ class QueueOverview(models.Model):
         permissions: ClassVar = [
             ("requeue_message", _("Can put failed messages back into a queue")),
             ("pause_queue", _("Can pause a queue and let it go on")),
+            ("view_message_body", _("Can read what messages say")),
         ]
         verbose_name = _("queue")
         verbose_name_plural = _("queues")

@@ -51,9 +51,9 @@ def tries_of(history: Mapping[str, Any], *, now: datetime) -> list[Try]:
     One that is under way, or whose worker died and that nobody has found since, is not among `tries` yet.
     """
     found = [_try(raw) for raw in history.get("tries") or [] if isinstance(raw, dict)]
-    lease = _moment(history.get("leased_until"))
+    lease = moment_of(history.get("leased_until"))
     if lease is not None and not history.get("outcome"):
-        number, started = history.get("attempts"), _moment(history.get("last_attempt_at"))
+        number, started = history.get("attempts"), moment_of(history.get("last_attempt_at"))
         worker, is_over = str(history.get("worker") or ""), lease <= now
         found.append(
             Try(
@@ -71,7 +71,7 @@ def _try(raw: Mapping[str, Any]) -> Try:
     number, seconds, error = raw.get("number"), raw.get("seconds"), raw.get("error")
     return Try(
         number=number if type(number) is int else 0,
-        started_at=_moment(raw.get("started_at")),
+        started_at=moment_of(raw.get("started_at")),
         seconds=float(seconds) if isinstance(seconds, int | float) else None,
         worker=str(raw.get("worker") or ""),
         error=LastError(str(error.get("type", "")), str(error.get("message", ""))) if isinstance(error, dict) else None,
@@ -79,7 +79,7 @@ def _try(raw: Mapping[str, Any]) -> Try:
     )
 
 
-def _moment(text: object) -> datetime | None:
+def moment_of(text: object) -> datetime | None:
     """A time with its zone; `None` for anything else that a sender may have put there."""
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None

@@ -15,9 +15,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from bridge.admin.subjects import Subject, tell_subjects
+from bridge.admin.addresses import ways_to_messages
+from bridge.admin.subjects import Shown, Subject, tell_subjects
 from bridge.operations.actor import staff_actor
-from bridge.sql.rows import FailedMessage
 from notifications.advice import ADVICE, why_not_resent
 from notifications.clients import MOST_WORDS, clients_named
 from notifications.mail_log import ASKED_BEFORE, MOST_BIGINT
@@ -177,7 +177,8 @@ class EmailMessageAdmin(ReadOnlyAdmin):
 
     def row_context(self, request: HttpRequest, row: EmailMessage) -> dict[str, Any]:
         offer = row.status == Status.FAILED and self.has_resend_permission(request)
-        return {"offer_send_again": offer and not self._successors(row)}
+        in_queue = ways_to_messages(request, row.queue, [row.msg_id])
+        return {"offer_send_again": offer and not self._successors(row), "in_queue": in_queue}
 
     @staff_page("<int:pk>/preview/")
     def preview_view(self, request: HttpRequest, row: EmailMessage) -> HttpResponse:
@@ -334,18 +335,19 @@ def search_mails(mails: QuerySet[EmailMessage], text: str) -> QuerySet[EmailMess
     return mails.filter(found)
 
 
-def mail_subjects(request: HttpRequest, failed: Sequence[FailedMessage]) -> dict[int, Subject]:
-    """Whom the failed messages of the mail queue are for."""
-    numbers = [one.msg_id for one in failed]
-    rows = EmailMessage.objects.filter(queue=QUEUE, msg_id__in=numbers).only("msg_id", "recipient")
+def mail_subjects(request: HttpRequest, shown: Sequence[Shown]) -> dict[int, Subject]:
+    """Which mails the messages of the mail queue are, and for those who may see mails, to whom."""
+    numbers = [one.msg_id for one in shown]
+    rows = EmailMessage.objects.filter(queue=QUEUE, msg_id__in=numbers).only("msg_id", "recipient", "template")
     may = request.user.has_perm("notifications.view_emailmessage")
-    return {
-        row.msg_id: Subject(
-            row.recipient or str(row), reverse("admin:notifications_emailmessage_change", args=[row.pk]) if may else ""
-        )
-        for row in rows
-        if row.msg_id is not None
-    }
+    return {row.msg_id: _subject(row, may=may) for row in rows if row.msg_id is not None}
+
+
+def _subject(row: EmailMessage, *, may: bool) -> Subject:
+    if not may:
+        template = ALL_MAILS.get(row.template)
+        return Subject(str(template.label) if template else _("email"))
+    return Subject(row.recipient or str(row), reverse("admin:notifications_emailmessage_change", args=[row.pk]))
 
 
 tell_subjects(QUEUE, mail_subjects)

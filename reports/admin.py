@@ -17,9 +17,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from bridge.admin.subjects import Subject, tell_subjects
+from bridge.admin.addresses import ways_to_messages
+from bridge.admin.subjects import Shown, Subject, tell_subjects
 from bridge.errors import InvalidMessage
-from bridge.sql.rows import FailedMessage
 from notifications.clients import clients_named
 from reports.advice import advice_for, refusal_text
 from reports.errors import AssessmentMissing, AssessmentNotCompleted, FileUnavailable, ReportNotReady
@@ -148,6 +148,7 @@ class ReportAdmin(ReadOnlyAdmin):
         return {
             "offer_file": row.has_document and self.has_download_permission(request),
             "offer_again": row.is_confirmed and self.has_regenerate_permission(request),
+            "in_queue": ways_to_messages(request, row.queue, [row.msg_id]),
         }
 
     @staff_page("<uuid:pk>/preview/", may="download")
@@ -254,11 +255,11 @@ class ReportAdmin(ReadOnlyAdmin):
         return format_html('<img class="report-preview" src="{}" alt="{}">', address, _("The first page"))
 
 
-def report_subjects(request: HttpRequest, failed: Sequence[FailedMessage]) -> dict[int, Subject]:
-    """The reports that failed messages asked for: a row knows its latest message, an older one says what it wanted."""
+def report_subjects(request: HttpRequest, shown: Sequence[Shown]) -> dict[int, Subject]:
+    """The reports that messages asked for: a row knows its latest message, an older one says what it wanted."""
     may = request.user.has_perm("reports.view_report")
     found: dict[int, Subject] = {}
-    for one in failed:
+    for one in shown:
         try:
             asked = ReportRequest.parse(json.loads(one.text or "null"))
         except (InvalidMessage, ValueError, RecursionError):

@@ -1,23 +1,33 @@
-"""The queues as staff see them: how they stand, and a page of what failed in each."""
+"""The queues as staff see them: how they stand, a page about each of them, and one about each of their messages."""
 
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from collections.abc import Callable
+from functools import partial
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils.translation import gettext as _
 
-from bridge.admin.failed import failed_page
+from bridge.admin.acting import act_page
+from bridge.admin.addresses import queue_address
+from bridge.admin.failures_tab import FAILURES
+from bridge.admin.message_page import message_page
 from bridge.admin.pausing import described, pause_page, resume_page
+from bridge.admin.queue_page import queue_page
 from bridge.holds import PAUSE
 from bridge.models import QueueOverview
+from bridge.pgmq import QueueMissing
+from bridge.rights import RowsHidden, queue_tables, require_sight
 from bridge.status import HOURS, read_status
-from staff.formats import age
-from staff.pages import staff_page, staff_urls
+from staff.formats import age, in_code
+from staff.pages import staff_page, staff_urls, to_list
 from staff.read_only import ReadOnlyAdmin
+from staff.second_factor import confirmed_act
 
 
 @admin.register(QueueOverview)
 class QueueOverviewAdmin(ReadOnlyAdmin):
-    """A page about all queues, and one of failed messages for each."""
+    """A page about all queues, one for each, and one for each of their messages."""
 
     styles = ("bridge/queue_admin.css",)
 
@@ -26,6 +36,9 @@ class QueueOverviewAdmin(ReadOnlyAdmin):
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("bridge.pause_queue")
+
+    def has_body_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("bridge.view_message_body")
 
     def get_urls(self) -> list[URLPattern]:
         # No row of a table stands behind it, so none of Django's own pages.
@@ -45,14 +58,44 @@ class QueueOverviewAdmin(ReadOnlyAdmin):
         }
         return self.page(request, "admin/bridge/queues.html", _("Queues"), **context)
 
-    @staff_page("<str:queue>/pause/", may="pause", methods=("GET", "POST"))
+    @staff_page("<queue:queue>/", name="queue")
+    def queue_view(self, request: HttpRequest, queue: str) -> HttpResponse:
+        may_act, may_pause = self.has_requeue_permission(request), self.has_pause_permission(request)
+        page = partial(queue_page, self, request, queue, may_act=may_act, may_pause=may_pause)
+        return self._about(request, queue, page)
+
+    @staff_page("<queue:queue>/<int:msg_id>/", name="message")
+    def message_view(self, request: HttpRequest, queue: str, msg_id: int) -> HttpResponse:
+        may_act, may_read = self.has_requeue_permission(request), self.has_body_permission(request)
+        page = partial(message_page, self, request, queue, msg_id, may_act=may_act, may_read=may_read)
+        return self._about(request, queue, page)
+
+    @staff_page("<queue:queue>/act/", may="requeue", methods=("GET", "POST"))
+    @confirmed_act
+    def act_view(self, request: HttpRequest, queue: str) -> HttpResponse:
+        return self._about(request, queue, partial(act_page, self, request, queue))
+
+    @staff_page("<queue:queue>/pause/", may="pause", methods=("GET", "POST"))
     def pause_view(self, request: HttpRequest, queue: str) -> HttpResponse:
         return pause_page(self, request, queue)
 
-    @staff_page("<str:queue>/resume/", may="pause", methods=("POST",))
+    @staff_page("<queue:queue>/resume/", may="pause", methods=("POST",))
     def resume_view(self, request: HttpRequest, queue: str) -> HttpResponse:
         return resume_page(self, request, queue)
 
-    @staff_page("<str:queue>/failed/", methods=("GET", "POST"))
+    @staff_page("<queue:queue>/failed/")
     def failed_view(self, request: HttpRequest, queue: str) -> HttpResponse:
-        return failed_page(self, request, queue, may_requeue=self.has_requeue_permission(request))
+        """Where the page of failed messages was: bookmarks and letters lead here."""
+        kept = {name: request.GET[name] for name in ("reason", "hours") if request.GET.get(name)}
+        return HttpResponseRedirect(queue_address(queue, tab=FAILURES, **kept))
+
+    def _about(self, request: HttpRequest, queue: str, page: Callable[[], HttpResponse]) -> HttpResponse:
+        try:
+            require_sight(*queue_tables(queue))
+            return page()
+        except QueueMissing:
+            messages.error(request, _("The queue %(name)s does not exist in the database.") % {"name": queue})
+        except RowsHidden as hidden:
+            text = _("The service cannot see all of the queue %(name)s, so nothing of it is shown. %(why)s")
+            messages.error(request, text % {"name": queue, "why": in_code(str(hidden))})
+        return to_list(self)

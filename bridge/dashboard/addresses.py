@@ -12,14 +12,13 @@ def all_queues() -> str:
 
 def queue(name: str) -> str:
     """The page of one queue."""
-    return reverse("admin:bridge_queueoverview_changelist")
+    return reverse("admin:bridge_queueoverview_queue", args=[name])
 
 
 def failures(name: str, **wanted: Any) -> str:
     """What failed in a queue and is open, all or those that fit."""
-    query = urlencode({key: value for key, value in wanted.items() if value})
-    address = reverse("admin:bridge_queueoverview_failed", args=[name])
-    return f"{address}?{query}" if query else address
+    query = urlencode({"tab": "failures", **{key: value for key, value in wanted.items() if value}})
+    return f"{queue(name)}?{query}"
 
 
 def processes() -> str:

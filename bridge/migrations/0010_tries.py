@@ -1,7 +1,8 @@
 """Every attempt is kept in the history of its message, the newest twenty (`bridge/tries.py` reads them).
 
 The functions that all statements call are replaced, so attempts of processes that still run the version before are kept
-as well; and a process of this version that starts earlier writes two keys more, which nobody believes.
+as well; and a process of this version that starts earlier writes two keys more, which nobody believes. What a message
+says, which its page shows, may be read with a right of its own.
 """
 
 from importlib import import_module
@@ -129,4 +130,18 @@ class Migration(migrations.Migration):
         migrations.RunSQL(KNOWN_TRIES, "DROP FUNCTION bridge_known_tries(jsonb)"),
         migrations.RunSQL(KNOWN, _as_before(_BEFORE.KNOWN)),
         migrations.RunSQL(ADDED, _as_before(_BEFORE.ADDED)),
+        migrations.AlterModelOptions(
+            name="queueoverview",
+            options={
+                "managed": False,
+                "default_permissions": ("view",),
+                "permissions": [
+                    ("requeue_message", "Can put failed messages back into a queue"),
+                    ("pause_queue", "Can pause a queue and let it go on"),
+                    ("view_message_body", "Can read what messages say"),
+                ],
+                "verbose_name": "queue",
+                "verbose_name_plural": "queues",
+            },
+        ),
     ]

@@ -12,6 +12,8 @@ from bridge.sql.querying import Querying, as_history
 DEPTH = 5000
 # How far what is ready, and the archive, are counted.
 MOST = 10_000
+# How much of each body comes with a list: what it is about stands in it.
+CHARACTERS = 2000
 MOST_ID = 2**63 - 1
 
 # Where a page begins: the time, and the id, of the last one of the page before.
@@ -20,13 +22,17 @@ Place = tuple[datetime, int]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A message as a list shows it. `at`: when it is due, or was archived. `history`: what may be believed of ours."""
+    """A message. `at`: when it is due, or was archived. `history`: what may be believed of ours.
+
+    `text` is the beginning of its body; `None` where that is too large to be read.
+    """
 
     msg_id: int
     at: datetime
     read_ct: int
     enqueued_at: datetime
     history: dict[str, Any]
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +46,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """One message with the beginning of its body. `state` is `None` for an archived one.
-
-    `text` is `None` where it is too large to be read, or was not asked for. `kept`: its work is done, and its outcome
-    waits to be written.
-    """
+    """One message. `state` is `None` for an archived one; `kept`: its work is done, its outcome waits to be written."""
 
     row: Row
     state: MessageState | None
-    octets: int
-    text: str | None
     kept: bool
 
 
@@ -87,7 +87,7 @@ class Browsing(Querying):
         """Messages of the queue in this state, those that are due first, after the place `after`."""
         depth = limit + 1 if state == MessageState.READY and trace_id is None else DEPTH
         vt, msg_id = after or (None, None)
-        asked = {"state": state.value, "after_vt": vt, "after": msg_id, "trace_id": trace_id}
+        asked = {"state": state.value, "after_vt": vt, "after": msg_id, "trace_id": trace_id, "characters": CHARACTERS}
         return _page(self._all("in_state", **asked, limit=limit + 1, depth=depth), limit, depth)
 
     def archived_page(
@@ -106,6 +106,7 @@ class Browsing(Querying):
         asked = {"outcome": outcome, "reason": reason, "trace_id": trace_id, "since": since, "until": until}
         before_at, msg_id = before or (None, None)
         place = {"before_at": before_at, "before": msg_id, "timed": since is not None or until is not None}
+        place["characters"] = CHARACTERS
         return _page(self._all("archived_page", **asked, **place, limit=limit + 1, depth=depth), limit, depth)
 
     def find(self, msg_id: int, *, characters: int) -> Whole | None:
@@ -115,9 +116,9 @@ class Browsing(Querying):
         # First the queue: a message leaves it for the archive, and never comes back under its number.
         for query in ("queued_message", "archived_message"):
             for found in self._all(query, msg_id=msg_id, characters=characters):
-                number, at, read_ct, enqueued_at, state, history, octets, text, kept = found
-                row = Row(number, at, read_ct, enqueued_at, as_history(history))
-                return Whole(row, MessageState(state) if state else None, octets, text, kept)
+                number, at, read_ct, enqueued_at, state, history, text, kept = found
+                row = Row(number, at, read_ct, enqueued_at, as_history(history), text)
+                return Whole(row, MessageState(state) if state else None, kept)
         return None
 
     def about(self, key: str, value: str, *, since: datetime, limit: int = 10) -> list[int]:
@@ -129,11 +130,11 @@ class Browsing(Querying):
 def _page(found: Sequence[tuple[Any, ...]], limit: int, depth: int) -> Page:
     """The rows that were found, and where the next page begins: one more than `limit` was asked for."""
     rows = [
-        Row(msg_id, at, read_ct, enqueued_at, as_history(history))
-        for msg_id, at, read_ct, enqueued_at, history, *_looked in found
+        Row(msg_id, at, read_ct, enqueued_at, as_history(history), text)
+        for msg_id, at, read_ct, enqueued_at, history, text, *_looked in found
         if msg_id is not None
     ]
-    looked, last_at, last_id = found[0][5:]
+    looked, last_at, last_id = found[0][6:]
     if len(rows) > limit:
         return Page(rows[:limit], (rows[limit - 1].at, rows[limit - 1].msg_id), looked)
     return Page(rows, (last_at, last_id) if looked == depth else None, looked)

@@ -1,7 +1,7 @@
 -- What staff look at: pages of a queue and of its archive, and one message. Placeholders are those of `queries.sql`.
 -- None of these counts a table, nor looks through more than `depth` rows of it, however many there are: whoever wants to
 -- see further asks for what comes after. Our history is read with care for the rows alone that are shown, and OFFSET 0
--- keeps the planner from reading it on all rows first.
+-- keeps the planner from reading it on all rows first. A time of somebody else may be anything, infinity included.
 
 -- name: tab_counts
 -- How many rows of the queue are due, and how many the archive has, counted up to `most` and one more; and how many are in
@@ -45,11 +45,13 @@ WITH keys AS MATERIALIZED (
     ORDER BY vt, msg_id
     LIMIT %(limit)s
 )
-SELECT q.msg_id, q.vt, q.read_ct, q.enqueued_at, q.history, last.number, last.vt, last.msg_id
+SELECT q.msg_id, q.vt, q.read_ct, q.enqueued_at, q.history, q.body, last.number,
+       least(greatest(last.vt, '1970-01-01Z'), '2200-01-01Z'), last.msg_id
 FROM (SELECT count(*) AS number, (array_agg(vt ORDER BY vt DESC, msg_id DESC))[1] AS vt,
              (array_agg(msg_id ORDER BY vt DESC, msg_id DESC))[1] AS msg_id FROM keys) AS last
 LEFT JOIN (
-    SELECT q.msg_id, q.vt, q.read_ct, q.enqueued_at, {history} AS history
+    SELECT q.msg_id, least(greatest(q.vt, '1970-01-01Z'), '2200-01-01Z') AS vt, q.read_ct, least(greatest(q.enqueued_at, '1970-01-01Z'), '2200-01-01Z') AS enqueued_at,
+           {history} AS history, {body} AS body
     FROM page JOIN {queue} AS q USING (msg_id), {absent}
 ) AS q ON true
 ORDER BY q.vt, q.msg_id
@@ -86,31 +88,34 @@ WITH keys AS MATERIALIZED (
     ORDER BY CASE WHEN %(timed)s THEN archived_at END DESC, msg_id DESC
     LIMIT %(limit)s
 )
-SELECT q.msg_id, q.archived_at, q.read_ct, q.enqueued_at, q.history, last.number, last.archived_at, last.msg_id
+SELECT q.msg_id, q.archived_at, q.read_ct, q.enqueued_at, q.history, q.body, last.number,
+       least(greatest(last.archived_at, '1970-01-01Z'), '2200-01-01Z'), last.msg_id
 FROM (SELECT count(*) AS number,
              (array_agg(archived_at ORDER BY archived_at, msg_id))[1] AS archived_at,
              CASE WHEN %(timed)s THEN (array_agg(msg_id ORDER BY archived_at, msg_id))[1] ELSE min(msg_id) END AS msg_id
       FROM keys) AS last
 LEFT JOIN (
-    SELECT q.msg_id, q.archived_at, q.read_ct, q.enqueued_at, {history} AS history
+    SELECT q.msg_id, least(greatest(q.archived_at, '1970-01-01Z'), '2200-01-01Z') AS archived_at, q.read_ct,
+           least(greatest(q.enqueued_at, '1970-01-01Z'), '2200-01-01Z') AS enqueued_at, {history} AS history, {body} AS body
     FROM page JOIN {archive} AS q USING (msg_id), {absent}
 ) AS q ON true
 ORDER BY CASE WHEN %(timed)s THEN q.archived_at END DESC, q.msg_id DESC
 
 -- name: queued_message
-SELECT q.msg_id, q.vt, q.read_ct, q.enqueued_at,
+SELECT q.msg_id, least(greatest(q.vt, '1970-01-01Z'), '2200-01-01Z'), q.read_ct, least(greatest(q.enqueued_at, '1970-01-01Z'), '2200-01-01Z'),
        CASE WHEN q.vt <= clock_timestamp() THEN 'ready'
             WHEN to_jsonb(q.vt) = {history} -> 'next_retry_at' THEN 'retrying'
             WHEN to_jsonb(q.vt) = {history} -> 'leased_until' THEN 'running'
             WHEN q.read_ct > 0 THEN 'in_line' ELSE 'delayed' END,
-       {history}, pg_column_size(q.message), {body},
+       {history}, {body},
        EXISTS (SELECT FROM bridge_keptoutcome AS kept
                WHERE kept.queue = %(name)s AND kept.msg_id = q.msg_id AND kept.enqueued_at = q.enqueued_at)
 FROM {queue} AS q, {absent}
 WHERE q.msg_id = %(msg_id)s
 
 -- name: archived_message
-SELECT q.msg_id, q.archived_at, q.read_ct, q.enqueued_at, NULL, {history}, pg_column_size(q.message), {body}, false
+SELECT q.msg_id, least(greatest(q.archived_at, '1970-01-01Z'), '2200-01-01Z'), q.read_ct,
+       least(greatest(q.enqueued_at, '1970-01-01Z'), '2200-01-01Z'), NULL, {history}, {body}, false
 FROM {archive} AS q, {absent}
 WHERE q.msg_id = %(msg_id)s
 

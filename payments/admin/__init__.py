@@ -1,6 +1,6 @@
 """Payments, refunds and notifications in the admin. Importing this registers them."""
 
-from payments.admin.failed_messages import payment_subjects
+from payments.admin.messages import payment_subjects
 from payments.admin.notifications import ProviderNotificationAdmin
 from payments.admin.payments import PaymentAdmin
 from payments.admin.refunds import RefundAdmin

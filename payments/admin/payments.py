@@ -24,6 +24,7 @@ from payments.admin.finding import (
     search_payments,
 )
 from payments.admin.mails import mails_about
+from payments.admin.messages import messages_about
 from payments.admin.notifications import notifications_of
 from payments.admin.orders import with_order
 from payments.admin.refund_page import refund_page
@@ -116,6 +117,7 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
             "timeline": timeline_of(row),
             "notifications": notifications_of(row),
             "mails": mails_about(request, row),
+            "in_queue": messages_about(request, row),
             "clear_form": ClearForm(),
             "may_clear": self.has_check_permission(request),
             "may_check": self.has_check_permission(request) and is_at_provider(row),

@@ -13,7 +13,14 @@ from django.urls.converters import get_converters
 
 METHODS = ("get", "post", "put")
 # What stands for nothing, by the kind of thing that an address names.
-NOTHING = {"uuid": str(uuid4()), "int": "999999", "slug": "no_such_queue", "path": "999999", "str": "999999"}
+NOTHING = {
+    "uuid": str(uuid4()),
+    "int": "999999",
+    "queue": "no_such_queue",
+    "slug": "no_such_queue",
+    "path": "999999",
+    "str": "999999",
+}
 
 
 def our_admins() -> "list[ModelAdmin[Any]]":

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from django.contrib.auth.models import User
@@ -20,7 +21,8 @@ from tests.support.second_factors import prove
 
 pytestmark = pytest.mark.usefixtures("broker_url")
 
-FAILED = "/admin/bridge/queueoverview/email_queue/failed/"
+QUEUE_PAGE = "/admin/bridge/queueoverview/email_queue/"
+FAILED = f"{QUEUE_PAGE}?tab=failures"
 QUESTION = "/admin/second-factor/code/?next="
 
 
@@ -90,11 +92,14 @@ def test_a_session_that_gave_no_code_at_all_refunds_nothing(client: Client, paid
 
 def test_messages_are_looked_at_without_one_and_not_put_back(client: Client, failed: int, device: TOTPDevice) -> None:
     assert client.get(FAILED).status_code == 200
-    asked = {"which": "marked", "msg_id": [str(failed)], "answer": "everything"}
-    answer = client.post(FAILED, asked, follow=True)
+    act = f"{QUEUE_PAGE}act/?what=requeue&msg_id={failed}"
+    form = {"key": "6b3f5a0e-43c5-4d2c-9a0c-3f1f6a0d7c11"}
+    # The question comes with the form, and leads back to what was marked.
+    assert client.get(act).headers["Location"] == QUESTION + quote_plus(act)
+    answer = client.post(act, form, follow=True)
     assert answer.redirect_chain[0][0].startswith(QUESTION)
     assert "Ничего не сделано: сначала нужен код второго фактора" in answer.content.decode()
     assert email_queue().counts().ready == 0
     prove(client, device)
-    client.post(FAILED, asked)
+    client.post(act, form)
     assert email_queue().counts().ready == 1

@@ -19,7 +19,7 @@ from bridge.pgmq import PgmqQueue
 from bridge.queues import NoJournal, Queue, registry
 from sandbox.probe.apps import QUEUE
 from tests.integration.bridge.conftest import archived
-from tests.integration.bridge.test_admin import FAILED, client_with
+from tests.integration.bridge.test_admin import FAILED, PAGE, client_with
 from tests.support.requeueing import put_all_back
 
 MEGABYTE = 1024 * 1024
@@ -120,11 +120,14 @@ def test_just_under_the_bound_a_message_is_read(probe: PgmqQueue) -> None:
 def test_the_page_of_what_failed_and_requeue_need_no_bodies(probe: PgmqQueue, drain: Drain) -> None:
     ids = [send(HOSTILE[name]) for name in ("a long text", "numbers with large exponents")]
     drain.look()
-    client = client_with("view_queueoverview")
-    client.get(f"{FAILED}?reason=refused")  # What the first page of a process loads is another matter.
+    client = client_with("view_queueoverview", "view_message_body")
+    client.get(f"{FAILED}&reason=refused")  # What the first page of a process loads is another matter.
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    page = client.get(FAILED)
-    assert page.content.decode().count("слишком велико, чтобы показать") == len(ids)
+    listed = client.get(FAILED).content.decode()
+    assert all(f">№ {msg_id}<" in listed for msg_id in ids)
+    for msg_id in ids:
+        page = client.get(f"{PAGE}probe_queue/{msg_id}/").content.decode()
+        assert "слишком велико, чтобы показать" in page
     assert put_all_back(QUEUE) == len(ids)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
 
@@ -142,8 +145,9 @@ def test_a_page_shows_the_beginning_of_a_body(probe: PgmqQueue, expression: str)
         send(expression)
     for delivery in probe.read(limit=3, lease=60):
         probe.finish(delivery, Outcome.FAILED, reason=Reason.WORKER_LOST, error=LastError("X", "y"))
-    page = client_with("view_queueoverview").get(FAILED).content
-    assert 3 * 6_000 < len(page) < 3 * 40_000 + 20_000
+    client = client_with("view_queueoverview", "view_message_body")
+    assert len(client.get(FAILED).content) < 40_000
+    assert 6_000 < len(client.get(f"{PAGE}probe_queue/1/").content) < 60_000
 
 
 class Fatal(NoJournal):

@@ -67,7 +67,7 @@ def test_the_admin_shows_them(probe: PgmqQueue, broker_url: str) -> None:
     page = client.get("/admin/bridge/queueoverview/").content.decode()
     for name in ("Orders", "my queue", "list[1]", "очередь", "100%"):
         assert name in page
-    assert client.get("/admin/bridge/queueoverview/my%20queue/failed/").status_code == 200
+    assert client.get("/admin/bridge/queueoverview/my%20queue/").status_code == 200
 
 
 UNLOGGED = "ALTER TABLE pgmq.q_events SET UNLOGGED"

@@ -309,9 +309,9 @@ def test_refused_messages_have_a_page_of_their_own_and_are_put_back_when_asked_f
     msg_id = probe.send({"to": JUNK})
     published(broker_url, screened)
     client = client_with("view_queueoverview")
-    assert f">{msg_id}<" not in client.get(FAILED).content.decode()
-    page = client.get(f"{FAILED}?reason=refused").content.decode()
-    assert f">{msg_id}<" in page
+    assert f">№ {msg_id}<" not in client.get(FAILED).content.decode()
+    page = client.get(f"{FAILED}&reason=refused").content.decode()
+    assert f">№ {msg_id}<" in page
     assert "запрещено правилами" in page
     assert put_all_back(QUEUE) == 0
 

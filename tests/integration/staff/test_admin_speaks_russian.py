@@ -139,7 +139,8 @@ def test_the_pages_of_the_queues_say_nothing_in_english(boss: Client, broker_url
     Heartbeat().beat(published=0, archived=0, waits_for=THE_BROKER)
     queues = "/admin/bridge/queueoverview/"
     assert english_on(boss, queues, why) == []
-    assert english_on(boss, f"{queues}{queue.name}/failed/", f"Unavailable: {AWAY}") == []
+    for page in (f"{queue.name}/?tab=failures", f"{queue.name}/?tab=archive", f"{queue.name}/{message.msg_id}/"):
+        assert english_on(boss, f"{queues}{page}", f"Unavailable: {AWAY}") == []
     process = f"/admin/bridge/bridgeprocess/{BridgeProcess.objects.get().pk}/change/"
     for page in ("/admin/bridge/bridgeprocess/", process):
         assert "брокера (REDIS_URL)" in boss.get(page).content.decode()

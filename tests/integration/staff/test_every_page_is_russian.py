@@ -23,8 +23,8 @@ from balansity.second_factor import recovery
 from bridge import holds
 from bridge.daemon.heartbeat import THE_BROKER, Heartbeat
 from bridge.errors import Away
-from bridge.message import LastError, Outcome, Reason
-from bridge.models import OutsideService
+from bridge.message import LastError, MessageState, Outcome, Reason
+from bridge.models import OperatorAction, OutsideService
 from notifications.models import EmailMessage, Status
 from payments.models import PaymentAttention, ProviderNotification, Refund
 from payments.states import Attention, NotificationStatus, ProviderStatus, RefundStatus
@@ -119,6 +119,19 @@ def world(seeded_database: ClonedDatabase, broker_url: str) -> None:
     queue.send({})
     (message,) = queue.read(limit=1, lease=60)
     queue.finish(message, Outcome.FAILED, reason=Reason.PERMANENT_ERROR, error=LastError("PermanentError", "it broke"))
+    queue.send({})
+    (message,) = queue.read(limit=1, lease=60)
+    claimed = queue.claim(message.token, lease=60, attempts=1, trace_id="trace", worker="host:1")
+    assert claimed is not None
+    queue.retry(claimed.token, delay=600, error=LastError("TimeoutError", "no answer"), seconds=1)
+    act = {
+        "actor": "boss",
+        "queue": queue.name,
+        "msg_id": 1,
+        "skipped": {"busy": 1},
+        "filters": {"reason": "worker_lost"},
+    }
+    OperatorAction.objects.create(actor_kind="cli", action="requeue", **act)
 
 
 @pytest.fixture
@@ -175,6 +188,7 @@ def test_no_page_of_a_model_says_a_word_of_english(admin: "ModelAdmin[Any]", bos
 
 def test_no_other_page_does_either(boss: Client) -> None:
     payments, queues = "/admin/payments/payment/", "/admin/bridge/queueoverview/"
+    act = f"{queues}email_queue/act/?what="
     payment = ProviderNotification.objects.first()
     assert payment is not None
     for address in (
@@ -189,8 +203,16 @@ def test_no_other_page_does_either(boss: Client) -> None:
         *("/admin/second-factor/", "/admin/second-factor/set-up/"),
         *("/admin/login/?next=/admin/", "/admin/nonsense/", "/nonsense", "/admin/logout/", "/admin/jsi18n/"),
         *(f"{payments}revenue/", f"{payments}deleted/", f"{payments}{payment.payment_id}/refund/"),
-        *(queues, f"{queues}email_queue/failed/", f"{queues}email_queue/failed/?reason=refused"),
-        f"{queues}no_such_queue/failed/",
+        *(queues, f"{queues}email_queue/", f"{queues}email_queue/failed/?reason=refused", f"{queues}no_such_queue/"),
+        *(f"{queues}email_queue/?tab={tab}" for tab in (*MessageState, "failures", "archive")),
+        *(f"{queues}email_queue/?tab=archive&outcome=duplicate", f"{queues}email_queue/?tab=failures&hours=24"),
+        *(
+            f"{queues}email_queue/1/",
+            f"{queues}email_queue/2/",
+            f"{queues}email_queue/77/",
+            f"{queues}analytics_queue/",
+        ),
+        *(f"{act}requeue&which=all", f"{act}retry&which=all", f"{act}discard&msg_id=1", f"{act}requeue&msg_id=1"),
     ):
         answer = boss.get(address, follow=True)
         if address == "/admin/jsi18n/":
@@ -225,7 +247,7 @@ def test_no_page_of_the_second_factor_does_either(boss: Client, settings: Settin
 
 def test_forms_that_are_filled_in_wrongly_say_so_in_russian(boss: Client) -> None:
     user = User.objects.create_user("other")
-    queues, payments = "/admin/bridge/queueoverview/email_queue/failed/", "/admin/payments/payment/"
+    act, payments = "/admin/bridge/queueoverview/email_queue/act/?what=", "/admin/payments/payment/"
     payment = ProviderNotification.objects.first()
     assert payment is not None
     for address, form in (
@@ -245,8 +267,10 @@ def test_forms_that_are_filled_in_wrongly_say_so_in_russian(boss: Client) -> Non
         ("/admin/auth/user/", {"action": ""}),
         ("/admin/password_change/", {"old_password": "", "new_password1": "1", "new_password2": "2"}),
         ("/admin/login/", {"username": "nobody", "password": "wrong"}),
-        (queues, {"which": "all"}),
-        (queues, {"which": "marked"}),
+        (f"{act}requeue&which=all", {"rate": "x", "key": "x"}),
+        (f"{act}discard&msg_id=1&msg_id=2", {"reason": "x" * 501}),
+        (f"{act}retry", {}),
+        (f"{act}requeue&msg_id=777", {"key": "7f4b1c1e-3a52-4c5e-9f57-3f5d6f3f1a11"}),
         (f"{payments}{payment.payment_id}/refund/", {"amount": "viele"}),
         (f"{payments}{payment.payment_id}/clear-attention/", {"note": ""}),
         (payments, {"action": "check_selected", "_selected_action": [str(payment.payment_id)]}),
