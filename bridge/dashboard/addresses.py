@@ -1,9 +1,11 @@
 """Where the lines and numbers of the home page lead: pages about queues, asked for exactly what the number counts."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from django.urls import reverse
+
+from bridge.admin.addresses import queue_address
+from bridge.admin.failures_tab import FAILURES
 
 
 def all_queues() -> str:
@@ -12,13 +14,12 @@ def all_queues() -> str:
 
 def queue(name: str) -> str:
     """The page of one queue."""
-    return reverse("admin:bridge_queueoverview_queue", args=[name])
+    return queue_address(name)
 
 
 def failures(name: str, **wanted: Any) -> str:
     """What failed in a queue and is open, all or those that fit."""
-    query = urlencode({"tab": "failures", **{key: value for key, value in wanted.items() if value}})
-    return f"{queue(name)}?{query}"
+    return queue_address(name, tab=FAILURES, **wanted)
 
 
 def processes() -> str:

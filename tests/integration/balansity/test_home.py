@@ -164,7 +164,8 @@ def test_failures_are_lines_by_their_kind_that_lead_to_just_these(boss: Client) 
     assert "верните оттуда всю группу" in said
     assert address.startswith("/admin/bridge/")
     assert "pattern=" in address
-    assert line_with(boss, "1 неудачное сообщение")[0] != address
+    assert "Всего: 5" in text(boss.get(address))
+    assert "Всего: 1" in text(boss.get(line_with(boss, "1 неудачное сообщение")[0]))
 
 
 def test_a_pause_is_told_and_is_no_fault(boss: Client) -> None:
