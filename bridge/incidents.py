@@ -9,10 +9,14 @@ from django.utils.translation import gettext as _
 
 from bridge.breaker import states
 from bridge.models import BridgeProcess
+from bridge.processes.pulse import Kind
+from bridge.processes.rows import processes
 from staff.troubles import Detector, Trouble
 
 # A restart takes less, and what takes longer stops work.
 PATIENCE = timedelta(minutes=5)
+# In the key of a single process; a kind has none.
+HOST = "@"
 
 
 def find_services_away(standing: frozenset[str]) -> Iterator[Trouble]:
@@ -30,31 +34,36 @@ def find_services_away(standing: frozenset[str]) -> Iterator[Trouble]:
 
 
 def find_dead_processes(standing: frozenset[str]) -> Iterator[Trouble]:
-    """Kinds of which some process has lived, and none has given a sign of life for `PATIENCE`.
+    """Kinds of which nobody gives a sign of life for `PATIENCE`; of the other kinds those that fell silent alone.
 
-    One of several that is gone stops nothing. Rows are deleted a day after the last sign, and that revives nobody.
+    Bridges write down what workers and beat note, so while none of them lives, nothing is known of those. Rows are
+    deleted a day after the last sign, and that revives nobody.
     """
-    seen = _last_signs()
+    rows = processes()
     limit = timezone.now() - PATIENCE
-    for kind in sorted({*seen, *standing}):
-        sign = seen.get(kind)
-        if sign is None or sign < limit:
-            yield Trouble(
-                kind=f"process:{kind}",
-                key=kind,
-                what=_("No process «%(kind)s» gives a sign of life") % {"kind": kind},
-                advice=_("Start it; if it ends again, its log says why."),
-                address=reverse("admin:bridge_bridgeprocess_changelist"),
-                since=sign,
-            )
+    living = {row.kind for row in rows if row.is_alive}
+    seen = {row.kind: row.seen_at for row in sorted(rows, key=lambda row: row.seen_at)}
+    for kind in sorted({*seen, *(key for key in standing if HOST not in key)}):
+        is_dead = kind not in living and (kind not in seen or seen[kind] < limit)
+        is_known = kind == Kind.BRIDGE or Kind.BRIDGE in living
+        if is_dead if is_known else kind in standing:
+            yield _of_process(kind, kind, seen.get(kind), _("No process «%(kind)s» gives a sign of life"))
+    for row in rows:
+        if row.is_missed and row.kind in living and row.seen_at < limit:
+            what = _("A process «%(kind)s» gives no sign of life; others of its kind go on")
+            yield _of_process(row.kind, f"{row.kind}{HOST}{row.name}"[:100], row.seen_at, what)
 
 
-def _last_signs() -> dict[str, datetime]:
-    """When a process of each kind was seen last, one that is stopped as well: whoever stops it for long is told."""
-    seen: dict[str, datetime] = {}
-    for process in BridgeProcess.objects.order_by("seen_at"):
-        seen[getattr(process, "kind", "bridge")] = process.seen_at
-    return seen
+def _of_process(kind: str, key: str, since: datetime | None, what: str) -> Trouble:
+    label = dict(BridgeProcess._meta.get_field("kind").flatchoices).get(kind, kind)
+    return Trouble(
+        kind=f"process:{kind}",
+        key=key,
+        what=what % {"kind": label},
+        advice=_("Start it; if it ends again, its log says why."),
+        address=reverse("admin:bridge_bridgeprocess_changelist"),
+        since=since,
+    )
 
 
 DETECTORS = [Detector("services", find_services_away), Detector("processes", find_dead_processes)]

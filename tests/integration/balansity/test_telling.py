@@ -4,16 +4,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connection, connections
 from django.utils import timezone
 from freezegun import freeze_time
 from pytest_django import Settings
 
+from balansity.dashboard import reading
 from balansity.models import Incident
 from balansity.telling import incidents
 from balansity.telling.digest import tell_digest
@@ -23,17 +22,17 @@ from bridge.breaker.rows import database_now
 from bridge.errors import Away, ServiceAway
 from bridge.message import History, Message, Token
 from bridge.models import BridgeProcess
-from bridge.processes.rows import write_beat
+from notifications import dashboard as mails_home
 from notifications.models import EmailMessage, StaffNotice, Status
 from notifications.queue import QUEUE
 from notifications.sending.mailer import mailer
 from notifications.staff_notices import make_notice
+from payments import dashboard as payments_home
 from payments.models import PaymentAttention
 from payments.states import Attention, ProviderStatus
 from sandbox.mailbox import Mail, Mailbox
 from staff.troubles import Detector, Trouble
 from tests.support.checkouts import flag, make_checkout
-from tests.support.databases import ClonedDatabase
 from tests.support.email_deliveries import attempt
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -51,10 +50,6 @@ class Clock:
     @contextmanager
     def at(self, moment: datetime) -> Iterator[None]:
         self.frozen.move_to(moment)
-        # Of the service itself nothing needs anybody.
-        if not BridgeProcess.objects.exclude(name="bridge").exists():
-            write_beat("bridge", moment, published=0, archived=0, waits_for="")
-            BridgeProcess.objects.update(seen_at=moment)
         yield
 
 
@@ -62,8 +57,9 @@ clock = Clock()
 
 
 @pytest.fixture(autouse=True)
-def _told(settings: Settings, database: ClonedDatabase) -> Iterator[None]:
-    call_command("install_wakeup", stdout=StringIO())
+def _told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # Of the service itself nothing needs anybody.
+    monkeypatch.setattr(reading, "all_watches", lambda: [*payments_home.WATCHES, *mails_home.WATCHES])
     settings.STAFF_DIGEST_TO = STAFF
     settings.API_BASE_URL = "https://api.littleotter.example/worker"
     settings.EMAIL_EXTRA_RECIPIENTS = ()
@@ -480,28 +476,81 @@ def test_a_mail_server_that_was_away_is_told_of_in_one_mail_which_waited_for_it(
 def test_a_process_that_gave_no_sign_of_life_for_five_minutes_is_told_of_and_so_is_its_return(
     mailbox: Mailbox,
 ) -> None:
-    BridgeProcess.objects.create(name="one", started_at=EIGHT, seen_at=EIGHT)
+    process("bridge", "a", 0)
     assert [look_at(4), look_at(6), look_at(7)] == [0, 1, 0]
     with minute(7):
         send_all()
-    BridgeProcess.objects.create(name="another", started_at=EIGHT, seen_at=EIGHT + timedelta(minutes=8))
-    assert [look_at(8), look_at(9)] == [1, 0]
+    process("bridge", "a", 8, began=8)
+    assert look_at(8) == 1
+    process("bridge", "a", 9, began=8)
+    assert look_at(9) == 0
     with minute(9):
         send_all()
     begin, end = to_duty(mailbox)
-    assert "Ни один процесс «bridge» не подаёт признаков жизни" in begin.text
+    assert "Ни один процесс «мост» не подаёт признаков жизни" in begin.text
     assert "С 08:00." in begin.text
     assert "С 08:00 до 08:08, всего 8 мин." in end.text
 
 
-def test_one_of_two_that_dies_and_a_row_that_is_forgotten_change_nothing() -> None:
-    BridgeProcess.objects.create(name="dead", started_at=EIGHT, seen_at=EIGHT - timedelta(hours=2))
-    BridgeProcess.objects.create(name="alive", started_at=EIGHT, seen_at=EIGHT)
-    assert look_at(0) == 0
+def process(kind: str, host: str, seen: float, *, stopped: float | None = None, began: float = -60) -> None:
+    at = EIGHT + timedelta(minutes=seen)
+    BridgeProcess.objects.update_or_create(
+        name=f"{host}:7@{began}/{kind}",
+        defaults={
+            "kind": kind,
+            "started_at": EIGHT + timedelta(minutes=began),
+            "seen_at": at,
+            "stopped_at": None if stopped is None else EIGHT + timedelta(minutes=stopped),
+        },
+    )
+
+
+def test_one_of_two_that_dies_is_told_of_until_another_one_comes_in_its_place(mailbox: Mailbox) -> None:
+    for number in (0, 6, 7, 9):
+        process("bridge", "a", number)
+        process("worker", "a", number)
+        process("worker", "b", 0 if number < 9 else 9, began=-60 if number < 9 else 8)
+        if number < 9:
+            assert look_at(number) == (1 if number == 6 else 0)
+            with minute(number):
+                send_all()
+    assert [look_at(9), look_at(10)] == [1, 0]
+    with minute(10):
+        send_all()
+    begin, end = to_duty(mailbox)
+    assert "Процесс «исполнитель» не подаёт признаков жизни; остальные того же вида работают" in begin.text
+    assert "Закончилось" in end.text
+
+
+def test_a_restart_and_a_version_that_is_rolled_out_are_no_incidents() -> None:
+    process("bridge", "a", 20)
+    process("worker", "a", 0, stopped=0)
+    process("worker", "a", 20, began=1)
+    process("beat", "a", 1)
+    process("beat", "a", 20, began=2)
+    assert look_at(20) == 0
+
+
+def test_while_no_bridge_lives_nothing_is_said_of_those_whose_signs_it_writes_down() -> None:
+    for kind in ("bridge", "worker", "beat"):
+        process(kind, "a", 0)
+    assert [look_at(6), look_at(7)] == [1, 0]
+    assert [incident.key for incident in Incident.objects.all()] == ["bridge"]
+
+
+def test_what_stood_open_when_the_last_bridge_died_stays_so() -> None:
+    process("bridge", "a", 6)
+    process("beat", "a", 0)
     assert look_at(6) == 1
-    with minute(6):
-        send_mail_away()
+    assert look_at(20) == 1
+    assert set(Incident.objects.filter(ended_at__isnull=True).values_list("key", flat=True)) == {"bridge", "beat"}
+
+
+def test_a_row_that_is_forgotten_revives_nobody() -> None:
+    process("bridge", "a", 0)
+    assert look_at(6) == 1
     BridgeProcess.objects.all().delete()
+    send_mail_away()
     assert look_at(24 * 60 + 1) == 0
 
 
