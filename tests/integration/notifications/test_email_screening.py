@@ -244,7 +244,8 @@ def test_notes_to_staff_that_nobody_made_are_refused_before_a_worker_has_them(se
     ]
     with CaptureQueriesContext(connection) as queries:
         verdicts = screening.judge([Candidate(number, now, json.dumps(body)) for number, body in enumerate(bodies)])
-    assert {number: (type(verdict), str(verdict)) for number, verdict in verdicts.items()} == {
+    said: dict[int, tuple[type[Exception], str]] = {key: (type(one), str(one)) for key, one in verdicts.items()}
+    assert said == {
         1: (Refused, NOT_STAFF),
         # The very mail that the first one asks for.
         2: (NotYet, screening.FIRST),
