@@ -70,7 +70,8 @@ class ArrivalFilter(admin.SimpleListFilter):
         return [
             (OPEN, str(gettext_lazy("needs attention"))),
             ("not_arrived", str(Arrival.BOUNCED.label)),
-            *((one.value, str(one.label)) for one in (Arrival.COMPLAINED, Arrival.DEFERRED, Arrival.DELIVERED)),
+            # Nearly all the others arrived, and nobody looks for those.
+            *((one.value, str(one.label)) for one in (Arrival.COMPLAINED, Arrival.DEFERRED)),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[EmailMessage]) -> QuerySet[EmailMessage]:
@@ -82,7 +83,7 @@ class ArrivalFilter(admin.SimpleListFilter):
             case "not_arrived":
                 wanted: Sequence[str] = NOT_ARRIVED
             case value:
-                wanted = (value,)
+                wanted = tuple(one for one in (Arrival.COMPLAINED, Arrival.DEFERRED) if one == value)
         told = Tracking.objects.filter(arrival__in=wanted, email__isnull=False)
         return queryset.filter(pk__in=told.values("email_id"))
 

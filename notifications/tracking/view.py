@@ -78,12 +78,9 @@ def _take(name: str, teller: Provider, request: HttpRequest) -> HttpResponse:
 def _problem(status: int, code: str, error: str, headers: dict[str, str] | None = None) -> HttpResponse:
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": error, "error": error, "code": code}
-    answer = JsonResponse(
+    return JsonResponse(
         {**body, "request_id": current_trace_id()},
         status=status,
         content_type="application/problem+json",
         headers=headers,
     )
-    # Providers call from few addresses, and must not be taken for strangers who try too much.
-    answer.counts_strangers = True  # type: ignore[attr-defined]
-    return answer
