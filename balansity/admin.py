@@ -33,6 +33,7 @@ class LoginAttemptAdmin(ReadOnlyAdmin):
     """Read-only: what happened, nobody changes."""
 
     list_display = ("time", "outcome", "username", "address")
+    sortable_by = ("time",)
     list_display_links = None
     list_filter = ("outcome", "at")
     date_hierarchy = "at"

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import QuerySet
 from django.forms import Media
 from django.forms.widgets import Script
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,8 +18,8 @@ from bridge.admin.addresses import ways_to_messages
 from bridge.admin.subjects import Shown, Subject, tell_subjects
 from bridge.operations.actor import staff_actor
 from notifications.advice import ADVICE, why_not_resent
-from notifications.clients import MOST_WORDS, clients_named
-from notifications.mail_log import ASKED_BEFORE, MOST_BIGINT
+from notifications.finding import search_mails
+from notifications.mail_log import ASKED_BEFORE
 from notifications.models import NOT_ARRIVED, Arrival, EmailMessage, Status, Tracking
 from notifications.queue import QUEUE, send_again
 from notifications.shown_status import ADVICE as ARRIVAL_ADVICE
@@ -114,6 +113,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     styles = ("notifications/email_admin.css",)
     finds_clients = True
     list_display = ("status_badge", "address", "template_label", "subject", "attempts", "created")
+    sortable_by = ("created",)
     list_display_links = ("status_badge", "address")
     list_filter = (MailStanding, "status", ArrivalFilter, TemplateFilter, "created_at")
     date_hierarchy = "created_at"
@@ -320,20 +320,6 @@ class EmailMessageAdmin(ReadOnlyAdmin):
             self.message_user(
                 request, format_html("{} {}{}", text, SafeString(", ".join(links)), more), messages.SUCCESS
             )
-
-
-def search_mails(mails: QuerySet[EmailMessage], text: str) -> QuerySet[EmailMessage]:
-    """Those whose recipient and subject have these words, with this number or id, or to a client of this name."""
-    words = Q()
-    for word in text.split()[:MOST_WORDS]:
-        words &= Q(recipient__icontains=word) | Q(subject__icontains=word)
-    found = words | Q(trace_id=text) | Q(about=text.lower())
-    if text.isascii() and text.isdigit() and len(text) < 20 and int(text) < MOST_BIGINT:
-        found |= Q(msg_id=int(text))
-    if (addresses := clients_named(text, "lower(btrim(email))")) is not None:
-        mails = mails.alias(reader=Lower("recipient"))
-        found |= Q(reader__in=addresses)
-    return mails.filter(found)
 
 
 def mail_subjects(request: HttpRequest, shown: Sequence[Shown]) -> dict[int, Subject]:

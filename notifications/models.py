@@ -121,6 +121,8 @@ class EmailMessage(models.Model):
             models.Index(fields=["updated_at"], condition=Q(status__in=UNFINISHED), name="email_unfinished"),
             models.Index(fields=["created_at"], condition=~Q(html_body="", text_body=""), name="email_with_body"),
             models.Index(fields=["about"], condition=~Q(about=""), name="email_about"),
+            models.Index(fields=["trace_id"], condition=~Q(trace_id=""), name="email_trace"),
+            models.Index(fields=["template", "created_at"], name="email_template_created"),
             # What somebody may have to look at: counted each time that staff open their overview.
             models.Index(
                 fields=["created_at"], condition=Q(status="failed") & ~Q(reason="refused"), name="email_failed"

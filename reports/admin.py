@@ -77,6 +77,7 @@ class ReportAdmin(ReadOnlyAdmin):
     styles = ("reports/report_admin.css",)
     finds_clients = True
     list_display = ("status_badge", "kind", "client", "check_up", "file_size", "pages", "took", "asked")
+    sortable_by = ("asked",)
     list_filter = (ReportStanding, "status", "kind", "reason", "is_confirmed", "created_at")
     date_hierarchy = "created_at"
     # What is searched is up to `find`.

@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 
 from staff.elsewhere import ways_to
+from staff.long_lists import BoundedPaginator, OfferedOrdersOnly
 from staff.pages import staff_urls, to_row
 from wording.typed import read_whole
 
@@ -24,7 +25,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic a
     # Whether the list is searched by whatever names a client; pages about one lead there.
     finds_clients: ClassVar[bool] = False
     list_per_page = 50
+    paginator = BoundedPaginator
     show_full_result_count = False
+    # Numbers beside each choice of each filter: each would be counted among all rows.
+    show_facets = admin.ShowFacets.NEVER
+    # The columns that a list may be put in order by; the others would have all rows sorted for one page of them.
+    sortable_by: ClassVar[tuple[str, ...]] = ()
 
     @property
     def media(self) -> Media:
@@ -44,6 +50,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # Not generic a
         if isinstance(self.opts.pk, IntegerField) and read_whole(object_id) is None:
             return None
         return super().get_object(request, object_id, from_field)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[OfferedOrdersOnly]:
+        return OfferedOrdersOnly
 
     def get_urls(self) -> list[URLPattern]:
         return [*staff_urls(self), *super().get_urls()]

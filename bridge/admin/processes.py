@@ -21,6 +21,7 @@ _SERVICES: dict[str, str | Promise] = {
 @admin.register(BridgeProcess)
 class BridgeProcessAdmin(ReadOnlyAdmin):
     list_display = ("name", "kind", "state", "started", "seen", "stopped", "published", "archived", "waits")
+    sortable_by = ("name", "kind", "started", "seen", "stopped", "published", "archived")
     fields = ("name", "kind", "state", "started_at", "seen_at", "stopped_at", "published", "archived", "waits")
     ordering = ("-seen_at",)
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("notifications", "0007_arrivals_and_notes"),
+        ("notifications", "0008_words_of_mails"),
     ]
 
     operations: ClassVar = [

@@ -14,6 +14,7 @@ from notifications.clients import clients_named
 from payments.admin.shown_status import having_status, stuck
 from payments.models import Checkout, Fulfilment, Payment, PaymentAttention, Refund, User
 from payments.states import Attention, OrderKind, PaymentStatus
+from staff.long_lists import asked_now
 from wording.typed import read_amount
 
 ANY = "any"
@@ -30,7 +31,7 @@ def search_payments(payments: QuerySet[Payment], text: str) -> QuerySet[Payment]
     Any text is fine that has no spaces around it. Each id is looked for in its own table, so that no join slows the
     list down or repeats a row.
     """
-    by_external_id = Q(pk__in=Checkout.objects.filter(external_id=text).values("pk"))
+    by_external_id = asked_now("pk", Checkout.objects.filter(external_id=text).values_list("pk", flat=True))
     return payments.filter(_named_by(text) | by_external_id | Q(external_payment_id=text))
 
 
@@ -47,21 +48,22 @@ def _named_by(text: str) -> Q:
     if (amount := read_amount(text)) is not None:
         found |= Q(amount=amount) | Q(pk__in=Checkout.objects.filter(amount=amount).values("pk"))
     if card := _CARD.fullmatch(text):
-        found |= Q(pk__in=Checkout.objects.filter(method_title__endswith=card[1]).values("pk"))
+        paid = Checkout.objects.filter(method_title__endswith=card[1])
+        found |= asked_now("pk", paid.values_list("pk", flat=True))
     if (clients := clients_named(text)) is not None:
-        found |= Q(user_id__in=clients)
+        found |= asked_now("user_id", User.objects.filter(pk__in=clients).values_list("pk", flat=True))
     if number := _ORDER_NUMBER.fullmatch(text):
         # The beginning of the id: a range, which its index serves, and not a search through texts.
         found |= Q(pk__gte=UUID(number[1] + "0" * 24), pk__lte=UUID(number[1] + "f" * 24))
     try:
         value = UUID(text)
     except ValueError:
-        found |= Q(user_id__in=User.objects.filter(email__icontains=text).values("pk"))
+        found |= asked_now("user_id", User.objects.filter(email__icontains=text).values_list("pk", flat=True))
     else:
         refunds |= Q(pk=value)
         given = Fulfilment.objects.filter(Q(appointment_id=value) | Q(purchase_id=value))
-        found |= Q(pk=value) | Q(user_id=value) | Q(pk__in=given.values("pk"))
-    return found | Q(pk__in=Refund.objects.filter(refunds).values("payment_id"))
+        found |= Q(pk=value) | Q(user_id=value) | asked_now("pk", given.values_list("pk", flat=True))
+    return found | asked_now("pk", Refund.objects.filter(refunds).values_list("payment_id", flat=True))
 
 
 class StatusFilter(admin.SimpleListFilter):

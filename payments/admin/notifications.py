@@ -85,6 +85,7 @@ class ProviderNotificationAdmin(ReadOnlyAdmin):
 
     styles = ("payments/payment_admin.css",)
     list_display = ("status_badge", "event_and_object", "payment_link", "address", "received")
+    sortable_by = ("received",)
     list_display_links = ("status_badge",)
     list_filter = (NotificationStanding, "status", "trusted", "received_at")
     date_hierarchy = "received_at"

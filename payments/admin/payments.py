@@ -59,6 +59,7 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
     styles = ("payments/payment_admin.css",)
     finds_clients = True
     list_display = ("status_badge", "amount_and_method", "customer", "order", "created")
+    sortable_by = ("amount_and_method", "created")
     list_display_links = ("status_badge",)
     list_filter = (StatusFilter, AttentionFilter, StuckFilter, KindFilter, TestFilter)
     date_hierarchy = "created_at"

@@ -64,6 +64,7 @@ class RefundStanding(StandingFilter):
 class RefundAdmin(ReadOnlyAdmin):
     styles = ("payments/payment_admin.css",)
     list_display = ("status_badge", "amount_text", "customer", "reason", "requested")
+    sortable_by = ("amount_text", "requested")
     list_display_links = ("status_badge", "amount_text")
     list_filter = (RefundStanding, "status", "created_at")
     list_select_related = ("requested_by",)

