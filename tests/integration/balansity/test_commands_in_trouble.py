@@ -50,6 +50,7 @@ ASKING_POSTGRES = [
     ["render_report", "a0000000-0000-4000-8000-000000000001"],
     ["createsuperuser", "--noinput", "--username", "x", "--email", "x@example.org"],
     ["showmigrations"],
+    ["reset_second_factor", "nobody"],
 ]
 
 
