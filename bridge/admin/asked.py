@@ -41,7 +41,7 @@ class Asked:
             reason=reason if reason in set(Reason) else None,
             error_type=_text(query.get("error_type")),
             # An empty one is that of errors without a text.
-            pattern=_text(query["pattern"]) or "" if "pattern" in query else None,
+            pattern=_text(query.get("pattern")) or "" if "pattern" in query else None,
             since=read_moment(query.get("since", "")),
             until=read_moment(query.get("until", "")),
             hours=hours if hours and hours <= 24 * 365 else None,

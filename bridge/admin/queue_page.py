@@ -109,8 +109,15 @@ def _held(hold: Hold) -> dict[str, Any]:
 def _page(queue: str, asked: Asked) -> Page:
     pgmq = pgmq_queue(queue)
     if asked.tab == ARCHIVE:
-        wanted = {"outcome": asked.outcome, "reason": asked.reason, "since": asked.since, "until": asked.until}
-        return pgmq.archived_page(limit=PAGE, before=asked.place, trace_id=asked.trace_id, **wanted)
+        return pgmq.archived_page(
+            limit=PAGE,
+            before=asked.place,
+            outcome=asked.outcome,
+            reason=asked.reason,
+            trace_id=asked.trace_id,
+            since=asked.since,
+            until=asked.until,
+        )
     return pgmq.in_state(MessageState(asked.tab), limit=PAGE, after=asked.place, trace_id=asked.trace_id)
 
 

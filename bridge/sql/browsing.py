@@ -46,10 +46,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """One message. `state` is `None` for an archived one; `kept`: its work is done, its outcome waits to be written."""
+    """One message. `state` is `None` for an archived one; `kept`: its work is done, its outcome waits to be written.
+
+    `octets` is what its body takes as it is stored.
+    """
 
     row: Row
     state: MessageState | None
+    octets: int
     kept: bool
 
 
@@ -116,9 +120,9 @@ class Browsing(Querying):
         # First the queue: a message leaves it for the archive, and never comes back under its number.
         for query in ("queued_message", "archived_message"):
             for found in self._all(query, msg_id=msg_id, characters=characters):
-                number, at, read_ct, enqueued_at, state, history, text, kept = found
+                number, at, read_ct, enqueued_at, state, history, octets, text, kept = found
                 row = Row(number, at, read_ct, enqueued_at, as_history(history), text)
-                return Whole(row, MessageState(state) if state else None, kept)
+                return Whole(row, MessageState(state) if state else None, octets, kept)
         return None
 
     def about(self, key: str, value: str, *, since: datetime, limit: int = 10) -> list[int]:

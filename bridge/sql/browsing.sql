@@ -107,7 +107,7 @@ SELECT q.msg_id, least(greatest(q.vt, '1970-01-01Z'), '2200-01-01Z'), q.read_ct,
             WHEN to_jsonb(q.vt) = {history} -> 'next_retry_at' THEN 'retrying'
             WHEN to_jsonb(q.vt) = {history} -> 'leased_until' THEN 'running'
             WHEN q.read_ct > 0 THEN 'in_line' ELSE 'delayed' END,
-       {history}, {body},
+       {history}, pg_column_size(q.message), {body},
        EXISTS (SELECT FROM bridge_keptoutcome AS kept
                WHERE kept.queue = %(name)s AND kept.msg_id = q.msg_id AND kept.enqueued_at = q.enqueued_at)
 FROM {queue} AS q, {absent}
@@ -115,7 +115,7 @@ WHERE q.msg_id = %(msg_id)s
 
 -- name: archived_message
 SELECT q.msg_id, least(greatest(q.archived_at, '1970-01-01Z'), '2200-01-01Z'), q.read_ct,
-       least(greatest(q.enqueued_at, '1970-01-01Z'), '2200-01-01Z'), NULL, {history}, {body}, false
+       least(greatest(q.enqueued_at, '1970-01-01Z'), '2200-01-01Z'), NULL, {history}, pg_column_size(q.message), {body}, false
 FROM {archive} AS q, {absent}
 WHERE q.msg_id = %(msg_id)s
 

@@ -45,7 +45,7 @@ def messages_about(request: HttpRequest, payment: Payment) -> list[Way]:
     if not may_see_messages(request):
         return []
     noticed = ProviderNotification.objects.filter(payment_id=payment.pk, msg_id__gt=0).order_by("-msg_id")
-    ids = {*noticed.values_list("msg_id", flat=True)[:MOST], *_found(payment)}
+    ids = {msg_id or 0 for msg_id in noticed.values_list("msg_id", flat=True)[:MOST]} | {*_found(payment)}
     return ways_to_messages(request, QUEUE, sorted(ids, reverse=True)[:MOST])
 
 

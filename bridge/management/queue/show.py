@@ -51,7 +51,7 @@ def _as_json(found: Looked, *, with_body: bool) -> dict[str, Any]:
     told["tries"] = [_try(one) for one in found.tries]
     told["actions"] = [_action(one) for one in found.actions]
     if with_body:
-        told["body"] = None if found.whole.text is None else mask_tokens(found.whole.text)
+        told["body"] = None if row.text is None else mask_tokens(row.text)
     return told
 
 

@@ -40,7 +40,7 @@ def ids_on(html: str) -> list[int]:
 def further(html: str) -> str:
     """The query of the page that the list goes on with."""
     (address,) = {*re.findall(r'href="[^"?]+(\?[^"]+)">(?:Дальше|Искать дальше)<', html)}
-    return address.replace("&amp;", "&")
+    return str(address).replace("&amp;", "&")
 
 
 def all_ids(client: Client, query: str) -> list[int]:

@@ -66,6 +66,7 @@ NAMES = {
         "SBP",
         "SberPay",
         "boss",
+        "elena",
         "other",
         "Supabase",
         "Single",
