@@ -111,8 +111,13 @@ def test_a_pass_that_is_killed_has_added_nothing(queue: PgmqQueue, database: Clo
 
 
 def test_one_queue_that_cannot_be_read_keeps_no_other_from_being_added_up(
-    queue: PgmqQueue, admin_of_database: str, plain_role: None, caplog: pytest.LogCaptureFixture
+    queue: PgmqQueue,
+    admin_of_database: str,
+    plain_role: None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(passing, "_left_alone", Seldom())
     put(QUEUE, 1)
     put("payment_processing_queue", 1)
     with closing(psycopg2.connect(admin_of_database)) as admin, admin.cursor() as cursor:
