@@ -68,7 +68,7 @@ def read_processes() -> dict[str, Any]:
 
 def _kinds() -> Iterator[Row]:
     for kind, label in KINDS.items():
-        alive, name = living(kind), str(capfirst(label))
+        alive, name = living(kind), capfirst(str(label))
         if alive:
             since = _("since %(time)s") % {"time": clock(min(process.started_at for process in alive))}
             yield Row(kind, name, badge(_("works: %(count)s") % {"count": whole(len(alive))}, Tone.GOOD), since)
