@@ -22,7 +22,6 @@ from notifications.tracking.store import store_words
 
 logger = logging.getLogger(__name__)
 
-MOST_BYTES = 1024 * 1024
 RETRY_AFTER_SECONDS = 60
 
 _refused, _seldom = FewAnHour(10), Seldom()
@@ -39,12 +38,7 @@ def receive_words(request: HttpRequest, provider: str) -> HttpResponse:
         # Unisender Go asks so whether the address is right, before it uses it.
         return HttpResponse()
     try:
-        length = int(request.META.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        length = 0
-    if length > MOST_BYTES:
-        return _problem(413, "payload_too_large", f"A call has at most {MOST_BYTES} bytes")
-    try:
+        # A body above DATA_UPLOAD_MAX_MEMORY_SIZE is not read, and answered with 413 by a middleware.
         teller.prove(request)
     except UnreadablePostError:
         return _problem(400, "bad_request", "The body could not be read")

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg2
 import pytest
 from django.db import connection, connections
 from django.utils import timezone
@@ -26,13 +27,14 @@ from notifications import dashboard as mails_home
 from notifications.models import EmailMessage, StaffNotice, Status
 from notifications.queue import QUEUE
 from notifications.sending.mailer import mailer
-from notifications.staff_notices import make_notice
+from notifications.staff_notices import NOTICE_LOCK, make_notice
 from payments import dashboard as payments_home
 from payments.models import PaymentAttention
 from payments.states import Attention, ProviderStatus
 from sandbox.mailbox import Mail, Mailbox
 from staff.troubles import Detector, Trouble
 from tests.support.checkouts import flag, make_checkout
+from tests.support.databases import ClonedDatabase
 from tests.support.email_deliveries import attempt
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -373,6 +375,15 @@ def test_two_beats_at_once_tell_it_once(wrong: dict[str, Trouble]) -> None:
         at_once(*[incidents.look] * 4)
     assert Incident.objects.count() == 1
     assert len(queued()) == len(STAFF)
+
+
+def test_who_looks_while_another_one_does_leaves_it_to_him(wrong: dict[str, Trouble], database: ClonedDatabase) -> None:
+    wrong["smtp"] = away()
+    with closing(psycopg2.connect(database.url)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [NOTICE_LOCK])
+        assert look_at(0) == 0
+        assert not Incident.objects.exists()
+    assert look_at(1) == 1
 
 
 def test_a_detector_that_cannot_tell_ends_nothing_and_keeps_nobody_from_telling(
