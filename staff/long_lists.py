@@ -38,7 +38,7 @@ class OfferedOrdersOnly(ChangeList):
     """Puts rows into no order but by the columns in `sortable_by`, also when an address asks for another one."""
 
     def get_ordering_field(self, field_name: Any) -> Any:
-        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
+        return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
 
 def asked_now(name: str, ids: "Iterable[UUID] | QuerySet[Any, UUID]") -> Q:

@@ -3,6 +3,7 @@
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.utils import CursorWrapper
 from django.db.migrations.state import StateApps
 
 # Supabase keeps extensions in a schema of its own. Whoever owns no database may not make one; where there is none, the
@@ -28,16 +29,16 @@ def add_words(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         cursor.execute("ANALYZE notifications_emailmessage")
 
 
-def _schema_of_trigrams(cursor: object) -> str | None:
+def _schema_of_trigrams(cursor: CursorWrapper) -> str | None:
     cursor.execute(FIND)
     if found := cursor.fetchone():
-        return found[0]
+        return str(found[0])
     cursor.execute(MAY_MAKE)
     row = cursor.fetchone()
     if row is None or row[0] is None:
         return None
     cursor.execute(f"CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA {row[0]}")
-    return row[0]
+    return str(row[0])
 
 
 def remove_words(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
