@@ -20,7 +20,11 @@ UNISENDER = {
 }
 
 # The public half of a key of another kind; the same in all processes of a run, as it names a test.
-_DER = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+_DER = (
+    Ed25519PrivateKey.from_private_bytes(bytes(32))
+    .public_key()
+    .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+)
 OTHER_KEY = base64.b64encode(_DER).decode()
 
 

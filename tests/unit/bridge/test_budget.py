@@ -29,6 +29,7 @@ def test_the_documents_have_the_numbers_of_the_defaults() -> None:
     documented = {name.split()[0].strip(","): int(number) for name, number in rows}
     found = {part.process: part.connections for part in budget.parts()}
     assert documented == {"web": found["web"], "worker": found["worker"], "bridge": found["bridge"], "beat": 0} | {
+        "hearts": 0,
         "a": found["command"],
         "together": budget.needed(),
     }

@@ -18,7 +18,7 @@ FOLDER = CHECKOUT / "balansity" / "locale" / "ru" / "LC_MESSAGES"
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _CALL = re.compile(rf"\b(?:_|gettext|gettext_lazy|ngettext|ngettext_lazy)\(\s*u?((?:{_STRING}\s*)+)")
 # `pgettext("status", "…")`: the same words say something else there.
-_CALL_IN_CONTEXT = re.compile(rf"\b(?:pgettext|pgettext_lazy)\(\s*({_STRING}),\s*((?:{_STRING}\s*)+)")
+_CALL_IN_CONTEXT = re.compile(rf"\b(?:pgettext|pgettext_lazy)\(\s*u?({_STRING}),\s*u?((?:{_STRING}\s*)+)")
 
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 
