@@ -48,6 +48,7 @@ def post_worker_init(worker: Any) -> None:
     # The worker has made them by now, and gunicorn itself needs none.
     from django.conf import settings  # noqa: PLC0415
 
+    from balansity.postgres.connections import WEB_STATEMENT_SECONDS, limit_statements  # noqa: PLC0415
     from balansity.postgres.pool import share_connections  # noqa: PLC0415
     from balansity.start import look_around  # noqa: PLC0415
     from bridge.bulkhead import limit_waiting  # noqa: PLC0415
@@ -64,6 +65,7 @@ def post_worker_init(worker: Any) -> None:
     # Of what gunicorn really has: its own variables and options may say something else than this file. And a thread
     # that has no connection does not get far.
     limit_waiting(min(worker.cfg.threads, WEB_CONNECTIONS))
+    limit_statements(WEB_STATEMENT_SECONDS)
     share_connections(WEB_CONNECTIONS)
     worker.stop_beating = keep_beating()
     gc.collect()

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db import Error, OperationalError, connection
 
+from balansity.postgres.connections import usual_limit
+
 # For all of a page, and for one statement of it.
 SECONDS = 2.0
 STATEMENT_SECONDS = 0.7
@@ -42,7 +44,7 @@ def bounded(seconds: float = SECONDS, statement: float = STATEMENT_SECONDS) -> I
 def _take_back() -> None:
     try:
         with connection.cursor() as cursor:
-            cursor.execute("RESET statement_timeout")
+            cursor.execute(usual_limit())
     except Error:
         # Whoever gets this session next must not be cut.
         connection.close()

@@ -10,6 +10,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
 
 
+# How often the server looks whether somebody still waits for what it works on.
+CLIENT_LOOK = "10s"
+# The longest statement of a web process: who waits for a page has gone by then, and its thread serves nobody else.
+WEB_STATEMENT_SECONDS = 20
 # Nothing of ours waits for anything outside while it holds a transaction, and Python is quick.
 IDLE_IN_TRANSACTION = "2min"
 
@@ -20,13 +24,29 @@ def end_with_client(connection: BaseDatabaseWrapper, **_: Any) -> None:
     A client that dies closes its socket, and its session ends at once. A machine that dies does not, and by its own
     settings Linux looks after two hours. A process that is stopped, or on a paused machine, is there and answers
     nothing: amid a transaction, or an answer that it does not take, it would keep others from rows and from vacuum.
+    And a statement whose client is gone would run on, for hours.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
                 "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "
-                f"SET tcp_user_timeout = '30s'; SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'"
+                f"SET tcp_user_timeout = '30s'; SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'; "
+                f"SET client_connection_check_interval = '{CLIENT_LOOK}'; {usual_limit()}"
             )
+
+
+_longest = {"seconds": 0}
+
+
+def limit_statements(seconds: int) -> None:
+    """Let no statement of the sessions that this process opens from now on take longer; 0 leaves it to Postgres."""
+    _longest["seconds"] = seconds
+
+
+def usual_limit() -> str:
+    """The statement that gives a session of this process its usual limit."""
+    seconds = _longest["seconds"]
+    return f"SET statement_timeout = '{seconds}s'" if seconds else "RESET statement_timeout"
 
 
 def keep_times_readable(connection: BaseDatabaseWrapper, **_: Any) -> None:

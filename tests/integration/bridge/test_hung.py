@@ -1,12 +1,18 @@
 """A process that takes nothing holds back nobody: Postgres ends its session."""
 
+import os
+import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import psycopg2
 import pytest
 from django.db import DatabaseError, connection
 
+from balansity.dashboard.bounds import bounded
+from balansity.postgres.connections import limit_statements
 from bridge.daemon import listener as listening
 from bridge.daemon.listener import Listener
 from bridge.postgres import at_most, is_outage
@@ -63,3 +69,40 @@ def test_a_statement_that_waits_for_a_session_is_given_up(database: ClonedDataba
         cursor.execute("SELECT pg_sleep(30)")
     assert time.monotonic() - began < 10
     opened.close()
+
+
+def test_a_statement_whose_client_is_gone_does_not_run_on(database: ClonedDatabase) -> None:
+    """A browser was closed, a command was killed: Postgres went on counting a million rows for forty minutes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('client_connection_check_interval')")
+        assert cursor.fetchone() == ("10s",)
+        cursor.execute("SET client_connection_check_interval = 50; SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    raw = connection.connection
+    raw.set_session(autocommit=True)
+    descriptor = os.dup(raw.fileno())
+    with ThreadPoolExecutor(1) as other, closing(socket.socket(fileno=descriptor)) as line:
+        running = other.submit(raw.cursor().execute, "SELECT pg_sleep(600)")
+        line.shutdown(socket.SHUT_RDWR)
+        await_its_end(database.url, pid)
+        with pytest.raises(psycopg2.OperationalError):
+            running.result()
+    connection.close()
+
+
+def test_a_web_process_waits_for_no_statement_longer_than_somebody_for_a_page(database: ClonedDatabase) -> None:
+    connection.close()
+    limit_statements(20)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('statement_timeout')")
+            assert cursor.fetchone() == ("20s",)
+        with bounded(statement=0.3), connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('statement_timeout')")
+            assert cursor.fetchone() == ("300ms",)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('statement_timeout')")
+            assert cursor.fetchone() == ("20s",)
+    finally:
+        limit_statements(0)
+        connection.close()
