@@ -60,7 +60,19 @@ def test_beat_starts_with_what_compose_gives_it(tmp_path: Path) -> None:
     password.write_text("0a1b2c\n", encoding="utf-8")
     loaded = load_settings({**given, "REDIS_PASSWORD_FILE": str(password), "LOG_DIR": str(tmp_path)})
     assert loaded["CELERY_BROKER_URL"] == "redis://:0a1b2c@redis:6379/0"
+    # Where its heart beats, which needs no database.
+    assert loaded["REDIS_URL"] == loaded["CELERY_BROKER_URL"]
     assert not any(loaded[name] for name in ("YUKASSA_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_JWT_SECRET"))
+
+
+@pytest.mark.parametrize("variable", ["LOG_LEVEL", "LOG_FORMAT"])
+def test_beat_writes_its_lines_as_the_others_do_into_the_same_files(variable: str) -> None:
+    beat, bridge = services()["beat"], services()["bridge"]
+    assert mounts(beat)["/app/logs"] == mounts(bridge)["/app/logs"]
+    example = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
+    default = re.search(rf"^{variable}=(\w+)$", example, re.MULTILINE)
+    assert default is not None
+    assert beat["environment"][variable] == f"${{{variable}:-{default[1]}}}"
 
 
 def test_redis_makes_a_password_that_nobody_can_guess_before_anybody_asks_it() -> None:
