@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sandbox.admin_login import ADMIN_NAME
+from sandbox.demo.findings import Findings
 from sandbox.demo.keepsakes import REPORTS
 from sandbox.demo.mail.messages import REPORT_QUEUE
 from sandbox.demo.mail.observation import Observer
 from sandbox.demo.mail.scenario import SCENARIO
 from sandbox.demo.mail.verdict import MailFindings
+from sandbox.demo.operators.act import OperatorsAct
+from sandbox.demo.operators.scenes import STEPS
+from sandbox.demo.operators.verdict import OperatorFindings
 from sandbox.demo.payments.act import PaymentsAct
 from sandbox.demo.payments.observation import PaymentObserver
 from sandbox.demo.payments.purchases import PURCHASES
@@ -33,16 +37,21 @@ SCENES = (*PURCHASES, *TROUBLES)
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """What came of the three acts."""
+    """What came of the acts."""
 
     mail: MailFindings
     reports: ReportFindings
     payments: PaymentFindings
+    operators: OperatorFindings
+
+    @property
+    def acts(self) -> tuple[Findings, ...]:
+        return (self.mail, self.reports, self.payments, self.operators)
 
 
 def expected_mails() -> int:
     """How many mails arrive when everything goes as it should."""
-    told = [expected for step in SCENARIO for expected in (*step.expects, *step.follows)]
+    told = [expected for step in (*SCENARIO, *STEPS) for expected in (*step.expects, *step.follows)]
     paid = [message for scene in SCENES for payment in scene.expects for message in payment.messages]
     return sum(expected.mails for expected in (*told, *paid))
 
@@ -80,7 +89,8 @@ def perform(
                 folder=sandbox.folder / REPORTS,
             )
         )
+        operators = OperatorsAct(watch, observer, sandbox.mail, staff)
         theatre = Theatre(watch, observer, started["worker"], environment)
-        return Reviews(*theatre.perform(SCENARIO, payments, reports, pause=pause, scale=scale))
+        return Reviews(*theatre.perform(SCENARIO, payments, reports, operators, pause=pause, scale=scale))
     finally:
         staff.close()

@@ -2,7 +2,8 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -29,6 +30,15 @@ def signals_decide_the_end() -> Iterator[None]:
         if not _received:
             raise
         raise SystemExit(128 + _received[0]) from error
+
+
+def undisturbed(work: Callable[[], None]) -> None:
+    """Do something that a signal must not leave half done, like a process that is started and not yet noted.
+
+    It is done in another thread, as signals reach the main one alone; a signal ends us when it is done.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result()
 
 
 def ignore_signals() -> None:

@@ -38,6 +38,9 @@ def demo_environment(sandbox: Sandbox, pace: Pace, *, port: int) -> dict[str, st
         "LOG_LEVEL": "info",
         "API_PORT": str(port),
         "API_BASE_URL": f"http://127.0.0.1:{port}",
+        # Nobody is told of what goes wrong on purpose, and staff refund without an app.
+        "STAFF_DIGEST_TO": "",
+        "STAFF_2FA": "optional",
         # We play the proxy in front of it, which tells where a notification comes from.
         "TRUSTED_PROXIES": "127.0.0.1",
         "YUKASSA_NOTIFICATION_NETWORKS": "",

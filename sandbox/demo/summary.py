@@ -11,6 +11,7 @@ from sandbox.demo.findings import Findings, exit_code
 from sandbox.demo.keepsakes import LOGS, MAILS, REPORTS
 from sandbox.demo.log_search import LogFindings
 from sandbox.demo.mail.table import print_mails
+from sandbox.demo.operators.table import print_operators
 from sandbox.demo.payments.customers import CUSTOMERS
 from sandbox.demo.payments.table import print_payments
 from sandbox.demo.reports.table import print_reports, tell_reports
@@ -22,12 +23,13 @@ def print_tables(console: Console, reviews: Reviews) -> None:
     print_mails(console, reviews.mail, elsewhere={customer.email for customer in CUSTOMERS})
     print_reports(console, reviews.reports)
     print_payments(console, reviews.payments)
+    print_operators(console, reviews.operators)
 
 
 def say_end(console: Console, reviews: Reviews, logs: LogFindings, folder: Path, seconds: float) -> None:
     """Say where everything lies, and whether all is as expected."""
     where = folder.relative_to(CHECKOUT) if folder.is_relative_to(CHECKOUT) else folder
-    acts: Sequence[Findings] = (reviews.mail, reviews.reports, reviews.payments, logs)
+    acts: Sequence[Findings] = (*reviews.acts, logs)
     for line in logs.differences:
         console.print(Text(f"✗ {line}", "red"))
     lines = [
@@ -41,8 +43,8 @@ def say_end(console: Console, reviews: Reviews, logs: LogFindings, folder: Path,
     else:
         lines.append(f"the logs lie in {where / LOGS}/")
         last = (
-            f"all {reviews.mail.judged} mail messages, {reviews.reports.judged} reports and "
-            f"{reviews.payments.judged} payments ended as expected, after {seconds:.0f} s"
+            f"all {reviews.mail.judged} mail messages, {reviews.reports.judged} reports, "
+            f"{reviews.payments.judged} payments, a pause and an outage ended as expected, after {seconds:.0f} s"
         )
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 
+from sandbox.demo.ending import undisturbed
 from sandbox.demo.mail.expectation import Expected, Step
 from sandbox.demo.mail.messages import KEPT_QUEUES, REPORT_QUEUE, Sent, match, play
 from sandbox.demo.mail.observation import Observer
 from sandbox.demo.mail.verdict import MailFindings, judge
+from sandbox.demo.operators.act import OperatorsAct
+from sandbox.demo.operators.verdict import OperatorFindings
 from sandbox.demo.payments.act import PaymentsAct
 from sandbox.demo.payments.verdict import PaymentFindings
 from sandbox.demo.processes import Process
@@ -35,12 +38,19 @@ class Theatre:
         self._announced: list[Expected] = []
 
     def perform(
-        self, scenario: tuple[Step, ...], payments: PaymentsAct, reports: ReportsAct, *, pause: float, scale: float
-    ) -> tuple[MailFindings, ReportFindings, PaymentFindings]:
+        self,
+        scenario: tuple[Step, ...],
+        payments: PaymentsAct,
+        reports: ReportsAct,
+        operators: OperatorsAct,
+        *,
+        pause: float,
+        scale: float,
+    ) -> tuple[MailFindings, ReportFindings, PaymentFindings, OperatorFindings]:
         """Play every step and scene and wait for all outcomes; what takes too long is judged as it stands.
 
-        The scenes of the payments fill the time that the last mails need for their repeats. Raises `SandboxError` when
-        a process ends by itself.
+        The scenes of the payments fill the time that the last mails need for their repeats. Operators come last, as
+        they stop all mails. Raises `SandboxError` when a process ends by itself.
         """
         for step in scenario:
             if step.quiet:
@@ -50,10 +60,12 @@ class Theatre:
         self._announced += payments.mails
         payments.play(pause=pause)
         self._watch.until(self._is_over)
+        operated = operators.play(self._play)
+        self._watch.until(self._is_over)
         self._watch.say("opens each report by the link in its mail")
-        return self._judge_mail(scale), reports.judge(self._asked), payments.judge()
+        return self._judge_mail(scale), reports.judge(self._asked), payments.judge(), operated
 
-    def _play(self, step: Step) -> None:
+    def _play(self, step: Step) -> tuple[Sent, ...]:
         played = play(step)
         self._watch.say(step.title, "bold")
         self._sent += played.sent
@@ -64,6 +76,7 @@ class Theatre:
             self._kept[queue] += ids
         if step.kills_worker:
             self._kill_worker(played.sent[0].msg_id)
+        return played.sent
 
     def _kill_worker(self, msg_id: int) -> None:
         if not self._watch.until(lambda: self._observer.is_being_sent(msg_id)):
@@ -71,7 +84,7 @@ class Theatre:
         self._watch.pause(INTO_THE_SENDING_SECONDS)
         self._worker.kill()
         self._watch.say("the worker is dead, in the middle of the mail; a supervisor starts the next", "bold red")
-        self._worker.start(self._environment)
+        undisturbed(lambda: self._worker.start(self._environment))
 
     def _is_quiet(self) -> bool:
         """Whether all mails are through but the one whose worker was killed. Reports have a worker of their own."""

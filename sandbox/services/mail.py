@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sandbox.packages import CHECKOUT
 from sandbox.services.process import Service
@@ -11,7 +12,7 @@ _READY = re.compile(r"SMTP on 127\.0\.0\.1:(\d+), page on (http://127\.0\.0\.1:\
 
 
 class MailService:
-    """Runs `python -m sandbox.mailbox`; keeps the mails in `folder`/mail."""
+    """Runs `python -m sandbox.mailbox`; keeps the mails in `folder`/mail. Started again, it listens where it did."""
 
     def __init__(self, folder: Path) -> None:
         self.directory = folder / "mail"
@@ -22,6 +23,10 @@ class MailService:
     def start(self) -> None:
         self._service.log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "sandbox.mailbox", "--directory", str(self.directory)]
+        if self.smtp_port:
+            # Again, after a stop: where it was before, as whoever sends was told once.
+            page = str(urlsplit(self.page_url).port)
+            command += ["--smtp-port", str(self.smtp_port), "--http-port", page]
         # Ours is found by the folder it starts in, wherever the command was typed.
         self._service.start(command, self._announced, cwd=CHECKOUT)
 

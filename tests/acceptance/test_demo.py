@@ -63,7 +63,7 @@ def test_everything_in_the_demo_ends_as_promised(demo: "subprocess.Popen[str]", 
 
     output = output_of(tmp_path)
     assert code == 0, output
-    assert "all 68 mail messages, 6 reports and 18 payments ended as expected" in output
+    assert "all 93 mail messages, 6 reports, 18 payments, a pause and an outage ended as expected" in output
     assert "✗" not in output
     assert re.search(r"sergey\.nikitin\+always451 +failed \(retries\) +✓ failed \(retries\) +6: ", output), output
     assert re.search(r"oleg\.demidov\+refuse2 +sent at try 3 +✓ sent at try 3 +3: ", output), output
@@ -74,12 +74,23 @@ def test_everything_in_the_demo_ends_as_promised(demo: "subprocess.Popen[str]", 
     )
     assert re.search(r"the time was taken +completed, slot_taken +✓ completed, slot_taken +succeeded +1 of 1", output)
     assert "Paid 61000.00 ₽, refunded 4500.00 ₽; at YooKassa 61000.00 ₽ and 4500.00 ₽." in output
+    assert_a_pause_and_an_outage_cost_nothing(output)
     kept = tmp_path / "demo"
     assert {path.name for path in kept.iterdir()} == {"mail", "reports", "logs"}
-    assert len(list((kept / "mail").glob("*.eml"))) == 58
+    assert len(list((kept / "mail").glob("*.eml"))) == 83
     pdfs = [path.read_bytes() for path in (kept / "reports").glob("*.pdf")]
     assert [content[:5] for content in pdfs] == [b"%PDF-"] * 4
     assert_no_leaks(kept / "logs", mails=kept / "mail")
+
+
+def assert_a_pause_and_an_outage_cost_nothing(output: str) -> None:
+    assert re.search(r"home page of staff, as long as this runs: http://127\.0\.0\.1:\d+/admin/ +name admin, ", output)
+    assert "email_queue: nothing is started, pause by " in output
+    assert "pause: 5 of 5 mails waited untouched, no attempt counted, and left within " in output
+    assert re.search(r"Mail server \(smtp\) does not do its part since .*20 messages wait in email_queue", output)
+    assert "«Почтовый сервер: не отвечает с " in output
+    told = r"20 of 20 mails waited; ([0-3]) attempts were spent, 0 mails ended by it; the first mail came ([0-4]\.\d) s"
+    assert re.search(told, output), output
 
 
 def assert_no_leaks(logs: Path, *, mails: Path) -> None:

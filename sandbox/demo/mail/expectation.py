@@ -13,7 +13,7 @@ class Expected:
     """How one message must end.
 
     `attempts` counts executions, `tries` those that the mail server hears of. `template` and `recipient` are empty for
-    a message that has none.
+    a message that has none. Of those that meet an outage some spend an attempt on it, and chance decides which.
     """
 
     template: str
@@ -23,6 +23,7 @@ class Expected:
     attempts: int = 1
     tries: int = 1
     worker_killed: bool = False
+    meets_outage: bool = False
 
     @property
     def mails(self) -> int:
@@ -36,6 +37,8 @@ class Expected:
         match self.outcome:
             case Outcome.SUCCEEDED if self.worker_killed:
                 return "sent after a kill"
+            case Outcome.SUCCEEDED if self.meets_outage:
+                return "sent after an outage"
             case Outcome.SUCCEEDED | Outcome.FAILED | Outcome.DUPLICATE:
                 return ending(self.outcome, self.reason or "", self.attempts)
 

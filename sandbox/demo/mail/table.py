@@ -17,9 +17,13 @@ from sandbox.demo.mail.verdict import MailFindings, Result
 def print_mails(console: Console, findings: MailFindings, *, elsewhere: Set[str]) -> None:
     """Print each message's row, the queues that keep theirs, and every difference.
 
-    Messages to the addresses in `elsewhere` have their place in another table: they are only counted.
+    Messages to the addresses in `elsewhere`, and those that met the outage, are only counted: others tell of them.
     """
-    shown = [result for result in findings.results if result.sent.expected.recipient not in elsewhere]
+    shown = [
+        result
+        for result in findings.results
+        if result.sent.expected.recipient not in elsewhere and not result.sent.expected.meets_outage
+    ]
     console.print(_table(shown))
     console.print(
         f"Recipients are at {DOMAIN}. Tries: as the mail server saw them, with the seconds between them.",
@@ -29,7 +33,10 @@ def print_mails(console: Console, findings: MailFindings, *, elsewhere: Set[str]
         if result.sent.expected.worker_killed:
             console.print(_killed(result), highlight=False)
     others = findings.judged - len(shown)
-    console.print(f"{others} more mail messages are about the payments: each is counted below.", highlight=False)
+    console.print(
+        f"{others} more mail messages are about the payments, or met the outage: each is counted below.",
+        highlight=False,
+    )
     for queue, number in findings.kept.items():
         console.print(f"{queue}: its {number} messages stay there, as nobody handles them", highlight=False)
     for line in findings.differences:

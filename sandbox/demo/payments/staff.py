@@ -1,4 +1,4 @@
-"""Somebody of the staff, who signs in to the admin and refunds payments over the API."""
+"""Somebody of the staff, who signs in to the admin and refunds payments over the API and looks at the home page."""
 
 import requests
 
@@ -20,6 +20,12 @@ class Staff:
         url = f"{self._api}/api/payments/{payment_id}/refund"
         token = {"X-CSRFToken": self._session.cookies.get("csrftoken", "")}
         return read(self._session.post(url, json=body, headers=token, timeout=TIMEOUT))
+
+    def home(self) -> str:
+        """The home page of the admin, as HTML."""
+        answer = self._session.get(f"{self._api}/admin/", timeout=TIMEOUT)
+        answer.raise_for_status()
+        return answer.text
 
     def close(self) -> None:
         self._session.close()
