@@ -1,11 +1,12 @@
 """`./dev up`: web, worker, beat and bridge on a sandbox, their lines mixed on one terminal, restarted on a change."""
 
 import os
+import secrets
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ def run(sandbox: dict[str, str], folder: Path) -> NoReturn:
     password = ensure_admin(folder)
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "DEBUG": "true", "API_PORT": str(port)}
     environment["DJANGO_RUNSERVER_HIDE_WARNING"] = "true"
+    token = environment["METRICS_TOKEN"] = metrics_token(environment)
     with ExitStack() as stack:
         parts = list(_parts(port, folder, environment))
         for part in parts:
@@ -72,10 +74,16 @@ def run(sandbox: dict[str, str], folder: Path) -> NoReturn:
         print(f"Shop:      http://127.0.0.1:{port}/demo/")
         print(f"Admin:     http://127.0.0.1:{port}/admin/  name {ADMIN_NAME}, password {password}")
         print(f"API:       http://127.0.0.1:{port}/api/docs")
+        print(f"Metrics:   curl -H 'Authorization: Bearer {token}' http://127.0.0.1:{port}/metrics")
         print(f"Mails:     {sandbox['SANDBOX_MAIL_URL']}")
         print(f"YooKassa:  {sandbox[YOOKASSA_PAGE]}")
         print("Ctrl-C stops everything.", flush=True)
         _watch(parts)
+
+
+def metrics_token(environment: Mapping[str, str]) -> str:
+    """That of the environment, or one of our own: without any there is no `/metrics` to try."""
+    return environment.get("METRICS_TOKEN") or secrets.token_hex(16)
 
 
 def _parts(port: int, folder: Path, environment: dict[str, str]) -> Iterator[Part]:

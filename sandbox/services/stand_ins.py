@@ -13,7 +13,8 @@ WEBHOOK = "/api/webhook/yookassa"
 DEFAULT_API_PORT = 3001
 YOOKASSA_PAGE = "SANDBOX_YOOKASSA_URL"
 
-# Whatever the terminal names: real money and real families' reports have no business in a sandbox.
+# Whatever the terminal or .env names: real money and real families' reports have no business in a sandbox, and what
+# happens in one is nothing to an alarm or a tracker of production.
 NOT_SET_UP = {
     "YUKASSA_API_URL": "",
     "YUKASSA_SHOP_ID": "",
@@ -25,6 +26,8 @@ NOT_SET_UP = {
     "SUPABASE_SESSION_CHECK": "",
     "REPORTS_STORAGE": "local",
     "REPORTS_BUCKET": "",
+    "HEARTBEAT_URL": "",
+    "SENTRY_DSN": "",
 }
 
 
