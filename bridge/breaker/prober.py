@@ -16,7 +16,8 @@ from queue import Empty, SimpleQueue
 from django.db import DatabaseError
 
 from bridge.breaker.services import Service, Verdict, services
-from bridge.breaker.watch import end_turn, open_services, renew_turn, take_turn
+from bridge.breaker.watch import end_turn, lift_forgotten, open_services, renew_turn, take_turn
+from bridge.errors import Away
 from bridge.postgres import first_line, is_outage
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,11 @@ logger = logging.getLogger(__name__)
 # How often it is looked whether a service is away, and, while one is, whether it is its turn.
 CALM_SECONDS, BUSY_SECONDS = 1.0, 0.2
 TROUBLE_SECONDS = 30.0
+# Each step of a look has a limit and all together have none: who answers letter by letter keeps one for hours. Nobody
+# can end its thread, so with each that hangs the next may take longer.
+LONGEST_SECONDS = 120.0
+# How often it is looked for holds whose service is not away.
+FORGOTTEN_EVERY_SECONDS = 10.0
 
 
 class Prober:
@@ -32,9 +38,10 @@ class Prober:
     def __init__(self, wake: Callable[[], object]) -> None:
         self._wake = wake
         self._who = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
-        self._looking: set[str] = set()
-        self._seen: SimpleQueue[tuple[str, Verdict | None]] = SimpleQueue()
-        self.look_at = 0.0
+        self._looking: dict[str, _Look] = {}
+        self._given_up: list[_Look] = []
+        self._seen: SimpleQueue[tuple[_Look, Verdict | None]] = SimpleQueue()
+        self.look_at = self._forgotten_at = 0.0
 
     def turn(self) -> None:
         """Write what was seen, and begin what is due. Raises Django's errors when Postgres is away."""
@@ -52,37 +59,68 @@ class Prober:
         now = time.monotonic()
         # Also when the statements fail: the loop goes on meanwhile.
         self.look_at = now + CALM_SECONDS
+        if now >= self._forgotten_at:
+            self._forgotten_at = now + FORGOTTEN_EVERY_SECONDS
+            lift_forgotten()
         found = open_services()
         for name in found:
-            if name in self._looking:
+            look = self._looking.get(name)
+            if look is None:
+                if take_turn(name, self._who):
+                    self._begin(name)
+            elif now - look.began > self._longest():
+                self._give_up(look)
+            else:
                 renew_turn(name, self._who)
-            elif take_turn(name, self._who):
-                self._begin(name)
         if found:
             self.look_at = now + BUSY_SECONDS
+
+    def _longest(self) -> float:
+        self._given_up = [look for look in self._given_up if look.thread.is_alive()]
+        return LONGEST_SECONDS * (1 + len(self._given_up))
+
+    def _give_up(self, look: "_Look") -> None:
+        """What it sees after all, nobody reads."""
+        del self._looking[look.service.name]
+        self._given_up.append(look)
+        why = f"a look at it was not over after {self._longest():g} s"
+        end_turn(look.service.name, self._who, Verdict(Away.AWAY, why))
 
     def _begin(self, name: str) -> None:
         service = services.get(name)
         assert service is not None  # noqa: S101 # Nobody else's turn is taken.
-        self._looking.add(name)
-        # A daemon: a bridge must be able to end while a look hangs in the network.
-        threading.Thread(target=self._look, args=(service,), name=f"look at {name}", daemon=True).start()
+        look = self._looking[name] = _Look(service, self._tell)
+        look.thread.start()
 
-    def _look(self, service: Service) -> None:
-        verdict = None
-        try:
-            verdict = service.look()
-        except Exception:
-            # Then the message that is let through has to tell.
-            logger.exception("the probe of %s is broken", service.name)
-        self._seen.put((service.name, verdict))
+    def _tell(self, look: "_Look", verdict: Verdict | None) -> None:
+        self._seen.put((look, verdict))
         self._wake()
 
     def _write_what_was_seen(self) -> None:
         while True:
             try:
-                name, verdict = self._seen.get_nowait()
+                look, verdict = self._seen.get_nowait()
             except Empty:
                 return
-            self._looking.discard(name)
-            end_turn(name, self._who, verdict)
+            name = look.service.name
+            if self._looking.get(name) is look:
+                del self._looking[name]
+                end_turn(name, self._who, verdict)
+
+
+class _Look:
+    """One look at a service, in a thread of its own."""
+
+    def __init__(self, service: Service, tell: Callable[["_Look", Verdict | None], None]) -> None:
+        self.service, self.began, self._tell = service, time.monotonic(), tell
+        # A daemon: a bridge must be able to end while a look hangs in the network.
+        self.thread = threading.Thread(target=self._run, name=f"look at {service.name}", daemon=True)
+
+    def _run(self) -> None:
+        verdict = None
+        try:
+            verdict = self.service.look()
+        except Exception:
+            # Then the message that is let through has to tell.
+            logger.exception("the probe of %s is broken", self.service.name)
+        self._tell(self, verdict)

@@ -28,8 +28,10 @@ logger = logging.getLogger(__name__)
 
 # So many failures of different messages in a row, and none that was answered in between, are the service's.
 IN_A_ROW = 3
-# So long no trial counts: what the probe does not see, an outage may still be.
-UNCOUNTED_FOR = timedelta(hours=1)
+# So long no trial counts: what the probe does not see, an outage may still be, and one of a night or of a long weekend
+# would use up all the attempts of the few messages that wait. What fails by itself keeps nobody waiting meanwhile, as
+# the next message that comes is tried before it.
+UNCOUNTED_FOR = timedelta(days=4)
 
 PutBack = Callable[[datetime], None]
 

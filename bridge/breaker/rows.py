@@ -73,10 +73,16 @@ def open_breaker(row: OutsideService, away: ServiceAway, now: datetime) -> None:
     _set(row, _NO_TRIAL)
     describe(row, away.kind, away.why)
     row.probe_at = now + timedelta(seconds=pause(row.kind, 0))
+    queues = hold_queues(row)
+    transaction.on_commit(lambda: _tell_opened(row, queues))
+
+
+def hold_queues(row: OutsideService) -> list[str]:
+    """Hold whatever needs the service and is not held; also a queue that a new version brought, or somebody let go."""
     queues = [queue.name for queue in queues_needing(row.name)]
     for queue in queues:
         holds.place(queue, cause_of(row.name), by="breaker", why=row.why)
-    transaction.on_commit(lambda: _tell_opened(row, queues))
+    return queues
 
 
 def close_breaker(row: OutsideService, now: datetime) -> None:

@@ -5,6 +5,7 @@ none, one message is let through as the trial. Its success closes the breaker, a
 fails. Where none waits, the probe's word is enough.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -20,11 +21,14 @@ from bridge.breaker.rows import (
     database_now,
     describe,
     end_trial,
+    hold_queues,
 )
 from bridge.breaker.services import Verdict, services
 from bridge.models import OutsideService
 from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.queues import Queue, queues_needing, registry
+
+logger = logging.getLogger(__name__)
 
 # Renewed while the probe goes on, so another process takes over from one that was killed.
 LEASE_SECONDS = 5.0
@@ -37,6 +41,16 @@ def open_services() -> list[str]:
     with IfThereAreRows():
         return list(OutsideService.objects.filter(is_open=True).order_by("name").values_list("name", flat=True))
     return []
+
+
+def lift_forgotten() -> None:
+    """Let queues go on that are held for a service which is not away: somebody changed its row, and that alone."""
+    # In this order: what is held for a service that is away was held after it.
+    held = [hold for each in holds.in_force().values() for hold in each if hold.cause.startswith(cause_of(""))]
+    away = {cause_of(name) for name in open_services()} if held else set()
+    for hold in held:
+        if hold.cause not in away and holds.lift(hold.queue, hold.cause):
+            logger.warning("%s goes on: it was held for a service that is not away (%s)", hold.queue, hold.cause)
 
 
 def take_turn(name: str, who: str) -> bool:
@@ -56,6 +70,7 @@ def take_turn(name: str, who: str) -> bool:
             return False
         if _is_later(row.probe_at, now) or _is_later(row.probing_until, now):
             return False
+        hold_queues(row)
         row.probes += 1
         # Set now: whoever is killed amid the probe must not let the next one hurry.
         row.probe_at = now + timedelta(seconds=pause(row.kind, row.probes))

@@ -276,7 +276,7 @@ def test_a_queue_that_somebody_paused_has_no_trial_and_stays_paused(clock: Clock
     assert [hold.cause for hold in holds.in_force()[QUEUE]] == ["pause"]
 
 
-def test_a_message_that_fails_whatever_the_probe_says_counts_its_trials_after_an_hour(
+def test_a_message_that_fails_whatever_the_probe_says_counts_its_trials_after_days(
     clock: Clock, probe: PgmqQueue
 ) -> None:
     poison = probe.send({})
@@ -288,3 +288,35 @@ def test_a_message_that_fails_whatever_the_probe_says_counts_its_trials_after_an
     assert fails(poison, Away.SERVER_ERROR)
     probe_it(clock, None)
     assert not fails(poison, Away.QUOTA), "that is never about a single message"
+
+
+@pytest.mark.parametrize("hours", [2, 14, 62])
+def test_an_outage_that_the_probe_does_not_see_costs_nothing_in_a_night_or_over_a_weekend(
+    clock: Clock, probe: PgmqQueue, hours: int
+) -> None:
+    waits = probe.send({})
+    open_it(Away.SERVER_ERROR)
+    for _ in range(20):
+        clock.go_on(hours * 3600 * settings.BRIDGE_DELAY_SCALE / 20)
+        probe_it(clock, None)
+        assert let_through() == waits
+        assert not fails(waits, Away.SERVER_ERROR)
+
+
+def test_a_hold_that_somebody_deleted_is_back_with_the_next_probe(clock: Clock) -> None:
+    open_it()
+    holds.lift(QUEUE, cause_of(NAME))
+    probe_it(clock, Verdict(Away.AWAY, "no connection"))
+    assert [hold.cause for hold in holds.in_force()[QUEUE]] == [cause_of(NAME)]
+
+
+def test_a_hold_whose_service_is_not_away_is_lifted_and_no_other_one(caplog: pytest.LogCaptureFixture) -> None:
+    open_it()
+    holds.place(QUEUE, "pause", by="anna", why="maintenance")
+    watch.lift_forgotten()
+    assert len(holds.in_force()[QUEUE]) == 2
+    OutsideService.objects.all().delete()
+    holds.place(QUEUE, cause_of("gone"), by="breaker", why="no connection")
+    watch.lift_forgotten()
+    assert [hold.cause for hold in holds.in_force()[QUEUE]] == ["pause"]
+    assert "goes on: it was held for a service that is not away (service:gone)" in caplog.text
