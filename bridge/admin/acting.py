@@ -210,7 +210,7 @@ def _do(request: HttpRequest, task: Task, said: dict[str, Any]) -> Acted:
             how["even_discarded"] = True
         return _CHOSEN[task.action](task.queue, ids, **how)
     wanted = replace(task.wanted, only_hopeful=only_hopeful) if task.action == Action.REQUEUE else task.wanted
-    if task.number > AT_ONCE:
+    if task.number > AT_ONCE and wanted.is_kept_whole:
         return hand_over(task.action, task.queue, wanted, **how)
     return _MATCHING[task.action](task.queue, wanted, **how)
 

@@ -58,9 +58,10 @@ def hand_over(
 ) -> Acted:
     """Note what workers are to do to all messages that are meant by now, and tell them once that is committed.
 
-    `text` may hold an address, and what is written down may not, so it cannot be asked for.
+    Words of an error may hold an address or a token, and what is written down may not, so those cannot be asked for:
+    see `Wanted.is_kept_whole`.
     """
-    if wanted.text is not None:
+    if not wanted.is_kept_whole:
         raise ValueError("what stands in words of an error is not written down, so nobody could go on with it")
     wanted = until_now(queue, wanted)
     asked, filters = Asked(actor, reason, rate, key), wanted.as_json()

@@ -69,6 +69,11 @@ class Wanted:
             given["ids"] = list(self.ids)
         return given
 
+    @property
+    def is_kept_whole(self) -> bool:
+        """Whether `as_json` says all of it: somebody who has that alone finds the same messages."""
+        return self.text is None and self.from_json(self.as_json()).values() == self.values()
+
     @classmethod
     def from_json(cls, given: dict[str, Any]) -> Self:
         values = dict(given)

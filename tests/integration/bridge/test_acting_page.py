@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from bridge.admin import acting, acts
 from bridge.message import LastError, Outcome, Reason
 from bridge.models import OperatorAction
 from bridge.pgmq import PgmqQueue
+from bridge.rollup.failures import failure_groups
 from bridge.tasks import carry_out_act
 from tests.integration.bridge.deliveries import claim, read_one
 from tests.integration.bridge.test_admin import client_with
@@ -290,3 +292,16 @@ def test_where_a_second_factor_is_needed_nothing_is_done_without_it(
 def test_a_queue_that_is_not_there_leads_back(probe: PgmqQueue, operator: Client, broker_url: str) -> None:
     address = act_on("requeue", 1).replace("probe_queue", "no_such_queue")
     assert "Очереди no_such_queue нет в базе данных." in said(operator.get(address, follow=True))
+
+
+@pytest.mark.parametrize("error", ["nothing is at /report?token=Zx81 any more", "refused: (@nobody)"])
+def test_many_of_a_group_whose_text_is_not_written_down_are_put_back_at_once(
+    probe: PgmqQueue, operator: Client, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    monkeypatch.setattr(acting, "AT_ONCE", 2)
+    fail(probe, LOST, LOST, LOST, error=LastError("LookupError", error))
+    (group,) = failure_groups(probe.name)
+    address = f"{ALL}&{urlencode({'pattern': group.pattern})}"
+    assert answer(operator, address, number=3) == ["3 сообщения возвращены в очередь."]
+    assert open_ids(probe) == []
+    assert "Zx81" not in str(OperatorAction.objects.get().filters)

@@ -296,10 +296,19 @@ def test_other_acts_are_handed_over_as_well(probe: PgmqQueue, monkeypatch: pytes
     assert OperatorAction.objects.get().count == (12 if action is Action.DISCARD else 0)
 
 
-def test_what_is_looked_for_in_words_cannot_be_handed_over(probe: PgmqQueue) -> None:
-    """It may hold an address, and is not written down."""
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(text="anna"),
+        Wanted(pattern="no /report?token=abc"),
+        Wanted(error_type="anna@example.org"),
+        Wanted(pattern="(@x)"),
+    ],
+)
+def test_what_is_not_written_down_as_it_is_meant_cannot_be_handed_over(probe: PgmqQueue, wanted: Wanted) -> None:
+    """It may hold an address or a token: whoever went on with the rest of it would find other messages, or none."""
     with pytest.raises(ValueError, match="not written down"):
-        hand_over(Action.REQUEUE, QUEUE, Wanted(text="anna@example.org"), actor=SOMEBODY)
+        hand_over(Action.REQUEUE, QUEUE, wanted, actor=SOMEBODY)
 
 
 def test_an_outage_ends_an_act_and_the_batches_before_it_stay(
