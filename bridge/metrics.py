@@ -119,7 +119,7 @@ def _failures() -> Iterator[Metric]:
 def _rollup() -> Iterator[Metric]:
     lag = gauge("rollup_lag_seconds", "Since when the roll-up of a queue was complete last.", "queue")
     now = timezone.now()
-    for row in RolledQueue.objects.exclude(complete_at=None)[:MOST_QUEUES]:
+    for row in RolledQueue.objects.filter(queue__in=_queues()).exclude(complete_at=None):
         lag.add_metric([row.queue], max(0.0, (now - row.complete_at).total_seconds()) if row.complete_at else 0.0)
     yield lag
 

@@ -18,8 +18,10 @@ from balansity.metrics.collector import EverythingCollector, all_parts
 from balansity.tasks import count_rows
 from bridge import holds
 from bridge.message import Reason
-from bridge.models import BridgeProcess
+from bridge.metrics import MOST_QUEUES
+from bridge.models import BridgeProcess, RolledQueue
 from bridge.pgmq import pgmq_queue
+from bridge.queues import registry
 from bridge.rollup.passing import roll_up_all
 from bridge.scraping import Part, gauge
 from notifications.models import EmailMessage
@@ -213,3 +215,13 @@ def test_every_package_has_its_part_and_each_name_is_one_of_ours() -> None:
     for family in scrape().values():
         assert family.name.startswith("balansity_")
         assert family.documentation
+
+
+def test_however_many_queues_others_have_the_roll_ups_of_ours_are_told() -> None:
+    now = timezone.now()
+    others = [RolledQueue(queue=f"a_{number}", made_at=now, complete_at=now) for number in range(60)]
+    RolledQueue.objects.bulk_create(others)
+    roll_up_all()
+    lag = values(scrape()["balansity_rollup_lag_seconds"], "queue")
+    assert {(queue.name,) for queue in registry} <= lag.keys()
+    assert len(lag) <= MOST_QUEUES
