@@ -19,6 +19,7 @@ from bridge.admin.failures_tab import FAILURES, failures_context
 from bridge.admin.pausing import described
 from bridge.admin.states import OUTCOMES, outcome_badge, reason_label
 from bridge.admin.subjects import Shown, Subject, subjects_of
+from bridge.breaker import services
 from bridge.holds import PAUSE, Hold, in_force
 from bridge.message import MessageState, Reason
 from bridge.pgmq import pgmq_queue
@@ -69,10 +70,13 @@ def queue_page(
     pgmq.look()
     asked = Asked.of(request.GET, TABS)
     counts = pgmq.tab_counts()
+    holds = in_force(queue).get(queue, ())
     context: dict[str, Any] = {
         "queue": queue,
         "handled": queue in registry,
-        "holds": [_held(hold) for hold in in_force(queue).get(queue, ())],
+        "holds": [_held(hold) for hold in holds],
+        # A service that is away is no pause that could be changed.
+        "is_paused": any(hold.cause == PAUSE for hold in holds),
         "may_pause": may_pause and queue in registry,
         "here": queue_address(queue),
         "asked": asked,
@@ -101,7 +105,7 @@ def _held(hold: Hold) -> dict[str, Any]:
     return {
         "is_pause": is_pause,
         "text": described(hold) if is_pause else moment(hold.since),
-        "service": hold.cause.partition(":")[2],
+        "service": services.label(hold.cause.partition(":")[2]),
         "why": hold.why,
     }
 

@@ -6,7 +6,9 @@ from functools import partial
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from bridge.admin.acting import act_page
 from bridge.admin.addresses import queue_address
@@ -14,12 +16,14 @@ from bridge.admin.failures_tab import FAILURES
 from bridge.admin.message_page import message_page
 from bridge.admin.pausing import described, pause_page, resume_page
 from bridge.admin.queue_page import queue_page
+from bridge.breaker import ServiceState
+from bridge.breaker.advice import kind_name
 from bridge.holds import PAUSE
 from bridge.models import QueueOverview
 from bridge.pgmq import QueueMissing
 from bridge.rights import RowsHidden, queue_tables, require_sight
 from bridge.status import HOURS, read_status
-from staff.formats import age, in_code
+from staff.formats import age, in_code, moment, whole
 from staff.pages import staff_page, staff_urls, to_list
 from staff.read_only import ReadOnlyAdmin
 from staff.second_factor import confirmed_act
@@ -53,6 +57,7 @@ class QueueOverviewAdmin(ReadOnlyAdmin):
             "queues": queues,
             "hours": HOURS,
             "is_list": True,
+            "away": [_told(service) for service in status.away],
             "paused": {hold.queue: described(hold) for hold in status.holds if hold.cause == PAUSE},
             "may_pause": self.has_pause_permission(request),
         }
@@ -99,3 +104,14 @@ class QueueOverviewAdmin(ReadOnlyAdmin):
             text = _("The service cannot see all of the queue %(name)s, so nothing of it is shown. %(why)s")
             messages.error(request, text % {"name": queue, "why": in_code(str(hidden))})
         return to_list(self)
+
+
+def _told(service: ServiceState) -> dict[str, str]:
+    """What the list says of a service that is away: as the home page does, and with what to do."""
+    text = ngettext(
+        "%(name)s: %(kind)s since %(since)s, %(count)s message waits",
+        "%(name)s: %(kind)s since %(since)s, %(count)s messages wait",
+        service.waiting,
+    )
+    values = {"name": capfirst(service.label), "kind": kind_name(service.kind), "since": moment(service.since)}
+    return {"text": text % {**values, "count": whole(service.waiting)}, "why": service.why, "advice": service.advice}

@@ -1,13 +1,13 @@
 """Staff pause a queue with a reason and an end, and let it go on; who may not, cannot."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
 from bridge import holds
-from bridge.models import OperatorAction
+from bridge.models import OperatorAction, OutsideService
 from bridge.operations.actor import Actor, Kind
 from bridge.operations.pausing import pause, paused, resume
 from bridge.pgmq import PgmqQueue
@@ -34,7 +34,7 @@ def test_a_queue_is_paused_with_why_and_until_when(probe: PgmqQueue, broker_url:
     answer = client.post(PAUSE, {"why": "сервер <b>переезжает</b>", "end": end, "seen": ""}, follow=True)
     hold = paused(QUEUE)
     assert hold is not None
-    assert (hold.by, hold.why) == ("staff", "сервер <b>переезжает</b>")
+    assert (hold.by, hold.why) == (" ".join(ALL), "сервер <b>переезжает</b>")
     if end == "hour":
         assert hold.until is not None
         assert abs(hold.until - now - timedelta(hours=1)) < timedelta(minutes=1)
@@ -47,7 +47,7 @@ def test_a_queue_is_paused_with_why_and_until_when(probe: PgmqQueue, broker_url:
     assert "сервер &lt;b&gt;переезжает&lt;/b&gt;" in text(answer)
     assert "Снять паузу" in text(answer)
     action = OperatorAction.objects.get()
-    assert (action.actor_kind, action.actor, action.user_id) == ("staff", "staff", User.objects.get().pk)
+    assert (action.actor_kind, action.actor, action.user_id) == ("staff", " ".join(ALL), User.objects.get().pk)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_pause_is_changed_by_whoever_saw_it_as_it_is(probe: PgmqQueue, broker_
     client.post(PAUSE, {"why": "дольше", "end": "hour", "seen": seen})
     changed = paused(QUEUE)
     assert changed is not None
-    assert (changed.by, changed.why, changed.until is None) == ("staff", "дольше", False)
+    assert (changed.by, changed.why, changed.until is None) == (" ".join(ALL), "дольше", False)
     # The same form once more, and one that was opened before anybody had paused it.
     for old in (seen, ""):
         answer = client.post(PAUSE, {"why": "ещё раз", "end": "open", "seen": old}, follow=True)
@@ -106,7 +106,25 @@ def test_who_may_only_look_sees_the_pause_and_cannot_change_it(probe: PgmqQueue,
 
 def test_what_a_service_holds_is_no_pause_of_staff(probe: PgmqQueue, broker_url: str) -> None:
     holds.place(QUEUE, "service:smtp", by="breaker", why="no answer")
-    assert "Снять паузу" not in text(client_with(*ALL).get(PAGE))
+    client = client_with(*ALL)
+    assert "Снять паузу" not in text(client.get(PAGE))
+    page = text(client.get(f"{PAGE}{QUEUE}/"))
+    assert "нужен сервис: Почтовый сервер" in page
+    assert "Приостановить…" in page
+    assert "Изменить паузу…" not in page
+    pause(QUEUE, BORIS, "сервер переезжает")
+    assert "Изменить паузу…" in text(client.get(f"{PAGE}{QUEUE}/"))
+
+
+def test_the_list_names_a_service_that_is_away_and_what_to_do(probe: PgmqQueue, broker_url: str) -> None:
+    client = client_with(*ALL)
+    assert "не отвечает" not in text(client.get(PAGE))
+    since = datetime(2026, 11, 24, 8, 47, tzinfo=UTC)
+    OutsideService.objects.create(name="smtp", is_open=True, kind="away", why="port 587: timed out", since=since)
+    page = text(client.get(PAGE))
+    assert "Почтовый сервер: не отвечает с 24.11.2026 11:47, ждут 0 сообщений" in page
+    assert "port 587: timed out" in page
+    assert "Ничего не потеряно" in page
 
 
 @pytest.mark.parametrize("queue", ["no_such_queue", "orders", "%D0%96"])
