@@ -6,13 +6,15 @@ from uuid import UUID
 
 from sandbox.packages import CHECKOUT
 
-# The payment and the mail that have a picture of their own.
+# The payment, the mail and the failed message that have a picture of their own.
 SPOTLIGHT = UUID("d1000000-0000-4000-8000-000000000042")
 EMAIL = 7
+MESSAGE = 3147
 
 FOLDER = CHECKOUT / "docs" / "images"
 _SHOP = CHECKOUT / "sandbox" / "shop"
 _PAYMENTS = "/admin/payments/payment/"
+_QUEUES = "/admin/bridge/queueoverview/"
 _EMAIL = f"/admin/notifications/emailmessage/{EMAIL}/"
 
 
@@ -54,10 +56,13 @@ class PaperPicture:
 Picture = PagePicture | ShopPicture | PaperPicture
 
 PICTURES: tuple[Picture, ...] = (
+    PagePicture("admin-home", "/admin/"),
     PagePicture("admin-payments", _PAYMENTS, height=962),
     PagePicture("admin-payment", f"{_PAYMENTS}{SPOTLIGHT}/change/"),
     PagePicture("admin-revenue", f"{_PAYMENTS}revenue/", height=982),
-    PagePicture("admin-queues", "/admin/bridge/queueoverview/", width=1600, menu=True),
+    PagePicture("admin-queues", _QUEUES, width=1600, menu=True),
+    PagePicture("admin-queue", f"{_QUEUES}email_queue/?tab=failures"),
+    PagePicture("admin-message", f"{_QUEUES}email_queue/{MESSAGE}/"),
     PagePicture("admin-email", f"{_EMAIL}change/", inside=(f"{_EMAIL}preview/",)),
     PaperPicture("report-cover", 0),
     PaperPicture("report-section", 1),

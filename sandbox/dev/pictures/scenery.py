@@ -4,11 +4,11 @@ Every id and time is fixed, as the fingerprints are taken of what the pages say 
 """
 
 import io
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
+from unittest import mock
 
 from django.contrib.auth.models import User
 from django.core.management import call_command
@@ -18,12 +18,14 @@ from django.utils import timezone
 from freezegun import freeze_time
 from freezegun.api import FrozenDateTimeFactory
 
-from bridge.models import BridgeProcess
+from bridge.sql.rolled import Rolled
+from bridge.sql.rows import Ended
 from notifications.models import EmailMessage, Status
 from notifications.writing.rendering import render_email
 from notifications.writing.request import EmailRequest
 from payments.states import ProviderStatus
 from sandbox.dev.pictures.album import EMAIL
+from sandbox.dev.pictures.queues import fill_queues
 from sandbox.dev.pictures.rows import (
     ALEKSANDRA,
     ANNA,
@@ -65,8 +67,20 @@ _EMAIL_BODY = {
 @contextmanager
 def frozen() -> Iterator[FrozenDateTimeFactory]:
     """Let Python's time stand still at `NOW`, and the settings be those of the pictures."""
-    with override_settings(**FIXED_SETTINGS), freeze_time(NOW) as clock:
+    with override_settings(**FIXED_SETTINGS), _one_day_for_ever(), freeze_time(NOW) as clock:
         yield cast(FrozenDateTimeFactory, clock)
+
+
+@contextmanager
+def _one_day_for_ever() -> Iterator[None]:
+    """Let the last day of a queue be that of the pictures, however long ago that is by the database's own clock."""
+    of_the_last, for_ever = Rolled.day, 24 * 365 * 100
+
+    def day(self: Rolled, *, hours: int, **options: Any) -> list[Ended]:
+        return of_the_last(self, hours=for_ever, **options)
+
+    with mock.patch.object(Rolled, "day", day):
+        yield
 
 
 def fill(clock: FrozenDateTimeFactory) -> User:
@@ -81,7 +95,7 @@ def fill(clock: FrozenDateTimeFactory) -> User:
     clock.move_to(NOW - timedelta(minutes=3))
     _fill_email()
     clock.move_to(NOW)
-    _fill_queues()
+    fill_queues(staff)
     return staff
 
 
@@ -142,43 +156,3 @@ def _fill_email() -> None:
         message_id="<email_queue.2718.1296eecb905433c4@littleotter.example>",
         sent_at=at + timedelta(seconds=1),
     )
-
-
-# How many messages: archived today with each outcome, and still there.
-_ARCHIVED = (
-    ("email_queue", {"outcome": "succeeded"}, 214),
-    ("email_queue", {"outcome": "failed", "reason": "permanent_error"}, 2),
-    ("email_queue", {"outcome": "failed", "reason": "refused"}, 1),
-    ("email_queue", {"outcome": "duplicate"}, 6),
-    ("payment_processing_queue", {"outcome": "succeeded"}, 131),
-    ("report_generation_queue", {"outcome": "succeeded"}, 38),
-    ("report_generation_queue", {"outcome": "failed", "reason": "retries_exhausted"}, 1),
-)
-_WAITING = (("email_queue", 3), ("analytics_queue", 57))
-_RETRYING = """
-INSERT INTO pgmq.q_email_queue (vt, read_ct, message)
-SELECT due, 1, jsonb_build_object('_bridge', jsonb_build_object('attempts', 1, 'next_retry_at', due))
-FROM (SELECT now() + %s::interval AS due) AS again
-"""
-
-
-def _fill_queues() -> None:
-    """Ages are counted by the database's own clock, so that is what these are put in by."""
-    with connection.cursor() as cursor:
-        # What Supabase's triggers have made of the payments above.
-        cursor.execute("SELECT pgmq.purge_queue(queue_name) FROM pgmq.list_queues()")
-        for queue, written, count in _ARCHIVED:
-            cursor.execute(
-                f"INSERT INTO pgmq.a_{queue} (msg_id, read_ct, enqueued_at, archived_at, vt, message)"  # noqa: S608
-                f" SELECT (SELECT count(*) FROM pgmq.a_{queue}) + n, 1, now(), now(), now(), %s"
-                " FROM generate_series(1, %s) AS n",
-                [json.dumps({"_bridge": written}), count],
-            )
-        for queue, count in _WAITING:
-            cursor.execute(
-                f"INSERT INTO pgmq.q_{queue} (vt, enqueued_at, message)"  # noqa: S608
-                " SELECT now(), now() - interval '4 minutes 10 seconds', '{}' FROM generate_series(1, %s)",
-                [count],
-            )
-        cursor.execute(_RETRYING, ["7 minutes"])
-    BridgeProcess.objects.create(name="bridge-1", started_at=NOW - timedelta(days=3), seen_at=NOW)
