@@ -18,7 +18,8 @@ _ADDRESS = re.compile(
     r"""(?<![\w.+%-])([\w.+-])(?:(?!%40)[\w.+%-])*(?:[!#$&'*/=?^`{|}~]+(?:(?!%40)[\w.+%-])*){0,9}(@|%40)"""
     r"""([\w-]+(?:\.[\w-]+)+|localhost\b|\[[\da-fA-F.:]+\])"""
 )
-_QUOTED_ADDRESS = re.compile(r'"(?:[^"\\\n]|\\.){1,64}"@(?=[\w\[])')
+# It begins where no word ends: the quote behind a name in JSON begins no address, though an @ may begin its value.
+_QUOTED_ADDRESS = re.compile(r'(?<!\w)"(?:[^"\\\n]|\\.){1,64}"@(?=[\w\[])')
 # Up to the last @ before the host: passwords hold @, : and / as people type them.
 _URL_PASSWORD = re.compile(r"((?<!\w)(?!https?:)[\w+.-]{1,30}://[^\s:/@]*):[^\s\"'<>]{1,500}@(?=[^\s@]*)")
 _WEB_PASSWORD = re.compile(r"((?<!\w)https?://[^\s:/@]*):[^\s/\"'<>]{1,500}@(?=[^\s@]*)")
