@@ -31,6 +31,7 @@ from staff.badges import Tone, badge
 from staff.formats import block, in_code, moment
 from staff.pages import staff_page
 from staff.read_only import ReadOnlyAdmin
+from staff.second_factor import confirmed_act
 from wording.addresses import breakable_address
 from wording.masking import mask_tokens
 from wording.typed import read_whole
@@ -186,11 +187,13 @@ class EmailMessageAdmin(ReadOnlyAdmin):
         return _preview_response(row)
 
     @staff_page("<int:pk>/send-again/", may="resend", methods=("POST",))
+    @confirmed_act
     def send_again_view(self, request: HttpRequest, row: EmailMessage) -> HttpResponse:
         self._send_again(request, [row])
         return self.back_to(row)
 
     @admin.action(description=gettext_lazy("Send the selected failed emails again"), permissions=["resend"])
+    @confirmed_act
     def send_selected_again(self, request: HttpRequest, queryset: QuerySet[EmailMessage]) -> None:
         rows = list(queryset[: MOST_AT_ONCE + 1])
         if len(rows) > MOST_AT_ONCE:

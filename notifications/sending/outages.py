@@ -23,6 +23,9 @@ _SYSTEM = re.compile(
     r"|(server|system) (is )?(too )?(busy|overloaded|shutting down)|not accepting (network )?(messages|connections)",
     re.IGNORECASE,
 )
+# At a recipient the server may repeat what theirs said: of the address, the mailbox, the way there. X.7.1 may be its own:
+# Postfix says so, and "Service unavailable", when a filter of its is down.
+_OF_RECIPIENT = re.compile(r"(?:^|\s)[45]\.[124]\.\d")
 _CLOSING = 421
 _SERVER_ERROR, _TIMEOUT = 500, 408
 
@@ -61,9 +64,14 @@ def _is_servers_own(cause: BaseException | None) -> bool:
             return True
         case smtplib.SMTPRecipientsRefused():
             code, reply = next(iter(cause.recipients.values()))
+            if code != _CLOSING and _OF_RECIPIENT.search(_text(reply)):
+                return False
         case smtplib.SMTPResponseException():
             code, reply = cause.smtp_code, cause.smtp_error
         case _:
             return False
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return code == _CLOSING or _SYSTEM.search(text) is not None
+    return code == _CLOSING or _SYSTEM.search(_text(reply)) is not None
+
+
+def _text(reply: bytes | str) -> str:
+    return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply

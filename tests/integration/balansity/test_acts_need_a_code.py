@@ -7,10 +7,12 @@ from urllib.parse import quote_plus
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django import Settings
 
 from bridge.message import LastError, Outcome, Reason
+from notifications.models import EmailMessage, Status
 from payments.models import Checkout, Refund
 from payments.states import ProviderStatus
 from staff.second_factor import FRESH_SECONDS
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.usefixtures("broker_url")
 
 QUEUE_PAGE = "/admin/bridge/queueoverview/email_queue/"
 FAILED = f"{QUEUE_PAGE}?tab=failures"
+MAILS = "/admin/notifications/emailmessage/"
 QUESTION = "/admin/second-factor/code/?next="
 
 
@@ -102,4 +105,28 @@ def test_messages_are_looked_at_without_one_and_not_put_back(client: Client, fai
     assert email_queue().counts().ready == 0
     prove(client, device)
     client.post(act, form)
+    assert email_queue().counts().ready == 1
+
+
+@pytest.mark.parametrize("by_list", [True, False])
+def test_a_mail_is_sent_again_with_one_alone(client: Client, failed: int, device: TOTPDevice, by_list: bool) -> None:
+    """It puts a message back, by another door."""
+    mail = EmailMessage.objects.create(
+        queue="email_queue",
+        msg_id=failed,
+        recipient="anna@example.org",
+        message_id="<1@example.org>",
+        status=Status.FAILED,
+        error="it broke",
+        reason="retries_exhausted",
+        enqueued_at=timezone.now(),
+    )
+    address = MAILS if by_list else f"{MAILS}{mail.pk}/send-again/"
+    form = {"action": "send_selected_again", "_selected_action": [mail.pk]} if by_list else {}
+    assert client.post(address, form).headers["Location"] == QUESTION + quote_plus(address)
+    assert email_queue().counts().ready == 0
+    # The question leads back to where it can be pressed once more.
+    assert client.get(address, follow=True).status_code == 200
+    prove(client, device)
+    client.post(address, form)
     assert email_queue().counts().ready == 1
