@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -18,7 +19,7 @@ def look_at_services() -> Iterator[Finding]:
             _("%(name)s does not do its part since %(since)s, and %(waiting)s messages wait for it: %(why)s"),
             _advice(state.kind),
             name=_label(state.name),
-            since=f"{state.since:%Y-%m-%d %H:%M:%S} UTC",
+            since=f"{timezone.localtime(state.since):%Y-%m-%d %H:%M:%S %Z}",
             waiting=state.waiting,
             why=state.why.rstrip(". "),
         )

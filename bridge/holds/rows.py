@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 from bridge.models import QueueHold
 
@@ -61,7 +62,7 @@ class Hold:
     why: str
 
     def __str__(self) -> str:
-        end = f" until {self.until:%Y-%m-%d %H:%M:%S} UTC" if self.until else ""
+        end = f" until {timezone.localtime(self.until):%Y-%m-%d %H:%M:%S %Z}" if self.until else ""
         return f"{self.cause} by {self.by}{end}: {self.why or 'no reason given'}"
 
 

@@ -42,8 +42,13 @@ def next_time(clock: time) -> datetime:
     return today if today > now else today + timedelta(days=1)
 
 
+def shown(moment: datetime) -> str:
+    """The moment as it is typed, with the name of its zone: what one command shows another one takes."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}"
+
+
 def an_end(hold: Hold) -> str:
     """Until when, in words."""
     if hold.until is None:
         return "until somebody resumes it"
-    return f"until {timezone.localtime(hold.until):%Y-%m-%d %H:%M:%S %Z}"
+    return f"until {shown(hold.until)}"

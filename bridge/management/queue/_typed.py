@@ -42,15 +42,18 @@ def rate(text: str) -> float:
     return float(number) / _SECONDS[found["unit"]]
 
 
-def add_filters(parser: argparse.ArgumentParser) -> None:
-    """Which failed messages are meant: all that is given must hold."""
+def add_filters(parser: argparse.ArgumentParser, *, of_groups: bool = False) -> None:
+    """Which failed messages are meant: all that is given must hold. Groups are not looked through for a text."""
     parser.add_argument("--reason", choices=[*Reason], help="only those that failed for this reason")
     parser.add_argument("--error-type", metavar="KIND", help="only those whose last error is of exactly this kind")
-    parser.add_argument("--error", metavar="TEXT", help="only those with this text in kind or words of the last error")
+    text = argparse.SUPPRESS if of_groups else "only those with this text in kind or words of the last error"
+    parser.add_argument("--error", metavar="TEXT", help=text)
     parser.add_argument(
         "--pattern", metavar="TEXT", help="only those of one group: its text as `queue failures` prints it"
     )
-    parser.add_argument("--since", metavar="TIME", type=moment, help="only those that failed since, 2026-11-23T14:30")
+    parser.add_argument(
+        "--since", metavar="TIME", type=moment, help="only those that failed since, in Moscow: 2026-11-23T14:30"
+    )
     parser.add_argument("--until", metavar="TIME", type=moment, help="only those that failed by then")
     parser.add_argument("--trace-id", metavar="ID", help="only those with this trace id")
 

@@ -13,7 +13,7 @@ from bridge.operations.discard import Discard, discard, discard_matching
 from bridge.operations.driving import rehearse
 from bridge.operations.failures import count
 
-HELP = "end messages that wait, or mark failed ones as dealt with; never one that runs"
+HELP = "End messages that wait, or mark failed ones as dealt with; never one that runs."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

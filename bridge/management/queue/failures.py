@@ -4,9 +4,11 @@ import argparse
 import io
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
@@ -15,12 +17,12 @@ from bridge.management.queue._typed import add_filters, wanted_of
 from bridge.operations.failures import require_groups
 from bridge.rollup.failures import FailureGroup, OpenFailure, failure_groups, open_failures
 
-HELP = "show what failed and is open, in groups of one cause; --each: message by message"
+HELP = "Show what failed and is open, in groups of one cause; --each: message by message."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("queue", help="the queue, for example email_queue")
-    add_filters(parser)
+    add_filters(parser, of_groups=True)
     parser.add_argument("--each", action="store_true", help="the newest messages themselves")
     parser.add_argument("--limit", type=int, default=50, help="how many of them, or of the groups (default: 50)")
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
@@ -46,15 +48,20 @@ def handle(command: BaseCommand, options: dict[str, Any]) -> None:
 
 def _line(row: OpenFailure | FailureGroup) -> tuple[str, ...]:
     if isinstance(row, OpenFailure):
-        failed, error = f"{row.archived_at:%Y-%m-%d %H:%M}", f"{row.error_type}: {row.error}"
+        failed, error = _minute(row.archived_at), f"{row.error_type}: {row.error}"
         return str(row.msg_id), failed, str(row.attempts), row.reason, error, row.trace_id
-    times = f"{row.first_at:%Y-%m-%d %H:%M}", f"{row.last_at:%Y-%m-%d %H:%M}"
+    times = _minute(row.first_at), _minute(row.last_at)
     return str(row.count), row.reason, row.error_type, row.pattern, *times, str(row.example)
 
 
+def _minute(moment: datetime) -> str:
+    """As `--since` reads it."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}"
+
+
 _HEADINGS = {
-    True: ("message", "failed (UTC)", "attempts", "reason", "error", "trace id"),
-    False: ("how many", "reason", "error type", "pattern", "first (UTC)", "last (UTC)", "one of them"),
+    True: ("message", "failed (Moscow)", "attempts", "reason", "error", "trace id"),
+    False: ("how many", "reason", "error type", "pattern", "first (Moscow)", "last (Moscow)", "one of them"),
 }
 
 

@@ -14,7 +14,7 @@ HELP = "Start nothing of a queue until a time, or until it is resumed. What runs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("queue")
+    parser.add_argument("queue", help="the queue, for example email_queue")
     parser.add_argument("--why", default="", help="the reason, for those who find it paused")
     end = parser.add_mutually_exclusive_group()
     end.add_argument("--for", dest="until", type=span, metavar="SPAN", help="how long: 90s, 30m, 1h, 1h30m, 2d")

@@ -14,7 +14,7 @@ from bridge.operations.failures import count
 from bridge.operations.requeue import Requeue, requeue, requeue_matching
 from bridge.sql.wanted import Wanted
 
-HELP = "put failed messages back, as new ones with the same body and all their attempts"
+HELP = "Put failed messages back, as new ones with the same body and all their attempts."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

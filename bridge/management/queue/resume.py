@@ -14,7 +14,7 @@ HELP = "Let the work on a paused queue go on."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("queue")
+    parser.add_argument("queue", help="the queue, for example email_queue")
     parser.add_argument("--why", default="", help="the reason, for whoever looks at what was done")
 
 

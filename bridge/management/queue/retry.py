@@ -13,7 +13,7 @@ from bridge.operations.driving import rehearse
 from bridge.operations.retry import Retry, retry_now, retry_waiting, waiting_ids
 from bridge.sql.wanted import Wanted
 
-HELP = "let messages that wait for their repeat be due at once"
+HELP = "Let messages that wait for their repeat be due at once."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from bridge.breaker.rows import cause_of
 from bridge.breaker.states import ServiceState
 from bridge.budget import explain_full, is_full
+from bridge.management.queue._times import shown
 from bridge.postgres import first_line
 from bridge.processes.pulse import Kind
 from bridge.status import HOURS, QueueStatus, Status, read_status, running_workers
@@ -86,7 +87,7 @@ def _print_processes(console: Console, status: Status) -> None:
             console.print(f"{title} alive: {', '.join(alive)}", markup=False)
     for process in status.processes:
         if process.is_missed:
-            told = f"{process.kind} {process.name} fell silent at {process.seen_at:%Y-%m-%d %H:%M:%S} UTC"
+            told = f"{process.kind} {process.name} fell silent at {shown(process.seen_at)}"
             console.print(told, style="red", markup=False)
         elif process.is_alive and process.waits_for:
             console.print(f"{process.kind} {process.name} waits: {process.waits_for}", style="red", markup=False)
@@ -105,7 +106,7 @@ def _print_holds(console: Console, status: Status) -> None:
 def _about(service: ServiceState) -> str:
     with translation.override("en"):
         return (
-            f"{service.label} ({service.name}) does not do its part since {service.since:%Y-%m-%d %H:%M:%S} UTC:"
+            f"{service.label} ({service.name}) does not do its part since {shown(service.since)}:"
             f" {service.why.rstrip('. ')}. {service.waiting} messages wait in {', '.join(service.queues)}."
             f" {service.advice}"
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.utils.timezone import localtime
 
 from bridge.doctor.services import look_at_services
 from bridge.errors import Away
@@ -34,7 +35,7 @@ def test_the_status_says_which_since_when_why_how_many_wait_and_what_to_do(
     since = OutsideService.objects.get(pk=NAME).since
     assert since is not None
     told = (
-        f"The lab (lab) does not do its part since {since:%Y-%m-%d %H:%M:%S} UTC: no connection."
+        f"The lab (lab) does not do its part since {localtime(since):%Y-%m-%d %H:%M:%S} MSK: no connection."
         f" 1 messages wait in {QUEUE}. Somebody has to mend this: check the credentials and the account with the"
         " provider, and restart the processes if a setting was changed. Nothing is lost; it is tried once a minute."
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils.timezone import localtime
 
 from bridge.management.queue._typed import rate
 from bridge.management.queue._words import NOT_DONE, why_not
@@ -13,6 +14,8 @@ from bridge.message import LastError, Outcome, Reason
 from bridge.models import OperatorAction
 from bridge.operations.codes import Code, Refusal
 from bridge.pgmq import PgmqQueue
+from bridge.rollup.failures import failure_groups
+from bridge.sql.wanted import Wanted
 from tests.integration.bridge.deliveries import ERROR, claim, read_one
 from tests.support.requeueing import put_back
 
@@ -88,6 +91,20 @@ def test_what_was_left_alone_is_an_error_that_says_why(probe: PgmqQueue, verb: s
     assert f"{QUEUE} 999 does not exist" in out.getvalue()
     rehearsed = told(verb, QUEUE, str(old), "999", "--dry-run")
     assert rehearsed["skipped"] == {"requeued_before": 1, "no_such_message": 1}
+
+
+def test_ids_may_stand_before_options_and_after_them(probe: PgmqQueue) -> None:
+    first, second = fail(probe), fail(probe)
+    assert run("requeue", QUEUE, str(first), "--why", "mended", str(second), "--dry-run").startswith("2 would be")
+    assert run("discard", "--dry-run", QUEUE, "--why", "asked twice", str(first)).startswith("1 would be")
+
+
+def test_a_time_that_was_shown_can_be_typed(probe: PgmqQueue) -> None:
+    fail(probe)
+    at = localtime(failure_groups(QUEUE, Wanted(), most=1)[0].first_at)
+    assert f"{at:%Y-%m-%d %H:%M}" in run("failures", QUEUE)
+    assert told("failures", QUEUE, "--since", f"{at:%Y-%m-%d %H:%M}")["groups"]
+    assert not told("failures", QUEUE, "--until", f"{at:%Y-%m-%d %H:%M}")["groups"]
 
 
 def test_a_rate_spreads_what_is_put_back(probe: PgmqQueue) -> None:
