@@ -9,11 +9,10 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString, mark_safe
 
-from balansity.dashboard.reading import May, read_home
+from balansity.dashboard.reading import Home, May, home_lately, read_home
 
 LIVE = "admin/balansity/dashboard/live.html"
 # When the answer was made, as the page says it: the browser's own clock may be any.
@@ -22,8 +21,9 @@ OF = "X-As-Of"
 
 def home_context(request: HttpRequest) -> dict[str, Any]:
     """What the home page shows beside Django's lists."""
-    html = _render(request)
-    return {"live": html, "etag": _etag(html), "of": _now()}
+    home = read_home(_rights_of(request))
+    html = _render(home)
+    return {"live": html, "etag": _etag(html), "of": _time(home)}
 
 
 def home_now(request: HttpRequest) -> HttpResponse:
@@ -33,16 +33,21 @@ def home_now(request: HttpRequest) -> HttpResponse:
     """
     # Nobody has done anything: a page that is left open must not keep a session alive (`balansity.door.sessions`).
     request.session.modified = False
-    html = _render(request)
-    etag = f'"{_etag(html)}"'
-    is_known = request.headers.get("If-None-Match") == etag
-    answer = HttpResponseNotModified() if is_known else HttpResponse(html)
-    answer["ETag"], answer[OF] = etag, _now()
+    shown, may = request.headers.get("If-None-Match"), _rights_of(request)
+    home = home_lately(may) if shown else None
+    html = _render(home) if home else None
+    if home is None or html is None or _tag(html) == shown:
+        # What others were told is no news, or nobody was: then it is asked for.
+        newest = read_home(may)
+        html = html if html is not None and newest == home else _render(newest)
+        home = newest
+    etag = _tag(html)
+    answer = HttpResponseNotModified() if etag == shown else HttpResponse(html)
+    answer["ETag"], answer[OF] = etag, _time(home)
     return answer
 
 
-def _render(request: HttpRequest) -> SafeString:
-    home = read_home(_rights_of(request))
+def _render(home: Home) -> SafeString:
     return mark_safe(render_to_string(LIVE, {"home": home}))  # noqa: S308 # Escaped by the template.
 
 
@@ -53,9 +58,13 @@ def _rights_of(request: HttpRequest) -> May:
     return may
 
 
+def _tag(html: str) -> str:
+    return f'"{_etag(html)}"'
+
+
 def _etag(html: str) -> str:
     return hashlib.sha256(html.encode("utf-8", "backslashreplace")).hexdigest()[:24]
 
 
-def _now() -> str:
-    return date_format(timezone.localtime(), "H:i:s")
+def _time(home: Home) -> str:
+    return date_format(home.of, "H:i:s")

@@ -1,18 +1,23 @@
 """Reads the home page for somebody: the lines of all watches, and the sections that they may see."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from django.apps import apps
 from django.db import DatabaseError, InterfaceError
+from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.module_loading import module_has_submodule
+from django.utils.safestring import SafeString, mark_safe
 
 from balansity.dashboard.bounds import bounded
+from balansity.dashboard.sharing import Part, Said, sharing
 from bridge.errors import BridgeError
 from bridge.postgres import first_line
 from bridge.seldom import Seldom
@@ -32,21 +37,25 @@ _ORDER = {Tone.BAD: 0, Tone.LATE: 1, Tone.QUIET: 2}
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A section, and what its template shows; `None`: that could not be read in time."""
+    """A section, and what its template made of it; `None`: that could not be read in time."""
 
     section: Section
-    context: dict[str, Any] | None
+    html: SafeString | None
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """What somebody sees. `unread` names what could not be looked at; `sees_all`: nothing is kept from them."""
+    """What somebody sees. `unread` names what could not be looked at; `sees_all`: nothing is kept from them.
+
+    `of` is when the oldest part of it was read.
+    """
 
     lines: list[Line] = field(default_factory=list)
     sections: list[Shown] = field(default_factory=list)
     unread: list[str | Promise] = field(default_factory=list)
     watches: bool = False
     sees_all: bool = False
+    of: datetime = field(default_factory=timezone.localtime, compare=False)
 
     @property
     def faults(self) -> list[Line]:
@@ -75,15 +84,17 @@ def all_sections() -> tuple[Section, ...]:
 
 def read_home(may: May) -> Home:
     """All that whoever has the rights that `may` knows of sees; in two seconds at most, however slow Postgres is."""
-    watches = all_watches()
-    watched = [watch for watch in watches if may(watch.may)]
-    wanted = [section for section in all_sections() if may(section.may)]
-    if not watched and not wanted:
-        return Home()
-    with one_reading(), bounded():
-        lines, unread = read_lines(watched)
-        shown = [_read(section) for section in wanted]
-    return Home(lines, shown, unread, watches=bool(watched), sees_all=len(watched) == len(watches))
+    watches, sections = _seen_by(may)
+    parts = [*watches, *sections]
+    return _home(watches, sections, sharing.now(parts, _read_all)) if parts else Home()
+
+
+def home_lately(may: May) -> Home | None:
+    """The same as others were told it within the last seconds, at no cost; `None`: they were not."""
+    watches, sections = _seen_by(may)
+    parts = [*watches, *sections]
+    said = sharing.lately(parts) if parts else None
+    return _home(watches, sections, said) if said else None
 
 
 def all_lines() -> list[Line]:
@@ -92,29 +103,46 @@ def all_lines() -> list[Line]:
         return _sorted([line for watch in all_watches() for line in watch.look()])
 
 
-def read_lines(watches: list[Watch]) -> tuple[list[Line], list[str | Promise]]:
-    """The lines, the gravest first, and what could not be looked at."""
-    lines: list[Line] = []
-    unread: list[str | Promise] = []
-    for watch in watches:
-        try:
-            lines.extend(watch.look())
-        except UNREADABLE as error:
-            _tell(str(watch.about), error)
-            unread.append(watch.about)
-    return _sorted(lines), unread
+def _seen_by(may: May) -> tuple[list[Watch], list[Section]]:
+    return [watch for watch in all_watches() if may(watch.may)], [one for one in all_sections() if may(one.may)]
+
+
+def _home(watches: list[Watch], sections: list[Section], said: list[Said]) -> Home:
+    told, shown = said[: len(watches)], said[len(watches) :]
+    return Home(
+        _sorted([line for each in told if each.what is not None for line in each.what]),
+        [Shown(section, each.what) for section, each in zip(sections, shown, strict=True)],
+        [watch.about for watch, each in zip(watches, told, strict=True) if each.what is None],
+        watches=bool(watches),
+        sees_all=len(watches) == len(all_watches()),
+        of=min(each.of for each in said),
+    )
+
+
+def _read_all(parts: Sequence[Part]) -> list[Any]:
+    with one_reading(), bounded():
+        return [_look(part) if isinstance(part, Watch) else _read(part) for part in parts]
+
+
+def _look(watch: Watch) -> list[Line] | None:
+    try:
+        return list(watch.look())
+    except UNREADABLE as error:
+        _tell(str(watch.about), error)
+        return None
 
 
 def _sorted(lines: list[Line]) -> list[Line]:
     return sorted(lines, key=lambda line: _ORDER.get(line.tone, 1))
 
 
-def _read(section: Section) -> Shown:
+def _read(section: Section) -> SafeString | None:
     try:
-        return Shown(section, dict(section.read()))
+        context = dict(section.read())
     except UNREADABLE as error:
         _tell(section.key, error)
-        return Shown(section, None)
+        return None
+    return mark_safe(render_to_string(section.template, {"it": context}))  # noqa: S308 # Escaped by the template.
 
 
 def _tell(what: str, error: Exception) -> None:
