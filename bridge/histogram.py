@@ -1,5 +1,6 @@
 """Histograms of seconds with buckets that are the same for ever: five a decade, from a millisecond to a day."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,12 @@ class Histogram:
     def of(cls, counts: Sequence[int], seconds: float) -> "Histogram":
         """As it is stored, where nothing may be stored as no list at all."""
         return cls(tuple(map(int, counts)), float(seconds)) if counts else cls()
+
+    @classmethod
+    def of_each(cls, buckets: Iterable[int], seconds: float) -> "Histogram":
+        """From the number of the bucket that each measured time fell into."""
+        found = Counter(buckets)
+        return cls(tuple(found[number] for number in range(BUCKETS)), float(seconds))
 
     def __add__(self, other: "Histogram") -> "Histogram":
         both = tuple(mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True))

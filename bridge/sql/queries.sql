@@ -319,9 +319,9 @@ WITH visible AS MATERIALIZED (
                              THEN c.reltuples / c.relpages * pg_relation_size(c.oid) / current_setting('block_size')::int
                         END), 0) AS rows
     FROM pg_catalog.pg_class AS c
-    WHERE c.oid = to_regclass(format('pgmq.%%I', lower('q_' || %(name)s)))
-       OR c.oid IN (SELECT inhrelid FROM pg_catalog.pg_inherits
-                    WHERE inhparent = to_regclass(format('pgmq.%%I', lower('q_' || %(name)s))))
+    WHERE c.oid = ANY (to_regclass(format('pgmq.%%I', lower('q_' || %(name)s)))::oid
+                       || ARRAY(SELECT inhrelid FROM pg_catalog.pg_inherits
+                                WHERE inhparent = to_regclass(format('pgmq.%%I', lower('q_' || %(name)s)))))
 ), whole AS (
     SELECT CASE WHEN visible.number <= %(most)s THEN visible.number
                 ELSE greatest(visible.number, size.rows - CASE WHEN hidden.number <= %(most)s THEN hidden.number

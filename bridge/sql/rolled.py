@@ -52,7 +52,8 @@ class Rolled(Querying):
 
     def day(self, *, hours: int, limit: int = MOST_OF_THE_REST) -> list[Ended]:
         """What ended since the hour began that was `hours` ago."""
-        return [Ended(hour, *ended_of(rest)) for hour, *rest in self._all("day", hours=hours, limit=limit, whole=False)]
+        rows = self._all("day", hours=hours, limit=limit, whole=False)
+        return [Ended(hour, *ended_of(rest, counted=counted)) for hour, *rest, counted in rows]
 
     def rest(self, *, limit: int = MOST_OF_THE_REST) -> list[Ended]:
         """What ended since the watermark: mostly nothing, which is found out first, as it costs less."""
@@ -70,7 +71,8 @@ class Rolled(Querying):
         return int(self._all("count_failures", limit=MOST_OF_THE_REST, whole=False, **wanted)[0][0])
 
 
-def ended_of(row: Sequence[Any]) -> tuple[str, str, int, int, Histogram, Histogram]:
+def ended_of(row: Sequence[Any], *, counted: bool = True) -> tuple[str, str, int, int, Histogram, Histogram]:
+    """Where it is not `counted`, the row has the number of the bucket that each message fell into."""
     outcome, reason, count, attempts, waiting, waiting_seconds, running, running_seconds = row
-    times = Histogram.of(waiting, waiting_seconds), Histogram.of(running, running_seconds)
-    return outcome, reason, int(count), int(attempts), *times
+    read = Histogram.of if counted else Histogram.of_each
+    return outcome, reason, int(count), int(attempts), read(waiting, waiting_seconds), read(running, running_seconds)

@@ -73,7 +73,8 @@ RETURNING taken.number
 -- name: day
 -- What ended since the hour `hours` ago began, by hour, and what of that failed stands how now: open, put back or
 -- discarded. What our rules refuse is counted by the hour alone, as strangers may have a million of that. Roll-up and rest
--- as of the same moment.
+-- as of the same moment. Of the few messages of the rest it has the bucket that each one fell into, and not how many fell
+-- into each (`false` at the end): to count by forty buckets takes longer to plan than all of the rest takes.
 WITH {fresh}, {told}, since AS (
     SELECT date_trunc('hour', now() - make_interval(hours => %(hours)s), 'UTC') AS hour,
            now() - make_interval(hours => %(hours)s) AS moment
@@ -100,14 +101,18 @@ WITH {fresh}, {told}, since AS (
     WHERE outcome = 'failed' AND reason = 'refused' AND put_back AND hour >= (SELECT hour FROM since)
     GROUP BY 1
 )
-SELECT hour, outcome, reason, count, attempts, waiting, waiting_seconds, running, running_seconds
+SELECT hour, outcome, reason, count, attempts, waiting, waiting_seconds, running, running_seconds, true
 FROM bridge_rolledhour
-WHERE queue = %(name)s AND hour >= (SELECT hour FROM since)
+-- Spelled out: of a time that it cannot know beforehand Postgres thinks that a third of all hours are later.
+WHERE queue = %(name)s AND hour >= date_trunc('hour', now() - make_interval(hours => %(hours)s), 'UTC')
 UNION ALL
-SELECT hour, outcome, reason, {sums} FROM told WHERE hour >= (SELECT hour FROM since) GROUP BY hour, outcome, reason
+SELECT hour, outcome, reason, count(*), coalesce(sum(attempts), 0)::bigint,
+       coalesce(array_agg(waited_in::bigint) FILTER (WHERE waited_in IS NOT NULL), '{{}}'), coalesce(sum(waited), 0)::float8,
+       coalesce(array_agg(ran_in::bigint) FILTER (WHERE ran_in IS NOT NULL), '{{}}'), coalesce(sum(ran), 0)::float8, false
+FROM told WHERE hour >= (SELECT hour FROM since) GROUP BY hour, outcome, reason
 UNION ALL
 SELECT NULL, CASE WHEN put_back THEN 'put_back' WHEN discarded THEN 'discarded' ELSE 'open' END, reason, number,
-       0, '{{}}', 0, '{{}}', 0
+       0, '{{}}', 0, '{{}}', 0, true
 FROM failures
 
 -- name: has_rest
