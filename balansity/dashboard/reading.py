@@ -9,12 +9,14 @@ from importlib import import_module
 from typing import Any
 
 from django.apps import apps
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.module_loading import module_has_submodule
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from balansity.dashboard.bounds import bounded
 from balansity.dashboard.sharing import Part, Said, sharing
@@ -98,9 +100,21 @@ def home_lately(may: May) -> Home | None:
 
 
 def all_lines() -> list[Line]:
-    """The lines of all watches, for who may see everything. Raises what a look runs into."""
+    """The lines of all watches, for who may see everything; of what could not be looked at, that it could not."""
     with one_reading():
-        return _sorted([line for watch in all_watches() for line in watch.look()])
+        return _sorted([line for watch in all_watches() for line in _looked(watch)])
+
+
+def _looked(watch: Watch) -> list[Line]:
+    # A statement that fails must not take along what the others say.
+    with transaction.atomic():
+        found = _look(watch)
+        if found is None:
+            transaction.set_rollback(True)
+    if found is not None:
+        return found
+    text = _("Could not be looked at: %(what)s") % {"what": watch.about}
+    return [Line(text, reverse("admin:index"), _("The log and `manage.py doctor` say why."), Tone.BAD)]
 
 
 def _seen_by(may: May) -> tuple[list[Watch], list[Section]]:

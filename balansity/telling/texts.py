@@ -25,7 +25,7 @@ MOST_LINES = 30
 def open_lines() -> list[Line]:
     """The lines of the home page as somebody sees them who may see everything: no line says more than a number.
 
-    What somebody wanted so, as a pause, needs nobody. Raises what a look runs into: half a digest would be a lie.
+    What somebody wanted so, as a pause, needs nobody. What could not be looked at has a line that says so.
     """
     return [line for line in all_lines() if line.is_fault]
 

@@ -32,6 +32,7 @@ from payments import dashboard as payments_home
 from payments.models import PaymentAttention
 from payments.states import Attention, ProviderStatus
 from sandbox.mailbox import Mail, Mailbox
+from staff.attention import Line, Watch
 from staff.troubles import Detector, Trouble
 from tests.support.checkouts import flag, make_checkout
 from tests.support.databases import ClonedDatabase
@@ -147,6 +148,25 @@ def test_the_digest_names_no_family_and_no_sum(mailbox: Mailbox) -> None:
             assert "anna@example.org" not in shown
             assert "4500" not in shown
             assert str(checkout.pk)[:8] not in shown
+
+
+def test_a_look_that_fails_is_named_and_keeps_back_no_other_line(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> list[Line]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT FROM no_such_table")
+        return []
+
+    needs_somebody()
+    usual = [*payments_home.WATCHES]
+    monkeypatch.setattr(reading, "all_watches", lambda: [Watch("очереди", "bridge.x", broken), *usual])
+    with clock.at(EIGHT):
+        assert tell_digest()
+        send_all()
+    (mail,) = to_duty(mailbox)
+    assert "Не удалось посмотреть: очереди" in mail.text
+    assert "оплачено, но время занято" in mail.text
 
 
 @pytest.mark.parametrize(
