@@ -23,8 +23,8 @@ _SYSTEM = re.compile(
     r"|(server|system) (is )?(too )?(busy|overloaded|shutting down)|not accepting (network )?(messages|connections)",
     re.IGNORECASE,
 )
-# At a recipient the server may repeat what theirs said: of the address, the mailbox, the way there. X.7.1 may be its own:
-# Postfix says so, and "Service unavailable", when a filter of its is down.
+# At a recipient the server may repeat what theirs said: of the address, the mailbox, the way there. X.7.1 may be its
+# own: Postfix says so, and "Service unavailable", when a filter of its is down.
 _OF_RECIPIENT = re.compile(r"(?:^|\s)[45]\.[124]\.\d")
 _CLOSING = 421
 _SERVER_ERROR, _TIMEOUT = 500, 408

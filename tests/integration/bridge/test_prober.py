@@ -1,7 +1,7 @@
 """The bridge's looks at services: one that never ends stops no other. With real rows and threads, and no process."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -36,13 +36,15 @@ def lab(probe: PgmqQueue) -> Iterator[Lab]:
         yield made
 
 
-def turns(prober: Prober, *, until_asked: int, lab: Lab) -> None:
+def turns_until(prober: Prober, condition: Callable[[], bool], what: str) -> None:
+    """Let the loop of a bridge go round."""
+
     def turn() -> bool:
         prober.look_at = 0.0
         prober.turn()
-        return lab.asked == until_asked
+        return condition()
 
-    wait_until(turn, f"it is asked {until_asked} times")
+    wait_until(turn, what)
 
 
 def test_a_look_that_does_not_end_is_given_up_and_another_follows(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,14 +54,14 @@ def test_a_look_that_does_not_end_is_given_up_and_another_follows(lab: Lab, monk
     me = Prober(wake=lambda: None)
     open_it()
     make_due()
-    turns(me, until_asked=1, lab=lab)
+    turns_until(me, lambda: lab.asked == 1, "it is asked")
     lab.finds = (AWAY,)
-    wait_until(lambda: (me.turn(), "was not over" in row().why)[1], "it is given up")
+    turns_until(me, lambda: "was not over" in row().why, "it is given up")
     make_due()
-    turns(me, until_asked=2, lab=lab)
+    turns_until(me, lambda: lab.asked == 2, "it is asked again")
     slow.may_end.set()
     # What the first one sees at last, that all is well, closes nothing.
-    wait_until(lambda: (me.turn(), "cannot be reached" in row().why)[1], "the second look is written down")
+    turns_until(me, lambda: "cannot be reached" in row().why, "the second look is written down")
     assert row().is_open
 
 
@@ -69,14 +71,14 @@ def test_a_look_that_goes_on_keeps_its_turn_until_then(lab: Lab) -> None:
     me = Prober(wake=lambda: None)
     open_it()
     make_due()
-    turns(me, until_asked=1, lab=lab)
+    turns_until(me, lambda: lab.asked == 1, "it is asked")
     OutsideService.objects.update(probing_until=None)
     me.look_at = 0.0
     me.turn()
     make_due()
     assert not take_turn(NAME, "another")
     slow.may_end.set()
-    wait_until(lambda: (me.turn(), not row().is_open)[1], "it is closed")
+    turns_until(me, lambda: not row().is_open, "it is closed")
 
 
 def test_a_bridge_lifts_what_is_held_for_nothing(lab: Lab) -> None:
