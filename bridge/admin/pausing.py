@@ -3,12 +3,13 @@
 from datetime import time, timedelta
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 
+from bridge.admin.addresses import queue_address
 from bridge.errors import BridgeError
 from bridge.holds import Hold
 from bridge.operations.actor import staff_actor
@@ -47,7 +48,7 @@ def pause_page(model_admin: ReadOnlyAdmin, request: HttpRequest, queue: str) -> 
     else:
         done = pause(queue, actor, why, until=_until(end))
     _tell_paused(request, queue, done)
-    return to_list(model_admin)
+    return HttpResponseRedirect(queue_address(queue))
 
 
 def resume_page(model_admin: ReadOnlyAdmin, request: HttpRequest, queue: str) -> HttpResponse:
@@ -60,7 +61,7 @@ def resume_page(model_admin: ReadOnlyAdmin, request: HttpRequest, queue: str) ->
         messages.success(request, _("%(queue)s goes on.") % {"queue": queue})
     else:
         messages.info(request, _("%(queue)s is not paused any more.") % {"queue": queue})
-    return to_list(model_admin)
+    return HttpResponseRedirect(queue_address(queue))
 
 
 def described(hold: Hold) -> str:
