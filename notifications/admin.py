@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import QuerySet
 from django.forms import Media
 from django.forms.widgets import Script
@@ -20,11 +21,12 @@ from bridge.operations.actor import staff_actor
 from notifications.advice import ADVICE, why_not_resent
 from notifications.finding import search_mails
 from notifications.mail_log import ASKED_BEFORE
-from notifications.models import NOT_ARRIVED, Arrival, EmailMessage, Status, Tracking
+from notifications.models import NOT_ARRIVED, UNFINISHED, Arrival, EmailMessage, Status, Tracking
 from notifications.queue import QUEUE, send_again
 from notifications.shown_status import ADVICE as ARRIVAL_ADVICE
 from notifications.shown_status import OF_COMPLAINT, mail_badge, why_not_arrived, with_arrival
 from notifications.unsettled import open_bounces, open_failures, settled_failures, with_standing
+from notifications.waiting import claims_of, held_mails, waiting_for
 from notifications.writing.catalogue import ALL_MAILS
 from staff.attention import OPEN, StandingFilter
 from staff.badges import Tone, badge
@@ -32,6 +34,7 @@ from staff.formats import block, in_code, moment
 from staff.pages import staff_page
 from staff.read_only import ReadOnlyAdmin
 from staff.second_factor import confirmed_act
+from staff.sections import one_reading
 from wording.addresses import breakable_address
 from wording.masking import mask_tokens
 from wording.typed import read_whole
@@ -180,7 +183,14 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     def row_context(self, request: HttpRequest, row: EmailMessage) -> dict[str, Any]:
         offer = row.status == Status.FAILED and self.has_resend_permission(request)
         in_queue = ways_to_messages(request, row.queue, [row.msg_id])
-        return {"offer_send_again": offer and not self._successors(row), "in_queue": in_queue}
+        held = held_mails() if row.status in UNFINISHED else []
+        return {"offer_send_again": offer and not self._successors(row), "in_queue": in_queue, "held": held}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        text = request.GET.get(SEARCH_VAR, "").strip()
+        with one_reading():
+            waiting = waiting_for(request, text) if text and self.has_view_permission(request) else None
+            return super().changelist_view(request, {"waiting": waiting, **(extra_context or {})})
 
     @staff_page("<int:pk>/preview/")
     def preview_view(self, request: HttpRequest, row: EmailMessage) -> HttpResponse:
@@ -330,7 +340,10 @@ def mail_subjects(request: HttpRequest, shown: Sequence[Shown]) -> dict[int, Sub
     numbers = [one.msg_id for one in shown]
     rows = EmailMessage.objects.filter(queue=QUEUE, msg_id__in=numbers).only("msg_id", "recipient", "template")
     may = request.user.has_perm("notifications.view_emailmessage")
-    return {row.msg_id: _subject(row, may=may) for row in rows if row.msg_id is not None}
+    # Those that nobody began to send have no row, and say themselves what they are.
+    claimed = {one.msg_id: _claimed(claims_of(one.text), may=may) for one in shown}
+    known = {row.msg_id: _subject(row, may=may) for row in rows if row.msg_id is not None}
+    return {msg_id: subject for msg_id, subject in {**claimed, **known}.items() if subject is not None}
 
 
 def _subject(row: EmailMessage, *, may: bool) -> Subject:
@@ -338,6 +351,12 @@ def _subject(row: EmailMessage, *, may: bool) -> Subject:
         template = ALL_MAILS.get(row.template)
         return Subject(str(template.label) if template else _("email"))
     return Subject(row.recipient or str(row), reverse("admin:notifications_emailmessage_change", args=[row.pk]))
+
+
+def _claimed(claims: dict[str, str], *, may: bool) -> Subject | None:
+    template = ALL_MAILS.get(claims.get("template", ""))
+    name = claims.get("to", "") if may else str(template.label) if template else ""
+    return Subject(name) if name else None
 
 
 tell_subjects(QUEUE, mail_subjects)

@@ -10,7 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from bridge.admin.held import sentence_of
+from bridge.dashboard.reading import holds_now
 from notifications.models import UNFINISHED, EmailMessage, Status
+from notifications.queue import QUEUE
 from notifications.unsettled import open_bounces, open_failures
 from staff.attention import Counted, Line, Watch, list_address, some
 from staff.formats import whole
@@ -54,7 +57,9 @@ def read_mails() -> dict[str, Any]:
             Figure(_("Sent"), whole(sent), address=address(Status.SENT)),
             Figure(_("Not sent"), whole(failed), address=address(Status.FAILED)),
             Figure(_("On their way"), whole(waiting)),
-        ]
+        ],
+        # Whoever may not look at queues is asked all the same why a mail does not come.
+        "held": [sentence_of(hold) for hold in holds_now().get(QUEUE, ())],
     }
 
 

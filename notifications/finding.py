@@ -9,6 +9,7 @@ from notifications.mail_log import MOST_BIGINT
 from notifications.models import EmailMessage
 from notifications.queue import QUEUE
 from notifications.writing.request import mailbox_of
+from staff.sections import once
 
 # Of a name that more clients have than that, and of more mails, the newest are shown; an address finds them all.
 MOST_CLIENTS = 1000
@@ -38,13 +39,19 @@ def _named(text: str) -> list[int]:
 
 def _to_clients(text: str) -> list[int]:
     """The newest mails to clients of this name or telephone number."""
-    addresses = clients_named(text, "email")
-    if addresses is None:
+    mailboxes = sorted({mailbox_of(address) for address in addresses_named(text)})
+    if not mailboxes:
         return []
-    mailboxes = sorted({mailbox_of(address) for address in _rows(addresses) if address})
     # That none of them is empty is what the index of mailboxes has to be told, of more than a hundred.
     mails = EmailMessage.objects.filter(~Q(mailbox=""), mailbox__in=mailboxes)
     return list(mails.order_by("-created_at").values_list("pk", flat=True)[:MOST_FOUND])
+
+
+@once
+def addresses_named(text: str) -> list[str]:
+    """The addresses of clients of this name or telephone number."""
+    addresses = clients_named(text, "email")
+    return [address for address in _rows(addresses) if address] if addresses is not None else []
 
 
 def _rows(query: RawSQL) -> list[str]:

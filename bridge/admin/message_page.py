@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from bridge.admin.actions import act_rows
 from bridge.admin.addresses import message_address, queue_address
+from bridge.admin.held import why_held
 from bridge.admin.states import STATES, outcome_badge, reason_label, state_badge
 from bridge.admin.subjects import Shown, subjects_of
 from bridge.message import MessageState, Outcome
@@ -43,12 +44,14 @@ def message_page(
         return _gone(model_admin, request, queue, msg_id)
     history, shown = whole.row.history, Shown(whole.row.msg_id, whole.row.text)
     tries = tries_of(history, now=timezone.now())
+    held = why_held(queue) if whole.state not in (None, MessageState.RUNNING) else []
     context = {
         "queue": queue,
         "queue_address": queue_address(queue),
         "msg_id": whole.row.msg_id,
         "badge": state_badge(whole.state) if whole.state else outcome_badge(history),
-        "sentence": _sentence(whole),
+        "sentence": _sentence(whole, is_held=bool(held)),
+        "held": held,
         "kept": whole.kept,
         "about": subjects_of(request, queue, [shown]).get(whole.row.msg_id),
         "facts": list(_facts(queue, whole)),
@@ -72,9 +75,11 @@ def _gone(model_admin: ReadOnlyAdmin, request: HttpRequest, queue: str, msg_id: 
     return page
 
 
-def _sentence(whole: Whole) -> str:
+def _sentence(whole: Whole, *, is_held: bool) -> str:
     due = moment(whole.row.at, seconds=True)
     match whole.state:
+        case MessageState.READY if is_held:
+            return _("It is due since %(time)s.") % {"time": due}
         case MessageState.READY:
             return _("It is due since %(time)s, and the bridge takes it as soon as there is room.") % {"time": due}
         case MessageState.RETRYING:

@@ -16,10 +16,9 @@ from django.utils.translation import gettext_lazy
 from bridge.admin.addresses import message_address, queue_address
 from bridge.admin.asked import Asked
 from bridge.admin.failures_tab import FAILURES, failures_context
-from bridge.admin.pausing import described
+from bridge.admin.held import sentence_of
 from bridge.admin.states import OUTCOMES, outcome_badge, reason_label
 from bridge.admin.subjects import Shown, Subject, subjects_of
-from bridge.breaker import services
 from bridge.holds import PAUSE, Hold, in_force
 from bridge.message import MessageState, Reason
 from bridge.pgmq import pgmq_queue
@@ -70,13 +69,13 @@ def queue_page(
     pgmq.look()
     asked = Asked.of(request.GET, TABS)
     counts = pgmq.tab_counts()
-    holds = in_force(queue).get(queue, ())
+    held = in_force(queue).get(queue, ())
     context: dict[str, Any] = {
         "queue": queue,
         "handled": queue in registry,
-        "holds": [_held(hold) for hold in holds],
+        "holds": [_held(hold) for hold in held],
         # A service that is away is no pause that could be changed.
-        "is_paused": any(hold.cause == PAUSE for hold in holds),
+        "is_paused": any(hold.cause == PAUSE for hold in held),
         "may_pause": may_pause and queue in registry,
         "here": queue_address(queue),
         "asked": asked,
@@ -102,12 +101,8 @@ def queue_page(
 
 def _held(hold: Hold) -> dict[str, Any]:
     is_pause = hold.cause == PAUSE
-    return {
-        "is_pause": is_pause,
-        "text": described(hold) if is_pause else moment(hold.since),
-        "service": services.label(hold.cause.partition(":")[2]),
-        "why": hold.why,
-    }
+    # Of a pause, why is within the sentence; of a service, it is what a machine noted.
+    return {"is_pause": is_pause, "text": sentence_of(hold), "why": "" if is_pause else hold.why}
 
 
 def _page(queue: str, asked: Asked) -> Page:

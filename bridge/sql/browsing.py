@@ -1,6 +1,6 @@
 """What staff look at: pages of a queue and of its archive, and one message, whatever it is and whoever sent it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -129,6 +129,14 @@ class Browsing(Querying):
         """Ids of the newest messages whose body has this text under this key, as far as they are found at once."""
         values = {"key": key, "value": value, "since": since, "limit": limit, "depth": DEPTH // 2}
         return [msg_id for (msg_id,) in self._all("messages_about", **values)]
+
+    def queued_with(
+        self, path: Sequence[str], *, values: Iterable[str] = (), words: Iterable[str] = (), limit: int = 10
+    ) -> list[int]:
+        """Ids of the newest messages in the queue whose body has one of the values there, or a text with all words."""
+        asked = {"values": [one.lower() for one in values], "words": [one.lower() for one in words]}
+        found = self._all("queued_with", path=list(path), **asked, limit=limit, depth=MOST)
+        return [msg_id for (msg_id,) in found]
 
 
 def _page(found: Sequence[tuple[Any, ...]], limit: int, depth: int) -> Page:

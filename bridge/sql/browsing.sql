@@ -131,3 +131,15 @@ FROM (
 WHERE pg_column_size(message) <= {stored} AND lower(message ->> %(key)s) = lower(%(value)s)
 ORDER BY msg_id DESC
 LIMIT %(limit)s
+
+-- name: queued_with
+-- Ids of messages of the queue, the newest first among its `depth` newest, whose body has at `path` one of these values,
+-- or a text that contains each of `words`. All of them are in small letters.
+SELECT msg_id
+FROM (SELECT msg_id, message FROM {queue} ORDER BY msg_id DESC LIMIT %(depth)s) AS q,
+     LATERAL (SELECT CASE WHEN pg_column_size(q.message) <= {stored} THEN lower(q.message #>> %(path)s::text[]) END) AS found (text)
+WHERE found.text = ANY (%(values)s::text[])
+   OR cardinality(%(words)s::text[]) > 0
+      AND NOT EXISTS (SELECT FROM unnest(%(words)s::text[]) AS word WHERE coalesce(strpos(found.text, word), 0) = 0)
+ORDER BY msg_id DESC
+LIMIT %(limit)s

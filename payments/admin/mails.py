@@ -1,12 +1,14 @@
 """The mails that were sent about a payment, for those who may see mails."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from notifications.models import EmailMessage
 from notifications.shown_status import mail_badge, why_not_arrived, with_arrival
+from notifications.waiting import Waiting, waiting_about
 from payments.models import Fulfilment, Payment
 from staff.formats import moment, two_lines
 
@@ -26,8 +28,7 @@ def mails_about(request: HttpRequest, payment: Payment) -> list[MailLine] | None
     """Those about the payment and about what was given for it, the newest first; `None` for whoever may see none."""
     if not request.user.has_perm("notifications.view_emailmessage"):
         return None
-    given = Fulfilment.objects.filter(pk=payment.pk).values_list("appointment_id", "purchase_id").first() or ()
-    about = [str(one) for one in (payment.pk, *given) if one]
+    about = [str(one) for one in _things(payment) if one]
     rows = with_arrival(EmailMessage.objects.filter(about__in=about).exclude(about="").defer("html_body", "text_body"))
     return [
         MailLine(
@@ -39,3 +40,18 @@ def mails_about(request: HttpRequest, payment: Payment) -> list[MailLine] | None
         )
         for row in rows.order_by("-created_at", "-pk")[:MOST_MAILS]
     ]
+
+
+def waiting_mails(request: HttpRequest, payment: Payment) -> Waiting | None:
+    """Those about the same that nobody began to send yet."""
+    if not request.user.has_perm("notifications.view_emailmessage"):
+        return None
+    # None is about a package.
+    keys = zip(("payment_id", "appointment_id"), _things(payment), strict=False)
+    return waiting_about(request, [(key, str(id_)) for key, id_ in keys if id_])
+
+
+def _things(payment: Payment) -> tuple[UUID | None, ...]:
+    """The payment, and the consultation and the package that were given for it."""
+    given = Fulfilment.objects.filter(pk=payment.pk).values_list("appointment_id", "purchase_id").first()
+    return (payment.pk, *(given or ()))

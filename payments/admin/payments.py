@@ -23,7 +23,7 @@ from payments.admin.finding import (
     TestFilter,
     search_payments,
 )
-from payments.admin.mails import mails_about
+from payments.admin.mails import mails_about, waiting_mails
 from payments.admin.messages import messages_about
 from payments.admin.notifications import notifications_of
 from payments.admin.orders import with_order
@@ -118,6 +118,7 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
             "timeline": timeline_of(row),
             "notifications": notifications_of(row),
             "mails": mails_about(request, row),
+            "waiting": waiting_mails(request, row),
             "in_queue": messages_about(request, row),
             "clear_form": ClearForm(),
             "may_clear": self.has_check_permission(request),

@@ -23,6 +23,8 @@ pytestmark = pytest.mark.usefixtures("database")
 
 LIST = "/admin/notifications/emailmessage/"
 MOST_QUERIES = 10
+# Within a transaction it looks into the queue as well.
+MOST_FOR_A_SEARCH = MOST_QUERIES + 3
 
 
 @pytest.fixture
@@ -109,12 +111,15 @@ def test_a_day_above_the_list_is_written_as_people_say_it(support: Client) -> No
 
 def test_the_list_costs_the_same_number_of_queries_however_long_it_is(support: Client) -> None:
     row(7, Status.FAILED)
+    # A process looks once which columns a queue has.
+    support.get(f"{LIST}?q=parent")
     few = queries_by_page(support)
     original = EmailMessage.objects.get()
     for number in range(100, 140):
         row(number, duplicate_of=original)
     assert queries_by_page(support) == few
-    assert max(few.values()) <= MOST_QUERIES
+    for query, number in few.items():
+        assert number <= (MOST_FOR_A_SEARCH if "?q=" in query else MOST_QUERIES)
 
 
 def queries_by_page(client: Client) -> dict[str, int]:
