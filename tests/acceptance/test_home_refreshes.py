@@ -10,12 +10,10 @@ from django.core.management import call_command
 from playwright.sync_api import Browser
 
 from bridge.daemon.heartbeat import Heartbeat
-from bridge.message import LastError, Outcome, Reason
 from notifications.models import EmailMessage, Status
 from tests.integration.notifications.test_notifications_admin import row as email_row
 from tests.support.browsing import Desk, browsing, serving, sitting_at
 from tests.support.databases import ClonedDatabase
-from tests.support.email_deliveries import email_queue
 
 # What the page's own script waits for between two looks, and more.
 A_WHILE_MS = 3100
@@ -119,25 +117,6 @@ def test_whoever_does_not_want_to_wait_refreshes_without_leaving_the_page(desk: 
     desk.click("Обновить")
     desk.page.get_by_role("link", name="2 письма не отправлены", exact=True).wait_for()
     assert desk.page.evaluate("window.stays")
-
-
-def test_sixty_failed_messages_of_one_kind_are_back_in_their_queue_with_three_clicks(desk: Desk) -> None:
-    queue = email_queue()
-    for number in range(60):
-        queue.send({"n": number})
-    for message in queue.read(limit=60, lease=60):
-        error = LastError("SMTPServerDisconnected", f"the connection to mx{message.msg_id} was lost")
-        queue.finish(message, Outcome.FAILED, reason=Reason.RETRIES_EXHAUSTED, error=error)
-    desk.open("/admin/")
-    desk.click("Очередь email_queue: 60 неудачных сообщений, все попытки исчерпаны")
-    desk.click("Вернуть все: 60…", within=desk.page.locator(".bridge-buttons").first)
-    desk.page.locator("input[name=number]").fill("60")
-    desk.page.locator(".submit-row input[type=submit]").click()
-    desk.page.get_by_text("60 сообщений возвращено в очередь.").wait_for()
-    assert desk.clicks + 1 == 3
-    assert queue.counts().ready == 60
-    desk.open("/admin/")
-    assert "неудачных сообщений" not in desk.text
 
 
 @pytest.mark.parametrize(("width", "dark"), [(390, True), (768, False), (1280, True), (1600, False)])
