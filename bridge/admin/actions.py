@@ -1,11 +1,13 @@
 """Who did what to which messages, and why: a list to look at, which nobody changes."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,7 +20,7 @@ from bridge.admin.states import reason_label
 from bridge.models import OperatorAction
 from bridge.queues import registry
 from staff.badges import badge
-from staff.formats import moment
+from staff.formats import moment, two_lines, whole
 from staff.read_only import ReadOnlyAdmin
 from wording.typed import read_whole
 
@@ -52,9 +54,16 @@ def action_label(action: str) -> str:
 def act_rows(acts: Iterable[OperatorAction]) -> list[dict[str, Any]]:
     """Acts as the page of a message shows them."""
     return [
-        {"at": moment(one.at, seconds=True), "who": who(one), "what": action_label(one.action), "reason": one.reason}
-        for one in acts
+        {"at": moment(one.at, seconds=True), "who": who(one), "what": _what(one), "reason": one.reason} for one in acts
     ]
+
+
+def _what(act: OperatorAction) -> str:
+    """What was done to the message; of what was only tried, why it came to nothing."""
+    label = action_label(act.action)
+    if act.msg_id is None or act.count or not act.skipped:
+        return label
+    return _("%(action)s: nothing was done (%(why)s)") % {"action": label, "why": "; ".join(skips(act.skipped))}
 
 
 def who(act: OperatorAction) -> str:
@@ -74,7 +83,16 @@ def _filter_text(name: str, value: Any) -> str:
         return ", ".join(map(str, value[:20])) + (" …" if len(value) > 20 else "")
     if name == "reason":
         return reason_label(value)
+    if name in ("since", "until") and (at := _time(value)):
+        return moment(at)
     return str(value)[:MOST_CHARACTERS]
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        return parse_datetime(value)
+    except (TypeError, ValueError):
+        return None
 
 
 class WhatFilter(admin.SimpleListFilter):
@@ -104,12 +122,12 @@ class QueueFilter(admin.SimpleListFilter):
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin):
     styles = ("bridge/queue_admin.css",)
-    list_display = ("when", "by", "what", "where", "how_many", "left_alone", "reason")
+    list_display = ("when", "by", "what", "where", "how_many", "reason")
     list_filter = ("actor_kind", WhatFilter, QueueFilter, "at")
     date_hierarchy = "at"
     search_fields = ("actor",)
     search_help_text = gettext_lazy("Who did it, the queue, or the number of the message")
-    fields = ("when", "by", "what", "where", "how_many", "left_alone", "meant", "reason")
+    fields = ("when", "by", "what", "where", "how_many", "meant", "reason")
     readonly_fields = fields
     ordering = ("-at", "-pk")
 
@@ -124,7 +142,7 @@ class OperatorActionAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("who"), ordering="actor")
     def by(self, act: OperatorAction) -> str:
-        return who(act)
+        return act.actor if act.actor_kind == "staff" else two_lines(act.actor, act.get_actor_kind_display())
 
     @admin.display(description=gettext_lazy("action"), ordering="action")
     def what(self, act: OperatorAction) -> SafeString:
@@ -139,11 +157,11 @@ class OperatorActionAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("how many"), ordering="count")
     def how_many(self, act: OperatorAction) -> str:
-        return str(act.count)
-
-    @admin.display(description=gettext_lazy("left alone"))
-    def left_alone(self, act: OperatorAction) -> str:
-        return "; ".join(skips(act.skipped)) or "—"
+        """Messages; a pause is about a queue. Below them what was left alone, and why."""
+        if act.action in ("pause", "resume"):
+            return "—"
+        left_alone = "; ".join(skips(act.skipped))
+        return two_lines(whole(act.count), left_alone) if left_alone else whole(act.count)
 
     @admin.display(description=gettext_lazy("which were meant"))
     def meant(self, act: OperatorAction) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import pgettext_lazy
 from bridge.admin.addresses import queue_address
 from bridge.errors import BridgeError
 from bridge.holds import Hold
-from bridge.operations.actor import staff_actor
+from bridge.operations.actor import staff_actor, told_to_staff
 from bridge.operations.audit import MOST_CHARACTERS
 from bridge.operations.pausing import PauseDone, Until, change_pause, pause, paused, resume
 from bridge.queues import registry
@@ -70,12 +70,12 @@ def described(hold: Hold) -> str:
     if hold.until is None:
         return _("since %(since)s by %(by)s, until somebody lets it go on: %(why)s") % {
             "since": moment(hold.since),
-            "by": hold.by,
+            "by": told_to_staff(hold.by),
             "why": why,
         }
     return _("since %(since)s by %(by)s, until %(until)s: %(why)s") % {
         "since": moment(hold.since),
-        "by": hold.by,
+        "by": told_to_staff(hold.by),
         "until": moment(hold.until),
         "why": why,
     }

@@ -20,8 +20,8 @@ _SERVICES: dict[str, str | Promise] = {
 
 @admin.register(BridgeProcess)
 class BridgeProcessAdmin(ReadOnlyAdmin):
-    list_display = ("name", "kind", "state", "started", "seen", "stopped", "published", "archived", "waits")
-    sortable_by = ("name", "kind", "started", "seen", "stopped", "published", "archived")
+    list_display = ("name", "kind", "state", "waits", "started", "seen", "published", "archived")
+    sortable_by = ("name", "kind", "started", "seen", "published", "archived")
     fields = ("name", "kind", "state", "started_at", "seen_at", "stopped_at", "published", "archived", "waits")
     ordering = ("-seen_at",)
 
@@ -44,7 +44,3 @@ class BridgeProcessAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("waits for"), ordering="waits_for")
     def waits(self, process: BridgeProcess) -> str:
         return str(_SERVICES.get(process.waits_for, process.waits_for)) or "—"
-
-    @admin.display(description=gettext_lazy("stopped"), ordering="stopped_at")
-    def stopped(self, process: BridgeProcess) -> str:
-        return moment(process.stopped_at)

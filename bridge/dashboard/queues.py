@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from bridge.dashboard import addresses
 from bridge.dashboard.processes import living
@@ -89,7 +90,7 @@ def _state(queue: QueueNow, counts: Counts, *, lives: bool) -> tuple[SafeString,
     """What it does, and until when or why."""
     paused = next((hold for hold in queue.holds if hold.cause == PAUSE), None)
     if paused is not None:
-        return badge(_("paused"), Tone.LATE), until(paused)
+        return badge(pgettext("queue", "paused"), Tone.LATE), until(paused)
     if queue.holds:
         return badge(_("waits"), Tone.BAD), what_holds(queue.holds[0])
     if not lives:

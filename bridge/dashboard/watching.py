@@ -23,6 +23,7 @@ from bridge.dashboard.reading import (
 from bridge.dashboard.services import services_now
 from bridge.dashboard.words import clock, until
 from bridge.holds import PAUSE, Hold
+from bridge.operations.actor import told_to_staff
 from bridge.processes.pulse import Kind
 from bridge.queues import registry
 from bridge.reasons import FailureReason
@@ -60,7 +61,7 @@ def look_at_services() -> Iterator[Line]:
         )
         values = {"name": capfirst(state.label), "kind": kind_name(state.kind), "since": clock(state.since)}
         address = addresses.queue(state.queues[0]) if len(state.queues) == 1 else addresses.all_queues()
-        detail = state.why[:MOST_DETAIL]
+        detail = _short(state.why)
         yield Line(text % {**values, "count": whole(state.waiting)}, address, state.advice, Tone.BAD, detail=detail)
 
 
@@ -164,7 +165,7 @@ def _failed(name: str, group: FailureGroup) -> Line:
         text % {"name": name, "count": whole(group.count), "why": label},
         addresses.failures(name, reason=group.reason, error_type=group.error_type, pattern=group.pattern),
         gettext_lazy("Once the cause is mended, put all of this group back from there; discard what nobody needs."),
-        detail=f"{group.error_type}: {group.pattern}"[:MOST_DETAIL],
+        detail=_short(f"{group.error_type}: {group.pattern}"),
     )
 
 
@@ -205,7 +206,11 @@ def _paused(hold: Hold, queue: QueueNow | None) -> Line:
         "name": hold.queue,
         "since": clock(hold.since),
         "until": until(hold),
-        "by": hold.by,
+        "by": told_to_staff(hold.by),
         "count": whole(ready),
     }
     return Line(text % values, addresses.queue(hold.queue), hold.why, Tone.QUIET)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_DETAIL else text[: MOST_DETAIL - 1].rstrip() + "…"

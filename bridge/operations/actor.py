@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 
 class Kind(StrEnum):
     """`SYSTEM` is nobody: a breaker that opened, or what beat does."""
@@ -30,6 +32,12 @@ class Actor:
 def staff_actor(user: Any) -> Actor:
     """The staff user of a request."""
     return Actor(Kind.STAFF, user.get_username(), user.pk)
+
+
+def told_to_staff(by: str) -> str:
+    """Who placed a hold, as a Russian sentence says it: `root (cli)` is «root, командная строка»."""
+    mark = f" ({Kind.CLI})"
+    return f"{by.removesuffix(mark)}, {_('command line')}" if by.endswith(mark) else by
 
 
 def cli_actor() -> Actor:

@@ -36,12 +36,12 @@ def rows_on(client: Client, query: str = "") -> list[str]:
 
 def test_each_says_who_did_what_where_to_how_many_and_why(looker: Client) -> None:
     newest, discarded, requeued = rows_on(looker)
-    assert "breaker (сам сервис) of_a_newer_version Очередь других 0 — —" in newest
+    assert "breaker сам сервис of_a_newer_version Очередь других 0 —" in newest
     assert (
-        "root (командная строка) снято probe_queue 120 3: from_the_future; 2: сейчас занято кем-то другим;" in discarded
+        "root командная строка снято probe_queue 120 3: from_the_future; 2: сейчас занято кем-то другим;" in discarded
     )
     assert "1: ещё в очереди" in discarded
-    assert "olga возвращено в очередь email_queue № 17 1 — почта &lt;b&gt;снова&lt;/b&gt;" in requeued
+    assert "olga возвращено в очередь email_queue № 17 1 почта &lt;b&gt;снова&lt;/b&gt;" in requeued
     assert 'href="/admin/bridge/queueoverview/email_queue/17/"' in looker.get(PAGE).content.decode()
 
 
@@ -52,6 +52,15 @@ def test_its_page_says_which_messages_were_meant(looker: Client) -> None:
     assert "18, 19 …" in page
     alone = OperatorAction.objects.get(actor="olga")
     assert "все или то, что названо" in text_of(looker, f"{PAGE}{alone.pk}/change/")
+
+
+def test_a_pause_counts_no_messages_and_its_end_is_a_time_as_people_read_it(looker: Client) -> None:
+    until = {"until": "2026-11-27T00:56:46.036297+00:00"}
+    OperatorAction.objects.create(actor_kind="staff", actor="olga", action="pause", queue="email_queue", filters=until)
+    newest = rows_on(looker)[0]
+    assert "приостановлено email_queue —" in newest
+    act = OperatorAction.objects.get(action="pause")
+    assert "до: 27.11.2026 03:56" in text_of(looker, f"{PAGE}{act.pk}/change/")
 
 
 @pytest.mark.parametrize(

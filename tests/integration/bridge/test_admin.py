@@ -41,7 +41,7 @@ def test_the_times_of_a_process_are_short(probe: PgmqQueue, broker_url: str) -> 
     BridgeProcess.objects.create(name="host:1", started_at=seen, seen_at=seen)
     page = client_with("view_bridgeprocess").get("/admin/bridge/bridgeprocess/").content.decode()
     assert page.count("27.11.2026 00:05") == 2
-    assert '<td data-label="Остановлен" class="field-stopped">—</td>' in page
+    assert '<td data-label="Чего ждёт" class="field-waits">—</td>' in page
 
 
 @pytest.mark.parametrize("address", [PAGE, FAILED])

@@ -10,6 +10,9 @@ from django.test import Client
 from bridge.admin.addresses import queue_address
 from bridge.message import LastError, Outcome, Reason
 from bridge.models import KeptOutcome, OperatorAction
+from bridge.operations.actor import Actor, Kind
+from bridge.operations.discard import discard
+from bridge.operations.requeue import requeue
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from notifications.models import EmailMessage
 from payments.models import ProviderNotification
@@ -95,6 +98,14 @@ def test_each_attempt_is_a_row_and_one_whose_worker_died_says_so(probe: PgmqQueu
 def test_attempts_of_an_older_version_are_counted_and_not_made_up(probe: PgmqQueue, looker: Client) -> None:
     msg_id = probe.send({}, headers={"bridge": {"attempts": 3, "trace_id": "t"}})
     assert "О 3 попытках до этих подробностей нет" in text_of(looker, page_of(probe, msg_id))
+
+
+def test_an_act_that_came_to_nothing_is_not_told_as_done(probe: PgmqQueue) -> None:
+    msg_id = fail(probe, {})
+    discard(probe.name, [msg_id], actor=Actor(Kind.STAFF, "olga"))
+    requeue(probe.name, [msg_id], actor=Actor(Kind.STAFF, "olga"))
+    page = text_of(client_with(LOOK, "view_operatoraction"), page_of(probe, msg_id))
+    assert "возвращено в очередь: ничего не сделано (1: уже снимали)" in page
 
 
 def test_an_outcome_that_waits_to_be_written_is_told(probe: PgmqQueue, looker: Client) -> None:

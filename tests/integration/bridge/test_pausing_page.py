@@ -104,6 +104,11 @@ def test_who_may_only_look_sees_the_pause_and_cannot_change_it(probe: PgmqQueue,
     assert paused(QUEUE) is not None
 
 
+def test_who_paused_at_the_command_line_is_told_in_russian(probe: PgmqQueue, broker_url: str) -> None:
+    pause(QUEUE, Actor(Kind.CLI, "root"), "x")
+    assert "(root, командная строка)" in text(client_with(*ALL).get(PAGE))
+
+
 def test_what_a_service_holds_is_no_pause_of_staff(probe: PgmqQueue, broker_url: str) -> None:
     holds.place(QUEUE, "service:smtp", by="breaker", why="no answer")
     client = client_with(*ALL)
