@@ -3,6 +3,7 @@
 A name that no task has, a task that does nothing and an entry without a test of its effect all end here.
 """
 
+import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
 from celery import current_app
 from celery.beat import ScheduleEntry
 from django.conf import settings
@@ -28,7 +30,16 @@ from bridge.counted import counted
 from bridge.daemon import listener as listening
 from bridge.daemon.listener import Listener
 from bridge.message import Outcome
-from bridge.models import BridgeProcess, CountedRows, FailedMessage, KeptOutcome, QueueHold, RolledHour, RolledTotal
+from bridge.models import (
+    BridgeProcess,
+    CountedRows,
+    FailedMessage,
+    KeptOutcome,
+    OperatorAction,
+    QueueHold,
+    RolledHour,
+    RolledTotal,
+)
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
 from notifications.models import EmailMessage, StaffNotice
@@ -126,6 +137,18 @@ def roll_up_tidy(stage: Stage) -> Iterator[None]:
     yield
     assert [row.count for row in RolledHour.objects.all()] == [1]
     assert not FailedMessage.objects.exists()
+
+
+def operators_acts(stage: Stage) -> Iterator[None]:
+    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
+        client.delete(settings.CELERY_TASK_DEFAULT_QUEUE)
+        forsaken = OperatorAction.objects.create(
+            actor_kind="staff", actor="elena", action="requeue", queue=EMAIL_QUEUE, state=OperatorAction.HANDED_OVER
+        )
+        yield
+        tasks = [json.loads(task)["headers"] for task in client.lrange(settings.CELERY_TASK_DEFAULT_QUEUE, 0, -1)]
+        client.delete(settings.CELERY_TASK_DEFAULT_QUEUE)
+    assert [task["argsrepr"] for task in tasks if task["task"] == "bridge.carry_out_act"] == [f"({forsaken.pk},)"]
 
 
 def row_counts(stage: Stage) -> Iterator[None]:
@@ -342,6 +365,7 @@ EFFECTS: dict[str, Effect] = {
     "stuck-sending": stuck_sending,
     "email-bodies": email_bodies,
     "old-logins": old_logins,
+    "operators-acts": operators_acts,
     "roll-up": roll_up,
     "row-counts": row_counts,
     "roll-up-tidy": roll_up_tidy,

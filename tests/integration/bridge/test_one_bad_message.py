@@ -94,14 +94,14 @@ def test_an_archive_that_cannot_be_pruned_keeps_no_other_from_it(
     (delivery,) = probe.read(limit=1, lease=60)
     probe.finish(delivery, Outcome.SUCCEEDED)
     settings.BRIDGE_ARCHIVE_DAYS = 0
-    real = PgmqQueue._execute
+    real = PgmqQueue._all
 
-    def refuse_first(self: PgmqQueue, query: str, **values: Any) -> int:
+    def refuse_first(self: PgmqQueue, query: str, **values: Any) -> Any:
         if self.name == first.name and query == "prune":
             return real(self, "prune", **{**values, "days": "nonsense"})
         return real(self, query, **values)
 
-    monkeypatch.setattr(PgmqQueue, "_execute", refuse_first)
+    monkeypatch.setattr(PgmqQueue, "_all", refuse_first)
     prune_archives()
     assert f"{first.name}: its archive could not be pruned" in caplog.text
     assert probe.archived_history(delivery.msg_id) is None

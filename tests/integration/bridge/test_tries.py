@@ -10,6 +10,7 @@ import pytest
 from celery import current_app
 from celery.exceptions import Ignore, Retry
 from django.db import connection
+from django.db.migrations import RunSQL
 from django.utils import timezone
 
 from bridge.daemon.drain import Drain
@@ -255,19 +256,20 @@ def send_with_history(queue: PgmqQueue, history: str) -> int:
 
 
 MIGRATION = import_module("bridge.migrations.0010_tries")
+STATEMENTS = [operation for operation in MIGRATION.Migration.operations if isinstance(operation, RunSQL)]
 
 
 @pytest.fixture
 def before_migrate(database: ClonedDatabase) -> None:
     """The functions of the version before: those of its processes, and of ours that start before `migrate`."""
     with connection.cursor() as cursor:
-        for operation in reversed(MIGRATION.Migration.operations):
+        for operation in reversed(STATEMENTS):
             cursor.execute(operation.reverse_sql)
 
 
 def migrate() -> None:
     with connection.cursor() as cursor:
-        for operation in MIGRATION.Migration.operations:
+        for operation in STATEMENTS:
             cursor.execute(operation.sql)
 
 
