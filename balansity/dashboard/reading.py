@@ -87,14 +87,14 @@ def all_sections() -> tuple[Section, ...]:
 def read_home(may: May) -> Home:
     """All that whoever has the rights that `may` knows of sees; in two seconds at most, however slow Postgres is."""
     watches, sections = _seen_by(may)
-    parts = [*watches, *sections]
+    parts: list[Part] = [*watches, *sections]
     return _home(watches, sections, sharing.now(parts, _read_all)) if parts else Home()
 
 
 def home_lately(may: May) -> Home | None:
     """The same as others were told it within the last seconds, at no cost; `None`: they were not."""
     watches, sections = _seen_by(may)
-    parts = [*watches, *sections]
+    parts: list[Part] = [*watches, *sections]
     said = sharing.lately(parts) if parts else None
     return _home(watches, sections, said) if said else None
 

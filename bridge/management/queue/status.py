@@ -104,9 +104,10 @@ def _print_holds(console: Console, status: Status) -> None:
 
 
 def _about(service: ServiceState) -> str:
+    since = f" since {shown(service.since)}" if service.since else ""
     with translation.override("en"):
         return (
-            f"{service.label} ({service.name}) does not do its part since {shown(service.since)}:"
+            f"{service.label} ({service.name}) does not do its part{since}:"
             f" {service.why.rstrip('. ')}. {service.waiting} messages wait in {', '.join(service.queues)}."
             f" {service.advice}"
         )

@@ -256,7 +256,7 @@ def send_with_history(queue: PgmqQueue, history: str) -> int:
 
 
 MIGRATION = import_module("bridge.migrations.0010_tries")
-STATEMENTS = [operation for operation in MIGRATION.Migration.operations if isinstance(operation, RunSQL)]
+STATEMENTS: list[Any] = [operation for operation in MIGRATION.Migration.operations if isinstance(operation, RunSQL)]
 
 
 @pytest.fixture
