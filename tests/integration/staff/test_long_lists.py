@@ -1,5 +1,6 @@
 """Lists of a million rows are shown, searched and filtered without looking at all of them."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +13,10 @@ from freezegun import freeze_time
 
 from notifications.finding import search_mails
 from notifications.models import EmailMessage, Status
+from payments.states import ProviderStatus
 from staff import long_lists
 from staff.read_only import ReadOnlyAdmin
+from tests.support.checkouts import make_checkout
 from tests.support.staff_pages import our_admins
 
 MAILS = "/admin/notifications/emailmessage/"
@@ -67,6 +70,32 @@ def test_rows_are_counted_no_further_than_they_are_listed(boss: Client, shortly:
     assert "Всего: больше 60" in html
     assert "?p=2" in html
     assert "?p=3" not in html
+
+
+@pytest.mark.parametrize("address", [MAILS, "/admin/payments/payment/"])
+def test_what_rows_are_shown_with_is_looked_up_for_those_of_the_page_alone(
+    boss: Client, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ReadOnlyAdmin, "list_per_page", 2)
+    send(3)
+    for _number in range(3):
+        make_checkout(ProviderStatus.SUCCEEDED)
+    with CaptureQueriesContext(connection) as asked:
+        answer = boss.get(address)
+    table = answer.context["cl"].model._meta.db_table.replace('"', "")
+    asked_for = [query["sql"].replace('"', "").partition(" FROM ") for query in asked]
+    # Those that ask for the first and the last day have one row each.
+    pages = [
+        sql for sql in asked_for if sql[2].startswith(table) and re.search(r" ORDER BY .* LIMIT (?!1$)\d+$", sql[2])
+    ]
+    assert [columns.count(",") for columns, _from, _rows in pages] == [0]
+
+
+def test_each_page_has_its_own_rows_in_their_order(boss: Client) -> None:
+    send(7)
+    rows = EmailMessage.objects.order_by("-created_at", "-id")
+    paginator = long_lists.BoundedPaginator(rows, 3)
+    assert [[mail.msg_id for mail in page.object_list] for page in paginator] == [[1, 2, 3], [4, 5, 6], [7]]
 
 
 def test_all_are_counted_where_they_are_few(boss: Client, shortly: None) -> None:
