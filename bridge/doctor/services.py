@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from django.utils import timezone
 from django.utils.functional import lazy
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext
 
 from bridge.breaker.advice import advice
 from bridge.breaker.services import services
@@ -16,13 +16,19 @@ def look_at_services() -> Iterator[Finding]:
     for state in away():
         yield error(
             "services.away",
-            _("%(name)s does not do its part since %(since)s, and %(waiting)s messages wait for it: %(why)s"),
+            _cause(state.name),
             _advice(state.kind),
-            name=_label(state.name),
+            name=state.name,
             since=f"{timezone.localtime(state.since):%Y-%m-%d %H:%M:%S %Z}",
             waiting=state.waiting,
             why=state.why.rstrip(". "),
         )
 
 
-_advice, _label = lazy(advice, str), lazy(services.label, str)
+def _sentence(name: str) -> str:
+    """The name of the service is a word of ours: it is in the language of whoever reads the sentence."""
+    text = gettext("%(name)s does not do its part since %(since)s, and %(waiting)s messages wait for it: %(why)s")
+    return text.replace("%(name)s", services.label(name).replace("%", "%%"))
+
+
+_advice, _cause = lazy(advice, str), lazy(_sentence, str)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.utils import translation
 from django.utils.timezone import localtime
 
 from bridge.doctor.services import look_at_services
@@ -66,6 +67,15 @@ def test_the_doctor_says_it_in_the_language_of_who_asks(probe: PgmqQueue) -> Non
     assert "The lab" in finding.cause
     assert "0" in finding.cause
     assert finding.remedy.startswith("Ничего не потеряно")
+
+
+def test_a_service_is_called_in_one_language_with_the_sentence_about_it(probe: PgmqQueue) -> None:
+    open_it()
+    OutsideService.objects.filter(name=NAME).update(name="smtp")
+    (finding,) = look_at_services()
+    assert finding.cause.startswith("Почтовый сервер: не работает")
+    with translation.override("en"):
+        assert finding.cause.startswith("Mail server does not do its part")
 
 
 def test_before_migrate_the_status_is_as_before(probe: PgmqQueue, capsys: pytest.CaptureFixture[str]) -> None:
