@@ -199,7 +199,7 @@ def test_a_service_that_is_away_is_told_with_what_waits_for_it(boss: Client) -> 
     assert said.startswith("ЮKassa: нам отказано с ")
     assert "ждут 3 сообщения" in said
     assert "401 invalid credentials" in said
-    assert "ЮKassa нам отказано" in text(boss.get(NOW)).partition("Сервисы")[2]
+    assert "ЮKassa нам отказано" in text(boss.get(NOW)).partition("Внешние службы")[2]
 
 
 def test_no_bridge_is_graver_than_one_that_fell_silent(boss: Client) -> None:
@@ -231,7 +231,7 @@ def test_a_kind_of_process_of_which_none_is_left_is_told_by_what_stands_still(bo
     page = text(boss.get(NOW))
     assert "Ни один исполнитель не работает: ждут 2 сообщения" in page
     assert "По расписанию ничего не делается: планировщик молчит 1 ч" in page
-    section = page.partition("Сервисы")[2]
+    section = page.partition("Внешние службы")[2]
     assert "работает: 1" in section
     assert section.count("не запущен") == 2
     BridgeProcess.objects.filter(kind="worker").update(seen_at=now)

@@ -84,7 +84,7 @@ def away(name: str = "smtp", **fields: Any) -> Trouble:
     usual: dict[str, Any] = {
         "kind": f"service:{name}",
         "key": name,
-        "what": f"Сервис «{name}» недоступен",
+        "what": f"Служба «{name}» недоступна",
         "advice": "Проверьте его настройки.",
         "address": "/admin/bridge/queueoverview/",
     }
@@ -291,7 +291,7 @@ def test_what_begins_is_told_once_and_so_is_its_end(wrong: dict[str, Trouble], m
     with minute(2):
         send_all()
     (begin,) = to_duty(mailbox)
-    assert subject_of(begin) == "Требует внимания: Сервис «smtp» недоступен"
+    assert subject_of(begin) == "Требует внимания: Служба «smtp» недоступна"
     assert "С 08:00. Проверьте его настройки." in begin.text
     assert "https://api.littleotter.example/worker/admin/bridge/queueoverview/" in begin.text
     wrong.clear()
@@ -299,7 +299,7 @@ def test_what_begins_is_told_once_and_so_is_its_end(wrong: dict[str, Trouble], m
     with minute(14):
         send_all()
     _, end = to_duty(mailbox)
-    assert subject_of(end) == "Всё снова в порядке (было: Сервис «smtp» недоступен)"
+    assert subject_of(end) == "Всё снова в порядке (было: Служба «smtp» недоступна)"
     assert "С 08:00 до 08:12, всего 12 мин." in end.text
 
 
@@ -379,9 +379,9 @@ def test_what_begins_together_comes_in_one_mail_and_what_goes_on_stands_first(
     with minute(1):
         send_all()
     (mail,) = to_duty(mailbox)
-    assert subject_of(mail) == "Требует внимания: Сервис «storage» недоступен и ещё 2"
+    assert subject_of(mail) == "Требует внимания: Служба «storage» недоступна и ещё 2"
     lines = [line for line in mail.text.splitlines() if line.startswith("— ")]
-    assert [line.removeprefix("— ").split(" ")[0] for line in lines] == ["Сервис", "Сервис", "Закончилось:"]
+    assert [line.removeprefix("— ").split(" ")[0] for line in lines] == ["Служба", "Служба", "Закончилось:"]
 
 
 def test_two_beats_at_once_tell_it_once(wrong: dict[str, Trouble]) -> None:
@@ -501,7 +501,7 @@ def test_a_mail_server_that_was_away_is_told_of_in_one_mail_which_waited_for_it(
     with minute(3):
         assert {row.status for row in send_all()} == {Status.SENT}
     (mail,) = to_duty(mailbox)
-    assert subject_of(mail) == "Всё снова в порядке (было: Сервис «Почтовый сервер» недоступен)"
+    assert subject_of(mail) == "Всё снова в порядке (было: Служба «Почтовый сервер» недоступна)"
 
 
 def test_a_process_that_gave_no_sign_of_life_for_five_minutes_is_told_of_and_so_is_its_return(
@@ -635,7 +635,7 @@ def test_a_replayed_message_sends_a_note_no_second_time_and_says_nothing_of_its_
         rows = [attempt(msg_id) for msg_id in (*replays, *queued()[:2])]
     assert [row.status for row in rows] == [Status.SENT, *[Status.DUPLICATE] * 3, Status.SENT]
     assert len(to_duty(mailbox)) == 1
-    assert subject_of(to_duty(mailbox)[0]) == "Требует внимания: Сервис «smtp» недоступен"
+    assert subject_of(to_duty(mailbox)[0]) == "Требует внимания: Служба «smtp» недоступна"
     assert "слон" not in "".join(mail.text + mail.html for mail in mailbox.messages).lower()
 
 

@@ -114,7 +114,7 @@ def test_what_a_service_holds_is_no_pause_of_staff(probe: PgmqQueue, broker_url:
     client = client_with(*ALL)
     assert "Снять паузу" not in text(client.get(PAGE))
     page = text(client.get(f"{PAGE}{QUEUE}/"))
-    assert "нужен сервис: Почтовый сервер" in page
+    assert "нужна служба: Почтовый сервер" in page
     assert "Приостановить…" in page
     assert "Изменить паузу…" not in page
     pause(QUEUE, BORIS, "сервер переезжает")
