@@ -124,7 +124,7 @@ def test_it_says_what_holds_them_and_so_do_the_pages_of_mails_and_messages(suppo
     home = text(support.get("/admin/now/"))
     for shown in (found(support, TO), payment, message, queue, home, text(support.get(page_of(retrying)))):
         assert "(boris), пока паузу не снимут: переезд &lt;почты&gt;" in shown
-        assert "ничего не начинают, нужен сервис: Почтовый сервер" in shown
+        assert "очередь стоит, нужна служба: Почтовый сервер" in shown
     assert "Письма сейчас не отправляются." in home
     assert "мост возьмёт его" not in message
     assert "на паузе" not in text(support.get(page_of(sent)))
