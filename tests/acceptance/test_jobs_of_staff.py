@@ -150,7 +150,7 @@ def test_what_needs_somebody_this_morning_is_seen_at_one_look_and_leads_to_just_
             assert said in desk.text
             desk.open("/admin/")
         lines.first.get_by_role("link", name="Почтовый сервер").click()
-        assert "нужен сервис: Почтовый сервер" in desk.text
+        assert "нужна служба: Почтовый сервер" in desk.text
         # A click for each line that was looked into, and none to see that there are any.
         assert desk.clicks == 3
 
@@ -209,12 +209,12 @@ def test_of_a_mail_that_has_not_come_an_operator_sees_the_message_with_its_attem
     lose_mail_server()
     with sitting_at(browser, address, member_of(OPERATOR)) as desk:
         desk.open("/admin/notifications/emailmessage/")
-        assert "нужен сервис: Почтовый сервер" in search(desk, "anna.sokolova")
+        assert "нужна служба: Почтовый сервер" in search(desk, "anna.sokolova")
         desk.page.locator("#waiting").get_by_role("link").click()
         assert "anna.sokolova@example.org" in desk.page.locator(".staff-facts").inner_text()
         assert "Попыток ещё не было." in desk.text
         assert "переезжает почтовый сервер" in desk.text
-        assert "нужен сервис: Почтовый сервер" in desk.text
+        assert "нужна служба: Почтовый сервер" in desk.text
         # And of the one that was refused: each attempt, and the way from the mail to its message.
         desk.open("/admin/notifications/emailmessage/")
         search(desk, "reject550")
