@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hypothesis
 import pytest
@@ -19,6 +19,7 @@ import redis
 from django.conf import settings
 from pytest_django import DjangoDbBlocker, Settings
 
+from bridge.seldom import FewAnHour, Seldom
 from sandbox.mailbox import Mailbox
 from sandbox.services.sandbox import Sandbox
 from sandbox.yookassa import YooKassaServer
@@ -32,6 +33,23 @@ hypothesis.settings.register_profile("suite", deadline=None, suppress_health_che
 hypothesis.settings.load_profile("suite")
 
 _SANDBOX = pytest.StashKey[Sandbox]()
+# What the modules of this process count, to write few lines an hour about what anybody may cause.
+_HOURLY: list[Seldom | FewAnHour] = []
+
+
+def _remember(kind: type[Any]) -> None:
+    """Keep those of middleware and views in mind as well, which are loaded with the first request."""
+    made = kind.__init__
+
+    def make(self: Any, *given: Any, **named: Any) -> None:
+        made(self, *given, **named)
+        _HOURLY.append(self)
+
+    kind.__init__ = make
+
+
+_remember(Seldom)
+_remember(FewAnHour)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -75,6 +93,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
+    # Before they are frozen: what is, is listed no more.
+    _HOURLY.extend(one for one in gc.get_objects() if type(one) in (Seldom, FewAnHour))
     # What is loaded by now stays. Going over it again and again is a tenth of all the work of a run.
     gc.collect()
     gc.freeze()
@@ -96,6 +116,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _no_network() -> Iterator[None]:
     with only_this_machine():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _new_hour() -> None:
+    """What other tests had refused must not keep back the lines that this one looks for."""
+    for one in _HOURLY:
+        one._counts.clear()
+        if isinstance(one, Seldom):
+            one._quiet_until.clear()
 
 
 @pytest.fixture(scope="session")
