@@ -35,6 +35,7 @@ MOST_LOOKED_AT = MOST_COUNTED + 1
 @pytest.fixture(autouse=True)
 def _all_is_well(seeded_database: ClonedDatabase) -> None:
     broker.forget()
+    sharing._kept.clear()
     Heartbeat().beat(published=0, archived=0, waits_for="")
 
 
@@ -58,7 +59,8 @@ def asked(look: Callable[[], Any]) -> tuple[Any, int]:
 @pytest.fixture
 def nobody_commits(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From then on nothing is committed: the server counts transactions, and other tests use it at the same time."""
-    return lambda: monkeypatch.setattr(sharing_module, "_seen", lambda: ("the same",))
+    state = (object(),)
+    return lambda: monkeypatch.setattr(sharing_module, "_seen", lambda: state)
 
 
 def failed_mails(answer: Any) -> str:
