@@ -16,5 +16,5 @@ def why_held(queue: str) -> list[str]:
 def sentence_of(hold: Hold) -> str:
     if hold.cause == PAUSE:
         return _("The queue is paused %(hold)s") % {"hold": described(hold)}
-    values = {"since": moment(hold.since), "service": services.label(hold.cause.partition(":")[2])}
+    values = {"since": moment(hold.since), "service": services.label(hold.service)}
     return _("Nothing of it is started since %(since)s: it waits for the service %(service)s.") % values

@@ -61,7 +61,7 @@ def locked(name: str) -> Iterator[tuple[OutsideService, datetime]]:
 
 def cause_of(name: str) -> str:
     """What the holds of a service are called."""
-    return f"service:{name}"
+    return holds.SERVICE + name
 
 
 def open_breaker(row: OutsideService, away: ServiceAway, now: datetime) -> None:

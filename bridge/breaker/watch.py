@@ -46,7 +46,7 @@ def open_services() -> list[str]:
 def lift_forgotten() -> None:
     """Let queues go on that are held for a service which is not away: somebody changed its row, and that alone."""
     # In this order: what is held for a service that is away was held after it.
-    held = [hold for each in holds.in_force().values() for hold in each if hold.cause.startswith(cause_of(""))]
+    held = [hold for each in holds.in_force().values() for hold in each if hold.service]
     away = {cause_of(name) for name in open_services()} if held else set()
     for hold in held:
         if hold.cause not in away and holds.lift(hold.queue, hold.cause):

@@ -1,18 +1,16 @@
 """The section about processes: how many of each kind live, and which one is silent without having said goodbye."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 
 from bridge.dashboard import addresses
-from bridge.dashboard.words import clock
+from bridge.dashboard.words import Row, clock
 from bridge.processes.pulse import DEAD_AFTER, Kind
 from bridge.processes.rows import Process, processes
 from staff.badges import Tone, badge
@@ -25,16 +23,6 @@ KINDS: dict[Kind, str | Promise] = {
     Kind.BEAT: pgettext_lazy("process", "beat"),
     Kind.WEB: pgettext_lazy("process", "web"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A kind, or one process that is missed."""
-
-    key: str
-    name: str
-    badge: SafeString
-    below: str = ""
 
 
 @once

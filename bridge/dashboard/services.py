@@ -1,6 +1,5 @@
 """The section about services outside: which of them are known to be away, and whether the broker answers."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.utils.text import capfirst
@@ -10,18 +9,10 @@ from django.utils.translation import ngettext
 from bridge.breaker import ServiceState, states
 from bridge.breaker.advice import kind_name
 from bridge.dashboard.broker import broker
-from bridge.dashboard.words import clock
+from bridge.dashboard.words import Row, clock
 from staff.badges import Tone, badge
 from staff.formats import whole
 from staff.sections import once
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    key: str
-    name: str
-    badge: str
-    below: str = ""
 
 
 @once

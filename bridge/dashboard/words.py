@@ -1,15 +1,27 @@
 """How the home page says why and how long a queue is held."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from bridge.breaker import services
 from bridge.holds import Hold
 from staff.formats import moment
 from wording.russian import NBSP
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A thing by name, and how it is; `key` tells it from others when the page is read anew."""
+
+    key: str
+    name: str
+    badge: SafeString
+    below: str = ""
 
 
 def clock(time: datetime) -> str:
@@ -23,7 +35,7 @@ def until(hold: Hold) -> str:
 
 
 def what_holds(hold: Hold) -> str:
-    return _("for: %(service)s") % {"service": services.label(hold.cause.removeprefix("service:"))}
+    return _("for: %(service)s") % {"service": services.label(hold.service)}
 
 
 def rate(a_minute: float) -> str:

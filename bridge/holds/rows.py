@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from bridge.models import QueueHold
 
-# That of a person; others are called `service:<name>`.
-PAUSE = "pause"
+# That of a person, and what those of services begin with.
+PAUSE, SERVICE = "pause", "service:"
 
 _PLACE = """
 INSERT INTO bridge_queuehold AS hold (queue, cause, since, until, by, why, let_through)
@@ -60,6 +60,11 @@ class Hold:
     until: datetime | None
     by: str
     why: str
+
+    @property
+    def service(self) -> str:
+        """The name of the service that is waited for; empty where it is none."""
+        return self.cause.removeprefix(SERVICE) if self.cause.startswith(SERVICE) else ""
 
     def __str__(self) -> str:
         end = f" until {timezone.localtime(self.until):%Y-%m-%d %H:%M:%S %Z}" if self.until else ""
