@@ -11,10 +11,8 @@ import time
 from dataclasses import dataclass
 
 import redis
-from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from bridge.brief_redis import brief_redis
 from bridge.bulkhead import Crowded, waiting_for
 from bridge.trouble.explain import explain
 from bridge.trouble.explanation import MISTAKE_SECONDS
@@ -149,9 +147,4 @@ class MistakeCounter:
 
 
 def _connect() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+    return brief_redis(TIMEOUT_SECONDS)

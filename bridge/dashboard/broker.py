@@ -11,10 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import redis
-from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from bridge.brief_redis import brief_redis
 from bridge.trouble.explain import explain
 
 # How long somebody waits for the first answer; how old an answer may be that nobody waits for.
@@ -85,14 +83,8 @@ class BrokerWatch:
 
 
 def _ping() -> None:
-    client = redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=PATIENCE_SECONDS,
-        socket_connect_timeout=PATIENCE_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
     # Whoever may not ask this has been answered, and may do the rest for all that is known.
-    with client, suppress(redis.exceptions.NoPermissionError):
+    with brief_redis(PATIENCE_SECONDS) as client, suppress(redis.exceptions.NoPermissionError):
         client.ping()
 
 

@@ -12,12 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 import redis
-from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from bridge.brief_redis import brief_redis
 
 logger = logging.getLogger(__name__)
 
@@ -112,8 +110,7 @@ def listen() -> list[Heard]:
 
 def notes() -> "redis.Redis":
     """A connection that gives up soon."""
-    patience: dict[str, Any] = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
-    return redis.Redis.from_url(settings.REDIS_URL, retry=Retry(NoBackoff(), 0), **patience)
+    return brief_redis(PATIENCE_SECONDS)
 
 
 def _now(client: "redis.Redis") -> float:

@@ -1,0 +1,16 @@
+"""Redis for whoever can do without: one attempt, and no wait that anybody would notice."""
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+
+def brief_redis(seconds: float) -> redis.Redis:
+    """A connection to the broker whose every step takes so long at most, and is not repeated."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        retry=Retry(NoBackoff(), 0),
+    )
