@@ -17,7 +17,7 @@ from django.utils import timezone, translation
 from django.utils.module_loading import module_has_submodule
 
 from balansity.models import Incident
-from bridge.postgres import is_outage
+from bridge.postgres import first_line, is_outage
 from bridge.seldom import Seldom
 from notifications.models import StaffNotice
 from notifications.staff_notices import alone, make_notice, staff
@@ -63,7 +63,7 @@ def _seen_by(detector: Detector) -> list[Trouble] | None:
             raise
         # A table of a version to come, a right that we lack: the others can be told.
         if _seldom.tell(detector.name):
-            logger.warning("nobody is told of %s: %s", detector.name, str(error).strip().partition("\n")[0])
+            logger.warning("nobody is told of %s: %s", detector.name, first_line(error))
         return None
 
 

@@ -6,7 +6,6 @@ is refused before anything of the body is used, and nothing of it is ever logged
 """
 
 import logging
-from http import HTTPStatus
 
 from django.db import ProgrammingError
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
@@ -15,8 +14,8 @@ from django.views.decorators.http import require_http_methods
 from psycopg2.errors import UndefinedTable
 
 from bridge.pgmq import POSTGRES_AWAY
+from bridge.problem import problem
 from bridge.seldom import FewAnHour, Seldom
-from bridge.trace import current_trace_id
 from notifications.tracking.providers import NotProven, Provider, provider_that_tells, words_in
 from notifications.tracking.store import store_words
 
@@ -33,7 +32,7 @@ def receive_words(request: HttpRequest, provider: str) -> HttpResponse:
     """200 once it is written down or need not be, 403 for strangers, 404 where nobody may call, 413, 503 for later."""
     teller = provider_that_tells(provider)
     if teller is None:
-        return _problem(404, "not_found", "There is nothing at this address")
+        return problem(404, "not_found", "There is nothing at this address")
     if request.method != "POST":
         # Unisender Go asks so whether the address is right, before it uses it.
         return HttpResponse()
@@ -41,12 +40,12 @@ def receive_words(request: HttpRequest, provider: str) -> HttpResponse:
         # A body above DATA_UPLOAD_MAX_MEMORY_SIZE is not read, and answered with 413 by a middleware.
         teller.prove(request)
     except UnreadablePostError:
-        return _problem(400, "bad_request", "The body could not be read")
+        return problem(400, "bad_request", "The body could not be read")
     except NotProven as why:
         number = _refused.tell(provider)
         if number is not None:
             logger.warning("a call to the webhook of %s was refused: %s%s", provider, why, number)
-        return _problem(403, "sender_not_allowed", "Only the mail provider is heard here")
+        return problem(403, "sender_not_allowed", "Only the mail provider is heard here")
     return _take(provider, teller, request)
 
 
@@ -62,19 +61,8 @@ def _take(name: str, teller: Provider, request: HttpRequest) -> HttpResponse:
             raise
         logger.warning("%s words of %s could not be written down: %s", len(words), name, type(error).__name__)
         later = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        answer = _problem(503, "not_stored", "It could not be written down; send it again", later)
+        answer = problem(503, "not_stored", "It could not be written down; send it again", later)
         # That was the line about it; Django would write an error for each 5xx.
         answer._has_been_logged = True  # type: ignore[attr-defined]
         return answer
     return JsonResponse({"received": len(words), "unknown": unknown})
-
-
-def _problem(status: int, code: str, error: str, headers: dict[str, str] | None = None) -> HttpResponse:
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "detail": error, "error": error, "code": code}
-    return JsonResponse(
-        {**body, "request_id": current_trace_id()},
-        status=status,
-        content_type="application/problem+json",
-        headers=headers,
-    )

@@ -5,8 +5,6 @@ and its check are committed; whatever is our own fault or a wrong set-up of prox
 """
 
 import logging
-from http import HTTPStatus
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
@@ -14,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from bridge.pgmq import POSTGRES_AWAY, QueueMissing
-from bridge.trace import current_trace_id
+from bridge.problem import problem
 from payments.webhook.journal import ALREADY_KNOWN
 from payments.webhook.notice import InvalidNotice, Notice, NoticeFault
 from payments.webhook.sender import (
@@ -115,16 +113,7 @@ def _length(request: HttpRequest) -> int:
 
 
 def _problem(status: int, code: str, error: str, headers: dict[str, str] | None = None) -> HttpResponse:
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": error,
-        "error": error,
-        "code": code,
-        "request_id": current_trace_id(),
-    }
-    response = JsonResponse(body, status=status, content_type="application/problem+json", headers=headers)
+    response = problem(status, code, error, headers)
     # Behind a proxy that is not named yet YooKassa is a stranger among others, and is to be told what it is told here.
     response.counts_strangers = True  # type: ignore[attr-defined]
     return response
