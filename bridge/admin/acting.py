@@ -13,6 +13,7 @@ from uuid import uuid4
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.formats import localize
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -109,6 +110,7 @@ class Confirmation(forms.Form):
     def __init__(self, task: Task, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._task = task
+        self.fields["number"].help_text = _("Type %(number)s to confirm.") % {"number": localize(task.number)}
         if not task.is_about_all or task.number <= 1:
             del self.fields["number"]
         if task.action != Action.REQUEUE or task.number <= 1:
@@ -140,7 +142,6 @@ def act_page(model_admin: ReadOnlyAdmin, request: HttpRequest, queue: str) -> Ht
         return HttpResponseRedirect(back)
     context = {
         "form": form,
-        "task": task,
         "queue": queue,
         "sentence": _sentence(task),
         "hopeless": _hopeless(task),
