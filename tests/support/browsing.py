@@ -6,13 +6,10 @@ styles that the Content-Security-Policy forbids, pages without one. Clicks are c
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -21,16 +18,9 @@ from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, Route, sync_playwright
 
+from sandbox.dev.pictures.site import serving as serving_it
+
 WAIT_SECONDS = 20.0
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, *message: Any) -> None:
-        """Nobody reads them."""
 
 
 @dataclass
@@ -97,14 +87,8 @@ class Desk:
 @contextmanager
 def serving() -> Iterator[str]:
     """Serve the product from this process, on its database; yields the address."""
-    with make_server("127.0.0.1", 0, _closing(get_wsgi_application()), _Server, _Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving_it(_closing(get_wsgi_application())) as address:
+        yield address
 
 
 def _closing(application: Any) -> Any:

@@ -30,8 +30,15 @@ def serve(session_key: str) -> Iterator[str]:
 
     The cookie is added here: in the browser, whose clock goes on, it would have expired.
     """
-    with make_server("127.0.0.1", 0, logged_in(get_wsgi_application(), session_key), _Server, _Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+    with serving(logged_in(get_wsgi_application(), session_key)) as address:
+        yield address
+
+
+@contextmanager
+def serving(application: Application) -> Iterator[str]:
+    """Serve an application to a browser, from threads of this process; yields the address."""
+    with make_server("127.0.0.1", 0, application, _Server, _Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
