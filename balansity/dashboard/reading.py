@@ -1,25 +1,23 @@
 """Reads the home page for somebody: the lines of all watches, and the sections that they may see."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from importlib import import_module
 from typing import Any
 
-from django.apps import apps
 from django.db import DatabaseError, InterfaceError, transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.module_loading import module_has_submodule
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from balansity.dashboard.bounds import bounded
 from balansity.dashboard.sharing import Part, Said, sharing
+from balansity.packages import modules_called
 from bridge.errors import BridgeError
 from bridge.postgres import first_line
 from bridge.seldom import Seldom
@@ -75,12 +73,12 @@ class Home:
 @cache
 def all_watches() -> tuple[Watch, ...]:
     """Those of each installed package that has a module `dashboard`."""
-    return tuple(watch for module in _modules() for watch in getattr(module, "WATCHES", ()))
+    return tuple(watch for module in modules_called("dashboard") for watch in getattr(module, "WATCHES", ()))
 
 
 @cache
 def all_sections() -> tuple[Section, ...]:
-    found = (section for module in _modules() for section in getattr(module, "SECTIONS", ()))
+    found = (section for module in modules_called("dashboard") for section in getattr(module, "SECTIONS", ()))
     return tuple(sorted(found, key=lambda section: section.place))
 
 
@@ -163,9 +161,3 @@ def _tell(what: str, error: Exception) -> None:
     # Everybody who has the page open runs into it, every few seconds.
     if times := _told.tell(what):
         logger.warning("the home page could not read %s (%s times): %s", what, times, first_line(error))
-
-
-def _modules() -> Iterator[Any]:
-    for config in apps.get_app_configs():
-        if config.module is not None and module_has_submodule(config.module, "dashboard"):
-            yield import_module(f"{config.name}.dashboard")

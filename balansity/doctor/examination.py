@@ -4,14 +4,12 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib import import_module
 
-from django.apps import apps
 from django.core.checks import ERROR, WARNING
 from django.db import DatabaseError, InterfaceError, ProgrammingError, connection, connections
-from django.utils.module_loading import module_has_submodule
 from django.utils.translation import gettext_lazy as _
 
+from balansity.packages import modules_called
 from balansity.redaction import redact
 from bridge.diagnosis import Finding, Probe, error
 from bridge.doctor.troubles import explained
@@ -59,9 +57,8 @@ def examine(probes: Iterable[Probe] | None = None, *, seconds: float = SECONDS) 
 
 def all_probes() -> Iterator[Probe]:
     """Those of each installed package that has a module `doctor`."""
-    for config in apps.get_app_configs():
-        if config.module is not None and module_has_submodule(config.module, "doctor"):
-            yield from import_module(f"{config.name}.doctor").PROBES
+    for module in modules_called("doctor"):
+        yield from module.PROBES
 
 
 class _Look(threading.Thread):

@@ -4,19 +4,17 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
-from importlib import import_module
 from types import ModuleType
 
 import django
-from django.apps import apps
 from django.conf import settings
 from django.db import Error, connection, transaction
-from django.utils.module_loading import module_has_submodule
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from balansity.packages import modules_called
 from balansity.redaction import redact
 from bridge.errors import BridgeError
 from bridge.postgres import POSTGRES_AWAY, first_line, is_outage
@@ -110,9 +108,8 @@ def all_counts() -> dict[str, Callable[[], dict[str, int]]]:
 
 
 def _modules() -> Iterator[ModuleType]:
-    for config in apps.get_app_configs():
-        if config.name != "balansity" and config.module is not None and module_has_submodule(config.module, "metrics"):
-            yield import_module(f"{config.name}.metrics")
+    # Ours is this room, which has nothing to tell of itself.
+    return (module for module in modules_called("metrics") if module.__name__ != __package__)
 
 
 def registry() -> CollectorRegistry:

@@ -8,15 +8,13 @@ end is told when nothing of its kind stands open any more. If the mail about the
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from importlib import import_module
 
-from django.apps import apps
 from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone, translation
-from django.utils.module_loading import module_has_submodule
 
 from balansity.models import Incident
+from balansity.packages import modules_called
 from bridge.postgres import first_line, is_outage
 from bridge.seldom import Seldom
 from notifications.models import StaffNotice
@@ -47,9 +45,8 @@ def look() -> None:
 
 def all_detectors() -> Iterator[Detector]:
     """Those of each installed package that has a module `incidents`."""
-    for config in apps.get_app_configs():
-        if config.module is not None and module_has_submodule(config.module, "incidents"):
-            yield from import_module(f"{config.name}.incidents").DETECTORS
+    for module in modules_called("incidents"):
+        yield from module.DETECTORS
 
 
 def _seen_by(detector: Detector) -> list[Trouble] | None:
