@@ -116,7 +116,9 @@ def test_whatever_is_in_it_every_line_is_short_and_ends_as_it_must(
     assert max(len(line.encode()) for line in file.content.split("\r\n")) <= 75
     assert len(file.content.encode()) < 4096
     found = event(file)
-    assert (found.DTSTART, found.DTSTART.second) == (starts_at.replace(second=0, microsecond=0), 0)
+    # Within a zone's skipped hour Python calls no two times equal that are of different zones.
+    assert found.DTSTART.astimezone(UTC) == starts_at.astimezone(UTC).replace(second=0, microsecond=0)
+    assert found.DTSTART.second == 0
     assert found.duration == timedelta(minutes=minutes)
 
 
