@@ -1,13 +1,18 @@
-"""`./dev bench [name]`: without a name, all of them."""
+"""`./dev bench [name]`: without a name, all of them, and each target at the end."""
 
 import argparse
+import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 
-from sandbox.bench import backlog, delivery, memory, operations, report_pdf, wakeup, webhook
+from sandbox.bench import backlog, delivery, memory, operations, report_pdf, tables, wakeup, webhook
+from sandbox.bench.recording import recorded
 
-BENCHES: dict[str, Callable[[], bool]] = {
+BENCHES: dict[str, Callable[..., bool]] = {
     "delivery": delivery.run,
     "wakeup": wakeup.run,
     "backlog": backlog.run,
@@ -16,24 +21,63 @@ BENCHES: dict[str, Callable[[], bool]] = {
     "webhook": webhook.run,
     "operations": operations.run,
 }
+# They are called with what stands behind their name.
+WITH_OPTIONS = {"operations"}
+# They take so long that they are run by name alone.
+LONG: set[str] = set()
+TABLES = "tables"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=BENCHES, help="default: all, each in a process of its own")
+    parser.add_argument(
+        *("name",),
+        nargs="?",
+        choices=[*BENCHES, TABLES],
+        help=f"default: all, each in a process of its own; {TABLES}: write docs/benchmarks.md from what was recorded",
+    )
+    parser.add_argument("--record", action="store_true", help="keep the figures in docs/benchmarks/NAME.json")
     known, options = parser.parse_known_args()
-    name: str | None = known.name
-    if name == "operations":
-        operations.run(options)
+    if options and known.name not in WITH_OPTIONS:
+        parser.error(f"only {' and '.join(sorted(WITH_OPTIONS))} takes options: {' '.join(options)}")
+    if known.name is None:
+        return _all(["--record"] if known.record else [])
+    if known.name == TABLES:
+        print(f"wrote {tables.write()}")
         return 0
-    if options:
-        parser.error(f"only operations takes options: {' '.join(options)}")
-    if name is not None:
-        # A missed target is a result and not an error: it stands in the table and in the last line.
-        BENCHES[name]()
-        return 0
-    command = [sys.executable, "-m", "sandbox.bench"]
-    return max(subprocess.run([*command, bench], check=False).returncode for bench in BENCHES)
+    with recorded(tuple(options)) if known.record else nullcontext():
+        # A missed target is a result and not an error: it stands in the table and in the last lines.
+        BENCHES[known.name](*([options] if known.name in WITH_OPTIONS else []))
+    return 0
+
+
+def _all(options: list[str]) -> int:
+    code, said = 0, []
+    # Their tables are as wide as this terminal and not as a pipe.
+    environment = {**os.environ, "COLUMNS": str(shutil.get_terminal_size().columns)}
+    for name in [name for name in BENCHES if name not in LONG]:
+        command = [sys.executable, "-m", "sandbox.bench", name, *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as bench:
+            last = ""
+            for line in bench.stdout or ():
+                print(line, end="", flush=True)
+                last = line
+        code = max(code, abs(bench.returncode))
+        said += _summary(name, bench.returncode, last)
+    print("\n".join(["", *said]), flush=True)
+    return code
+
+
+def _summary(name: str, code: int, last: str) -> list[str]:
+    """Each target of a benchmark in a line, by its last line."""
+    if code:
+        return [f"{name}: ended with {code} and without a result"]
+    answer = json.loads(last)
+    lines = []
+    for figure, target in answer["targets"].items():
+        word = "NOT MET" if figure in answer["missed"] else "met"
+        lines.append(f"{name}: {figure}: {answer['figures'][figure]:g}, {target}: {word}")
+    return lines
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ def run() -> bool:
                 if state == "hidden":
                     theirs[size] = median([_pgmq() for _ in range(READS // 4)])
                 print(f"{size:,} {state}: {median(costs[state, size]):.2f} ms a read", flush=True)
-    figures = [Figure(f"{size:,} {state}", median(values), "ms a read") for (state, size), values in costs.items()]
+    figures = [Figure.of(f"{size:,} {state}", values, "ms a read") for (state, size), values in costs.items()]
     figures += [Figure(f"pgmq.read, {size:,} hidden", cost, "ms a read") for size, cost in theirs.items()]
     for state in ("hidden", "visible"):
-        growth = median(costs[state, SIZES[-1]]) / median(costs[state, SIZES[0]])
-        figures.append(Figure(f"growth, {state}", growth, "times", most=3))
+        most, least = costs[state, SIZES[-1]], costs[state, SIZES[0]]
+        figures.append(Figure.ratio(f"growth, {state}", most, least, most=3))
     return show("backlog", figures, notes=[f"batches of 10; median of {ROUNDS} medians of {READS} reads"])
 
 

@@ -1,23 +1,51 @@
-"""A result as people read it, and as the last line that programs read."""
+"""A result as people read it, as the last line that programs read, and as what is kept of it: `--record`."""
 
 import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 from rich.console import Console
 from rich.table import Table
 
+from sandbox.bench import recording
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value. `most` or `least` is its target; neither: it is there to compare with."""
+    """One measured value. `most` or `least` is its target; neither: it is there to compare with.
+
+    `rounds` are the values that `value` is the median of, in the order they were measured; `Figure.of` makes both.
+    """
 
     name: str
     value: float
     unit: str
     least: float | None = None
     most: float | None = None
+    rounds: tuple[float, ...] = ()
+
+    @classmethod
+    def of(
+        cls, name: str, rounds: Sequence[float], unit: str, *, least: float | None = None, most: float | None = None
+    ) -> Self:
+        """The median of `rounds`, which are kept beside it."""
+        return cls(name, median(rounds), unit, least, most, tuple(rounds))
+
+    @classmethod
+    def ratio(
+        cls,
+        name: str,
+        ours: Sequence[float],
+        theirs: Sequence[float],
+        *,
+        least: float | None = None,
+        most: float | None = None,
+    ) -> Self:
+        """How many times `theirs` `ours` is, round by round: what loads the machine in one round loads both."""
+        rounds = [mine / other for mine, other in zip(ours, theirs, strict=True)]
+        return cls.of(name, rounds, "times", least=least, most=most)
 
     @property
     def target(self) -> str:
@@ -27,10 +55,35 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met, `None` where there is none."""
+        """Whether the target is met, `None` where there is none. By the value as measured, not as printed."""
         if self.least is not None:
             return self.value >= self.least
         return None if self.most is None else self.value <= self.most
+
+    @property
+    def shown(self) -> str:
+        """The value with as few digits as leave it on its side of the target."""
+        return shown(self.value, self.least if self.least is not None else self.most)
+
+    def as_json(self) -> dict[str, Any]:
+        """What is kept: every round, so that others can reckon anew."""
+        rounds = self.rounds or (self.value,)
+        kept: dict[str, Any] = {"name": self.name, "unit": self.unit, "value": round(self.value, 4)}
+        kept |= {"range": [round(min(rounds), 4), round(max(rounds), 4)], "rounds": [round(one, 4) for one in rounds]}
+        if self.target:
+            bound = {"least": self.least} if self.least is not None else {"most": self.most}
+            kept |= {"target": bound, "met": self.met}
+        return kept
+
+
+def shown(value: float, bound: float | None = None) -> str:
+    """Three digits, or as many more as it takes to be on the side of `bound` where `value` is."""
+    for digits in range(3, 16):
+        text = f"{value:,.{digits}g}" if abs(value) < 100 else f"{value:,.{digits - 3}f}"
+        printed = float(text.replace(",", ""))
+        if bound is None or ((printed > bound) == (value > bound) and (printed < bound) == (value < bound)):
+            break
+    return text
 
 
 def median(values: Sequence[float]) -> float:
@@ -44,30 +97,44 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def show(bench: str, figures: Sequence[Figure], *, notes: Sequence[str] = ()) -> bool:
-    """Print the table, the notes and the JSON line; returns whether every target was met."""
+    """Print the table, the notes, each target and the JSON line; returns whether every target was met.
+
+    With `./dev bench NAME --record` it is written to `docs/benchmarks` as well.
+    """
     table = Table(title=f"bench {bench}", title_justify="left")
     table.add_column("figure")
-    for heading in ("measured", "unit", "target", "met"):
-        table.add_column(heading, justify="right" if heading == "measured" else "left")
+    for heading in ("measured", "from", "to", "unit", "target", "met"):
+        table.add_column(heading, justify="right" if heading in ("measured", "from", "to") else "left")
     for figure in figures:
         verdict = {True: "yes", False: "NO", None: ""}[figure.met]
-        table.add_row(
-            figure.name,
-            f"{figure.value:,.3g}" if figure.value < 100 else f"{figure.value:,.0f}",
-            figure.unit,
-            figure.target,
-            verdict,
-        )
+        ends = (shown(min(figure.rounds)), shown(max(figure.rounds))) if len(figure.rounds) > 1 else ("", "")
+        table.add_row(figure.name, figure.shown, *ends, figure.unit, figure.target, verdict)
     console = Console()
     console.print(table)
     for note in notes:
         console.print(note, highlight=False)
+    for line in verdicts(bench, [figure.as_json() for figure in figures]):
+        print(line)
     met = all(figure.met is not False for figure in figures)
     answer = {
         "bench": bench,
         "figures": {figure.name: round(figure.value, 4) for figure in figures},
         "targets": {figure.name: figure.target for figure in figures if figure.target},
+        "missed": [figure.name for figure in figures if figure.met is False],
         "met": met,
     }
+    recording.keep(bench, {"figures": [figure.as_json() for figure in figures], "notes": [*notes], "met": met})
     print(json.dumps(answer), flush=True)
     return met
+
+
+def verdicts(bench: str, figures: Sequence[dict[str, Any]]) -> list[str]:
+    """A line a target: what is promised, what was measured, whether that is met."""
+    lines = []
+    for figure in figures:
+        if "target" not in figure:
+            continue
+        ((side, bound),) = figure["target"].items()
+        word = "met" if figure["met"] else "NOT MET"
+        lines.append(f"{bench}: {figure['name']}: {shown(figure['value'], bound)}, at {side} {bound:g}: {word}")
+    return lines
