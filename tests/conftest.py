@@ -187,7 +187,6 @@ def yookassa(settings: Settings) -> Iterator[YooKassaServer]:
     with YooKassaServer(shop_id="100500", secret_key="test_of-this-test") as server:
         settings.YUKASSA_SHOP_ID, settings.YUKASSA_SECRET_KEY = "100500", "test_of-this-test"
         settings.YUKASSA_API_URL = server.api_url
-        settings.YUKASSA_READ_TIMEOUT = 2.0
         yield server
 
 

@@ -151,6 +151,10 @@ class Ledger:
             assert cursor.rowcount == 1
             yield
 
+    def let_lease_run_out(self, msg_id: int) -> None:
+        """As much time passes as an attempt may take, and the test need not."""
+        self.execute(f"UPDATE pgmq.q_{self.queue} SET vt = clock_timestamp() WHERE msg_id = %s", [msg_id])
+
     def exists(self, rows: str) -> bool:
         """Whether there is a row in `rows`: a table's name, with a condition if need be."""
         return bool(self.rows(f"SELECT EXISTS (SELECT FROM {rows})")[0][0])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sandbox.mailbox import Mail, Mailbox
 from tests.acceptance.ledger import Ledger
 
 APPOINTMENT = "0b7f3c1e-6d0a-4b57-9d0e-2f4f0c7b9a11"
@@ -23,3 +24,8 @@ def mail_log(mail: Ledger) -> dict[int, tuple[str, str, int]]:
     """Status, reason and attempts of each row, by the id of its message."""
     rows = mail.rows("SELECT msg_id, status, reason, attempts FROM balansity.notifications_emailmessage")
     return {msg_id: (status, reason, attempts) for msg_id, status, reason, attempts in rows}
+
+
+def mails(mailbox: Mailbox) -> list[Mail]:
+    """Each mail once, newest first: whoever is ended after the server took it hands it over again, as the same mail."""
+    return list({mail.message_id: mail for mail in mailbox.messages}.values())

@@ -32,7 +32,6 @@ def test_two_bridges_and_ten_workers_execute_each_message_one_at_a_time(fleet: F
 def test_work_slower_than_the_dispatch_lease_is_delivered_again_and_not_executed_again(
     fleet: Fleet, probe: Ledger
 ) -> None:
-    fleet.variables["PROBE_TIME_LIMIT"] = "5"
     fleet.bridge("--queue", "probe_queue")
     worker = fleet.worker(concurrency=2)
     # The last waits in the line for about 4 s, twice its lease.

@@ -6,6 +6,7 @@ from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 
 
+@pytest.mark.usefixtures("short_leases")
 @pytest.mark.every_pgmq
 def test_success_retry_failure_and_a_lost_worker_end_as_promised(
     fleet: Fleet, probe: Ledger, pgmq_version: str

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sandbox.mailbox import Mailbox
 from tests.acceptance.ledger import Ledger
-from tests.acceptance.mails import mail_log, payment_failed, reminder
+from tests.acceptance.mails import mail_log, mails, payment_failed, reminder
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
 
@@ -48,7 +48,7 @@ def test_each_mail_ends_as_its_server_and_its_message_decide(fleet: Fleet, mail:
     assert {name: (end.outcome, end.reason, end.attempts) for name, end in by_name(ids, endings).items()} == expected
     status = {"succeeded": "sent", "failed": "failed", "duplicate": "duplicate"}
     assert by_name(ids, mail_log(mail)) == {name: (status[end], *rest) for name, (end, *rest) in expected.items()}
-    assert Counter(kept.recipient for kept in mailbox.messages) == {
+    assert Counter(kept.recipient for kept in mails(mailbox)) == {
         "ok@example.org": 1,
         "later+refuse2@example.org": 1,
         "broken+drop1@example.org": 1,
@@ -70,6 +70,7 @@ def test_a_mail_whose_worker_died_before_the_commit_is_repeated_with_the_same_me
     with mail.locked(msg_id):
         wait_until(lambda: mailbox.messages, "the server accepts the mail")
         doomed.kill()
+    mail.let_lease_run_out(msg_id)
     fleet.worker()
     ending = mail.await_ending(msg_id)
     assert (ending.outcome, ending.attempts) == ("succeeded", 2)
@@ -87,6 +88,7 @@ def test_a_mail_whose_worker_died_before_the_server_accepted_it_arrives_once(
     msg_id = mail.send(payment_failed("family+slow1@example.org"))
     mail.await_attempt(msg_id)
     doomed.kill()
+    mail.let_lease_run_out(msg_id)
     fleet.worker()
     ending = mail.await_ending(msg_id)
     assert (ending.outcome, ending.attempts) == ("succeeded", 2)
@@ -104,7 +106,7 @@ def test_mails_wait_for_a_mail_server_that_is_down(fleet: Fleet, mail: Ledger, m
     mailbox.start()
     endings = mail.await_endings(msg_ids)
     assert {ending.outcome for ending in endings.values()} == {"succeeded"}
-    assert sorted(kept.recipient for kept in mailbox.messages) == [f"family{number}@example.org" for number in range(5)]
+    assert sorted(kept.recipient for kept in mails(mailbox)) == [f"family{number}@example.org" for number in range(5)]
 
 
 def by_name(ids: dict[str, int], found: dict[int, T]) -> dict[str, T]:

@@ -7,6 +7,7 @@ import pytest
 
 from sandbox.mailbox import Mailbox
 from tests.acceptance.ledger import Ledger
+from tests.acceptance.mails import mails
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
 
@@ -59,4 +60,4 @@ def test_ten_thousand_junk_messages_delay_a_real_mail_by_less_than_ten_seconds(
 
 
 def recipients(mailbox: Mailbox) -> list[str]:
-    return [one.recipient for one in mailbox.messages]
+    return [one.recipient for one in mails(mailbox)]

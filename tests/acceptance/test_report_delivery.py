@@ -11,6 +11,7 @@ import pytest
 from sandbox.mailbox import Mailbox
 from sandbox.storage import Fault, FaultKind, StorageServer
 from tests.acceptance.ledger import Ledger
+from tests.acceptance.mails import mails
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
 from tests.support.databases import ClonedDatabase
@@ -40,7 +41,6 @@ def storage(fleet: Fleet, tmp_path: Path) -> Iterator[StorageServer]:
             "REPORTS_STORAGE": "supabase",
             "SUPABASE_URL": server.url,
             "SUPABASE_SERVICE_ROLE_KEY": server.service_key,
-            "REPORTS_STORAGE_TIMEOUT": "1",
         }
         yield server
         # Before their storage goes, or they would complain about it in the logs of a test that failed.
@@ -60,12 +60,7 @@ def stored(storage: StorageServer) -> dict[str, str]:
 
 def announced(mailbox: Mailbox) -> list[str]:
     """Who was told of a report."""
-    return sorted(mail.recipient for mail in mailbox.messages if mail.subject == "Отчёт готов")
-
-
-def let_lease_run_out(reports: Ledger, msg_id: int) -> None:
-    """Two minutes pass: an attempt may take that long, and the test need not."""
-    reports.execute("UPDATE pgmq.q_report_generation_queue SET vt = clock_timestamp() WHERE msg_id = %s", [msg_id])
+    return sorted(mail.recipient for mail in mails(mailbox) if mail.subject == "Отчёт готов")
 
 
 def test_each_report_ends_as_its_message_and_its_checkup_decide(
@@ -108,7 +103,7 @@ def test_each_report_ends_as_its_message_and_its_checkup_decide(
     assert Counter(Path(key).suffix for key in storage.object_keys()) == {".pdf": 2, ".csv": 1, ".json": 1}
     wait_until(lambda: len(announced(mailbox)) == 2, "both families are told")
     assert announced(mailbox) == ["anna.sokolova@example.org", "igor.kovalev@example.org"]
-    (mail,) = (mail for mail in mailbox.messages if mail.recipient == "anna.sokolova@example.org")
+    (mail,) = (mail for mail in mails(mailbox) if mail.recipient == "anna.sokolova@example.org")
     assert "/api/reports/" in mail.text
 
 
@@ -136,7 +131,7 @@ def test_a_worker_that_is_killed_while_it_renders_leaves_the_report_to_another(
     reports.await_attempt(msg_id)
     doomed.kill()
     assert storage.requests == []
-    let_lease_run_out(reports, msg_id)
+    reports.let_lease_run_out(msg_id)
     fleet.worker()
     ending = reports.await_ending(msg_id, seconds=60)
     assert (ending.outcome, ending.attempts) == ("succeeded", 2)
@@ -158,7 +153,7 @@ def test_a_worker_that_is_killed_after_the_upload_and_before_the_commit_announce
         doomed.kill()
     (orphan,) = storage.object_keys()
     assert documents(reports) == {}
-    let_lease_run_out(reports, msg_id)
+    reports.let_lease_run_out(msg_id)
     fleet.worker()
     ending = reports.await_ending(msg_id, seconds=60)
     assert (ending.outcome, ending.attempts) == ("succeeded", 2)
@@ -204,6 +199,7 @@ def test_a_storage_that_misbehaves_gets_the_report_at_a_later_attempt(
     fleet: Fleet, reports: Ledger, storage: StorageServer, mailbox: Mailbox, fault: Fault
 ) -> None:
     storage.faults.add(fault)
+    fleet.variables["REPORTS_STORAGE_TIMEOUT"] = "2"
     fleet.bridge()
     fleet.worker()
     msg_id = reports.send(report(kind="json"))

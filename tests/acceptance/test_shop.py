@@ -14,6 +14,7 @@ from sandbox.services.process import free_port
 from sandbox.services.stand_ins import webhook_url
 from sandbox.yookassa.notifications import Notifications
 from sandbox.yookassa.server import YooKassaServer
+from tests.acceptance.mails import mails
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
 from tests.support.databases import ClonedDatabase
@@ -121,10 +122,8 @@ def test_a_family_buys_a_consultation_and_fetches_its_report(
     assert browser.post("/api/payments/verify", payment_id=row["id"])["status"] == "completed"
     assert browser.get("/api/payments")["results"][0]["id"] == row["id"]
     assert chosen["times"][-1] not in browser.get("offers")["consultations"][0]["times"]
-    mails = wait_until(
-        lambda: mailbox.store.messages() if len(mailbox.store.messages()) > 1 else [], "two mails are delivered"
-    )
-    assert {mail.recipient for mail in mails} == {"anna.sokolova@example.org"}
+    wait_until(lambda: len(mails(mailbox)) > 1, "two mails are delivered")
+    assert {mail.recipient for mail in mails(mailbox)} == {"anna.sokolova@example.org"}
 
     assessment = offers["assessments"][0]
     report = browser.post("/api/reports", assessment_id=assessment["id"], report_type="pdf")

@@ -43,7 +43,6 @@ def test_a_bridge_waiting_for_its_broker_stops_at_once(fleet: Fleet, probe: Ledg
 
 
 def test_a_worker_finishes_the_task_that_runs_and_leaves_the_rest_to_others(fleet: Fleet, probe: Ledger) -> None:
-    fleet.variables["PROBE_TIME_LIMIT"] = "5"
     fleet.bridge()
     worker = fleet.worker(concurrency=1)
     running, *waiting = probe.send_many([{"note": True, "seconds": 1}] * 4)

@@ -1,7 +1,11 @@
 """A worker that dies has used an attempt; its message runs again when the run lease is over, and not for ever."""
 
+import pytest
+
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
+
+pytestmark = pytest.mark.usefixtures("short_leases")
 
 
 def test_a_message_whose_child_was_killed_runs_again_after_its_lease_and_the_attempt_counts(

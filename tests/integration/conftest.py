@@ -22,11 +22,20 @@ def clock() -> Iterator[Any]:
 
 
 @pytest.fixture
-def storage_server(tmp_path: Path, settings: Settings) -> Iterator[StorageServer]:
+def storage_patience() -> float:
+    """Seconds for which an answer of the storage is waited for: as in production, where silence is not the subject."""
+    return 20.0
+
+
+@pytest.fixture
+def storage_server(tmp_path: Path, settings: Settings, storage_patience: float) -> Iterator[StorageServer]:
     """The storage that reports are kept in. See `sandbox.storage.faults` for its moods."""
     with StorageServer(tmp_path / "storage") as server:
-        options = {"url": server.url, "service_key": server.service_key, "bucket": "reports", "timeout": 1.0}
-        reports = {"BACKEND": "reports.storage.supabase.SupabaseStorage", "OPTIONS": options}
+        found = {"url": server.url, "service_key": server.service_key, "bucket": "reports"}
+        reports = {
+            "BACKEND": "reports.storage.supabase.SupabaseStorage",
+            "OPTIONS": {**found, "timeout": storage_patience},
+        }
         settings.STORAGES = {**settings.STORAGES, "reports": reports}
         # Its class cannot be imported before Django is set up, which is after this file.
         with closing(cast(Any, storages["reports"])):

@@ -23,7 +23,7 @@ from sandbox.yookassa import YooKassaServer
 from tests.support import deliveries
 from tests.support.checkouts import make_checkout
 from tests.support.payment_calls import Answer
-from tests.support.yookassa_shop import READ_TIMEOUT, SECRET_KEY, SHOP_ID, payment_body
+from tests.support.yookassa_shop import SECRET_KEY, SHOP_ID, payment_body
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def shop_at_yookassa(settings: Settings) -> Iterator[YooKassaServer]:
     """A stand-in of the test's own, which `payments.provider` talks to."""
     with YooKassaServer(shop_id=SHOP_ID, secret_key=SECRET_KEY) as server:
         settings.YUKASSA_SHOP_ID, settings.YUKASSA_SECRET_KEY = SHOP_ID, SECRET_KEY
-        settings.YUKASSA_API_URL, settings.YUKASSA_READ_TIMEOUT = server.api_url, READ_TIMEOUT
+        settings.YUKASSA_API_URL = server.api_url
         yield server
 
 

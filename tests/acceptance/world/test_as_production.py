@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sandbox.frontend import HttpApi, Order, Step, Tab, Visit, as_the_clock_has_it, every_order
+from tests.acceptance.mails import mails
 from tests.acceptance.waiting import wait_until
 from tests.acceptance.world.conftest import World
 
@@ -115,7 +116,7 @@ def _nothing_failed(world: World) -> None:
     confirmed = "SELECT count(*) FROM pgmq.a_email_queue WHERE message ->> 'template' = 'payment_confirmation'"
     assert world.ledger.rows(confirmed) == [(ORDERS + 2,)]
     # One for each payment, though the tab's row may have come beside ours.
-    booked = [mail for mail in world.mailbox.messages if mail.subject.strip() == "Вы записаны на консультацию"]
+    booked = [mail for mail in mails(world.mailbox) if mail.subject.strip() == "Вы записаны на консультацию"]
     assert len(booked) == ORDERS + 2
     assert world.ledger.rows(_OURS) == [("balansity",)] * 3
     assert world.fleet.command("queue_status", "--check").await_end() == 0

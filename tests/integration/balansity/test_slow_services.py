@@ -151,6 +151,11 @@ def test_an_old_key_is_used_on_while_others_wait_for_supabase(auth: AuthServer) 
     assert len(auth.requests) == 2
 
 
+@pytest.fixture
+def storage_patience() -> float:
+    return HELD_FOR
+
+
 def test_a_silent_storage_holds_half_of_the_threads(storage_server: StorageServer) -> None:
     for _ in range(CALLERS):
         storage_server.faults.add(StorageFault(StorageFaultKind.SILENT))

@@ -12,6 +12,7 @@ from sandbox.yookassa import FaultKind, YooKassaServer
 from tests.support.checkouts import make_checkout, make_payment, queued_checks
 from tests.support.payment_deliveries import start_payment
 from tests.support.payment_pages import CHECK, LOOK, page_of, staff_with, text
+from tests.support.yookassa_shop import IMPATIENT
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -76,8 +77,11 @@ def test_a_comparison_sends_no_refund_that_waits(support: Client, shop: YooKassa
     ("fault", "says"),
     [(FaultKind.SILENT, "ЮKassa сейчас не отвечает"), (FaultKind.HTML_502, "ЮKassa сейчас не отвечает")],
 )
-def test_a_provider_that_is_away_is_said_so(support: Client, shop: YooKassaServer, fault: FaultKind, says: str) -> None:
+def test_a_provider_that_is_away_is_said_so(
+    support: Client, shop: YooKassaServer, settings: Settings, fault: FaultKind, says: str
+) -> None:
     checkout = start_payment()
+    settings.YUKASSA_READ_TIMEOUT = IMPATIENT
     shop.fail(fault)
     assert says in text(support.get(page_of(checkout.pk, "compare")))
 

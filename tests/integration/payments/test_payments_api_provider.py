@@ -9,14 +9,18 @@ from pytest_django import Settings
 from payments.models import Checkout, Payment, PaymentEvent
 from payments.states import Attention, EventKind, PaymentStatus, ProviderStatus
 from sandbox.yookassa import FaultKind, YooKassaServer
-from tests.support.payment_calls import Catalogue, Customer, at_once, at_yookassa
+from tests.support.payment_calls import Answer, Catalogue, Customer, at_once, at_yookassa
+from tests.support.yookassa_shop import IMPATIENT
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
 
 
-@pytest.fixture(autouse=True)
-def _impatient(settings: Settings) -> None:
-    settings.YUKASSA_READ_TIMEOUT = 0.3
+def begin_in_vain(customer: Customer, catalogue: Catalogue, settings: Settings) -> Answer:
+    """Ask a provider that stays silent, and wait no longer than a test may; the next call has time again."""
+    before, settings.YUKASSA_READ_TIMEOUT = settings.YUKASSA_READ_TIMEOUT, IMPATIENT
+    answer = customer.create(catalogue.bundle())
+    settings.YUKASSA_READ_TIMEOUT = before
+    return answer
 
 
 @pytest.mark.parametrize(
@@ -35,10 +39,10 @@ def _impatient(settings: Settings) -> None:
     ids=lambda fault: f"{fault['kind']}{'-after' if 'after' in fault else ''}",
 )
 def test_without_an_answer_the_same_call_finishes_what_was_begun(
-    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer, fault: dict[str, Any]
+    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer, settings: Settings, fault: dict[str, Any]
 ) -> None:
     yookassa.fail(**fault)
-    lost = customer.create(catalogue.bundle())
+    lost = begin_in_vain(customer, catalogue, settings)
     assert (lost.status, lost.code) == (503, "provider_unavailable")
     assert int(lost.headers["retry-after"]) >= 1
     row = Payment.objects.get()
@@ -63,7 +67,7 @@ def test_the_repeated_call_sends_the_order_that_was_written_down(
     customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer, settings: Settings
 ) -> None:
     yookassa.fail(FaultKind.SILENT, after=True)
-    customer.create(catalogue.bundle())
+    begin_in_vain(customer, catalogue, settings)
     # YooKassa refuses a known key with another body.
     settings.YUKASSA_VAT_CODE = 11
     customer.user.email = "new@example.org"
@@ -73,9 +77,8 @@ def test_the_repeated_call_sends_the_order_that_was_written_down(
 
 
 def test_clicks_while_yookassa_is_slow_are_one_payment(
-    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer, settings: Settings
+    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer
 ) -> None:
-    settings.YUKASSA_READ_TIMEOUT = 5.0
     yookassa.fail(FaultKind.SLOW, seconds=0.3, times=3)
     answers = at_once(3, lambda: customer.create(catalogue.bundle()))
     assert {answer.status for answer in answers} == {200}
@@ -117,10 +120,10 @@ def test_without_an_account_nothing_is_written(customer: Customer, catalogue: Ca
 
 
 def test_a_payment_of_another_amount_is_not_offered_to_the_payer(
-    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer
+    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer, settings: Settings
 ) -> None:
     yookassa.fail(FaultKind.SILENT, after=True)
-    customer.create(catalogue.bundle())
+    begin_in_vain(customer, catalogue, settings)
     [made] = at_yookassa(yookassa)
     # As if the answer to our request were about something else.
     Checkout.objects.update(amount=1)
@@ -135,10 +138,10 @@ def test_a_payment_of_another_amount_is_not_offered_to_the_payer(
 
 
 def test_a_payment_that_was_paid_behind_our_back_is_found_and_not_started_again(
-    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer
+    customer: Customer, catalogue: Catalogue, yookassa: YooKassaServer, settings: Settings
 ) -> None:
     yookassa.fail(FaultKind.SILENT, after=True)
-    customer.create(catalogue.bundle())
+    begin_in_vain(customer, catalogue, settings)
     row = Payment.objects.get()
     yookassa.succeed(at_yookassa(yookassa)[0]["id"])
     assert customer.verify(row.pk).body["status"] == "completed"
