@@ -1,6 +1,8 @@
 """An embedded server that speaks Redis' protocol: Celery's broker and Django's cache."""
 
 import secrets
+import shutil
+import signal
 import socket
 from pathlib import Path
 
@@ -16,7 +18,7 @@ _SOCKET = "redis.sock"
 
 
 class Broker:
-    """A server on a free port of 127.0.0.1, its data in `folder`/broker.
+    """A server on a free port of 127.0.0.1, its data in `folder`/broker. Started again, it listens where it did.
 
     The package's own `ValkeyServer` is not used: its child shares our process group, and Ctrl-C would end it before
     the worker. `durable` writes every change to a file within a second.
@@ -55,13 +57,18 @@ class Broker:
             self.port = self._fixed_port or free_port()
             try:
                 self._service.start(self._command(), self._answers, cwd=self._data)
+                self._fixed_port = self.port
                 break
             except SandboxError:
                 if not left:
                     raise
 
-    def stop(self) -> None:
-        self._service.stop()
+    def stop(self, how: signal.Signals | None = None) -> None:
+        self._service.stop(how)
+
+    def forget(self) -> None:
+        """Lose what was written to files. Only for one that is stopped."""
+        shutil.rmtree(self._data)
 
     def _command(self) -> list[str]:
         config = self._data / "valkey.conf"

@@ -1,6 +1,7 @@
 """The mailbox as a process of its own."""
 
 import re
+import signal
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,8 +31,12 @@ class MailService:
         # Ours is found by the folder it starts in, wherever the command was typed.
         self._service.start(command, self._announced, cwd=CHECKOUT)
 
-    def stop(self) -> None:
-        self._service.stop()
+    @property
+    def pid(self) -> int:
+        return self._service.pid
+
+    def stop(self, how: signal.Signals | None = None) -> None:
+        self._service.stop(how)
 
     def _announced(self) -> bool:
         found = _READY.search(self._service.log.read_text(encoding="utf-8", errors="replace"))

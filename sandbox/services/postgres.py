@@ -53,7 +53,7 @@ def _knowing_letters() -> str:
 
 
 class Postgres:
-    """A server on a free port of 127.0.0.1, its data in `folder`/postgres.
+    """A server on a free port of 127.0.0.1, its data in `folder`/postgres. Started again, it listens where it did.
 
     `durable=False` trades the data's safety in a power cut for speed: for tests only. Passwords are random and kept
     in `folder`, so that other users of the machine stay outside.
@@ -93,6 +93,7 @@ class Postgres:
             command = as_no_root([program("postgres"), *self._options()])
             try:
                 self._service.start(command, self._answers)
+                self._fixed_port = self.port
                 break
             except SandboxError:
                 # Somebody may have taken the port since; any other trouble stays and is reported.

@@ -101,6 +101,11 @@ class Service:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, negative when a signal ended it; `None` while it runs, and of one that was stopped."""
+        return None if self._process is None else self._process.poll()
+
     def stop(self, how: signal.Signals | None = None) -> None:
         """End the child, by force after a while. Without effect when it does not run."""
         if self._process is not None:

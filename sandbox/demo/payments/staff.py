@@ -27,6 +27,10 @@ class Staff:
         answer.raise_for_status()
         return answer.text
 
+    def cookies(self) -> dict[str, str]:
+        """The session, for requests of one's own."""
+        return self._session.cookies.get_dict()
+
     def close(self) -> None:
         self._session.close()
 

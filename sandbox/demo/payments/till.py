@@ -81,19 +81,20 @@ class Till:
                 refunded=Decimal(one.get("refunded_amount", {}).get("value", "0")),
                 description=one.get("description", ""),
             )
-            for one in self._list("payments")
+            for one in self.list_of("payments")
         ]
 
     def refunded(self) -> Decimal:
         """The sum of all refunds that went through."""
-        return sum((Decimal(one["amount"]["value"]) for one in self._list("refunds", status="succeeded")), Decimal(0))
+        return sum((Decimal(one["amount"]["value"]) for one in self.list_of("refunds", status="succeeded")), Decimal(0))
 
     def _act(self, path: str, /, **options: Any) -> Any:
         answer = requests.post(f"{self._page}sandbox/{path}", json=options, timeout=TIMEOUT)
         answer.raise_for_status()
         return answer.json()
 
-    def _list(self, what: str, **query: str) -> list[Json]:
+    def list_of(self, what: str, **query: str) -> list[Json]:
+        """All `payments` or `refunds` as the API shows them, or those that `query` asks for."""
         found: list[Json] = []
         cursor: dict[str, str] = {}
         while True:

@@ -1,0 +1,57 @@
+"""Negative controls: the product without one of its protections, which the checker must notice.
+
+Each takes away the very line that protects, from the SQL or the code that is really run, and fails where that line is
+not found: a control that takes nothing away would prove the checker by chance.
+"""
+
+import re
+from collections.abc import Callable
+
+_TOKEN = re.compile(r"\s+AND (?:q\.)?vt = %\(vt\)s")
+
+
+class NothingTakenAway(Exception):
+    """The protection is not where this control looks for it, so it has to be brought up to date."""
+
+
+def without_claim_token() -> None:
+    """Whoever is handed a delivery may start it, however old its token is."""
+    _forget_token("claim")
+
+
+def without_finish_token() -> None:
+    """Whoever has done the work may write the outcome, whoever owns the message by then."""
+    _forget_token("finish")
+
+
+def without_payment_lock() -> None:
+    """Two doors may have the same payment in hand at once."""
+    # Models exist only after Django is set up.
+    from payments.ledger import book  # noqa: PLC0415
+
+    if "select_for_update" not in book._lock.__code__.co_names:
+        raise NothingTakenAway("payments.ledger.book locks a payment in another way by now")
+    for manager in (book.Payment.objects, book.Checkout.objects):
+        manager.select_for_update = manager.all  # type: ignore[method-assign]
+
+
+DOUBLES: dict[str, Callable[[], None]] = {
+    "claim-token": without_claim_token,
+    "finish-token": without_finish_token,
+    "payment-lock": without_payment_lock,
+}
+
+
+def take_away(what: str) -> None:
+    """Run without this protection for the life of the process. Raises `NothingTakenAway`."""
+    DOUBLES[what]()
+
+
+def _forget_token(query: str) -> None:
+    from bridge.sql import statements  # noqa: PLC0415
+
+    queries = statements._queries()
+    bare, number = _TOKEN.subn("", queries.get(query, ""))
+    if not number:
+        raise NothingTakenAway(f"the statement {query} proves its token in another way by now")
+    queries[query] = bare

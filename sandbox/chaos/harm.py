@@ -1,0 +1,366 @@
+"""How each fault is done and undone. Each act is a context: what is broken within it is whole again when it ends."""
+
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import psycopg2
+import redis
+import requests
+
+from sandbox.chaos.doubling import double_what_is_in_line
+from sandbox.chaos.fleet import Fleet, Supervised, stop, wake
+from sandbox.chaos.pausing import paused
+from sandbox.chaos.surroundings import PROVIDER_SECONDS, STORAGE_SECONDS
+from sandbox.demo.payments.till import Till
+from sandbox.services.sandbox import Sandbox
+
+Pids = frozenset[int]
+NOBODY: Pids = frozenset()
+# More than any fault sees while it lasts.
+MANY = 1_000_000
+PULSE_SECONDS = (0.45, 0.05)
+# A parent sleeps on for a while when its children are awake: their word then finds nobody who could correct it.
+PARENT_SLEEPS_ON_SECONDS = 1.0
+SIGTERM_SECONDS = 45.0
+CONTROL_TIMEOUT = (3, 5)
+
+_AT_WORK = """
+SELECT split_part(headers -> 'bridge' ->> 'worker', ':', 2)::int FROM pgmq.q_email_queue
+WHERE headers -> 'bridge' ? 'leased_until' AND vt > clock_timestamp() + interval '1 second'
+ORDER BY coalesce(message ->> 'to', '') LIKE '%%+slow%%' DESC, vt DESC
+"""
+
+
+@dataclass
+class Scene:
+    """What faults can reach. None begins when it is `over`; what began lasts as long as it was planned."""
+
+    sandbox: Sandbox
+    fleet: Fleet
+    till: Till
+    draw: random.Random
+    over: threading.Event
+
+    def process(self, name: str) -> Supervised:
+        return self.fleet.named(name)
+
+
+Act = Callable[[Scene, str], AbstractContextManager[Pids]]
+
+
+@contextmanager
+def _kill(scene: Scene, target: str) -> Iterator[Pids]:
+    yield scene.process(target).kill()
+
+
+@contextmanager
+def _restart(scene: Scene, target: str) -> Iterator[Pids]:
+    """In good order: what runs is finished, and nothing of it is repeated."""
+    process = scene.process(target)
+    pid = process.pid
+    process.end()
+    deadline = time.monotonic() + SIGTERM_SECONDS
+    while time.monotonic() < deadline and process.pid == pid:
+        time.sleep(0.1)
+    yield NOBODY
+
+
+@contextmanager
+def _stop(scene: Scene, target: str) -> Iterator[Pids]:
+    """Asleep with all its children, as on a machine that is paused; the children wake up first."""
+    tree = scene.process(target).tree()
+    stop(tree)
+    try:
+        yield frozenset(process.pid for process in tree)
+    finally:
+        wake(tree[:-1])
+        time.sleep(PARENT_SLEEPS_ON_SECONDS if len(tree) > 1 else 0)
+        wake(tree[-1:])
+
+
+@contextmanager
+def _starve(scene: Scene, target: str) -> Iterator[Pids]:
+    """A tenth of the time that it wants."""
+    tree = scene.process(target).tree()
+    ended = threading.Event()
+
+    def pulse() -> None:
+        asleep, awake = PULSE_SECONDS
+        while not ended.wait(awake):
+            stop(tree)
+            ended.wait(asleep)
+            wake(tree)
+
+    pulses = threading.Thread(target=pulse, name="pulses", daemon=True)
+    pulses.start()
+    try:
+        yield frozenset(process.pid for process in tree)
+    finally:
+        ended.set()
+        pulses.join()
+
+
+@contextmanager
+def _kill_parent(scene: Scene, target: str) -> Iterator[Pids]:
+    """Only the parent: its children are orphans, and end when they have done what they are at."""
+    process = scene.process(target)
+    process.kill_parent()
+    yield NOBODY
+
+
+@contextmanager
+def _kill_child(scene: Scene, target: str) -> Iterator[Pids]:
+    child = _child_at_work(scene, target)
+    if child is not None:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    yield NOBODY if child is None else frozenset({child.pid})
+
+
+@contextmanager
+def _stop_child(scene: Scene, target: str) -> Iterator[Pids]:
+    child = _child_at_work(scene, target)
+    asleep = [] if child is None else [child]
+    stop(asleep)
+    try:
+        yield frozenset(process.pid for process in asleep)
+    finally:
+        wake(asleep)
+
+
+def _child_at_work(scene: Scene, target: str) -> psutil.Process | None:
+    """A child of this process; of a worker one that sends a mail just now, and a slow one rather than others."""
+    children = {child.pid: child for child in scene.process(target).children()}
+    if target.startswith("worker"):
+        for pid in _at_work(scene):
+            if pid in children:
+                return children[pid]
+    return scene.draw.choice(list(children.values())) if children else None
+
+
+def _at_work(scene: Scene) -> list[int]:
+    try:
+        with _database(scene) as connection, connection.cursor() as cursor:
+            cursor.execute(_AT_WORK)
+            return [pid for (pid,) in cursor.fetchall()]
+    except psycopg2.OperationalError:
+        # It is away at this moment, by another fault.
+        return []
+
+
+@contextmanager
+def _database(scene: Scene) -> Iterator[Any]:
+    connection = psycopg2.connect(scene.sandbox.environment["DATABASE_URL"], connect_timeout=3)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _broker_killed(scene: Scene, _: str) -> Iterator[Pids]:
+    scene.sandbox.broker.stop(signal.SIGKILL)
+    try:
+        yield NOBODY
+    finally:
+        scene.sandbox.broker.start()
+
+
+@contextmanager
+def _broker_wiped(scene: Scene, _: str) -> Iterator[Pids]:
+    """Killed, and nothing of it is left."""
+    scene.sandbox.broker.stop(signal.SIGKILL)
+    scene.sandbox.broker.forget()
+    try:
+        yield NOBODY
+    finally:
+        scene.sandbox.broker.start()
+
+
+@contextmanager
+def _broker_flushed(scene: Scene, _: str) -> Iterator[Pids]:
+    with _broker(scene) as client:
+        client.flushall()
+    yield NOBODY
+
+
+@contextmanager
+def _broker_doubled(scene: Scene, _: str) -> Iterator[Pids]:
+    """Each task that waits in line is there a second time, as after a delivery that the broker repeats."""
+    ended = threading.Event()
+    doubling = threading.Thread(
+        target=double_what_is_in_line, args=(scene.sandbox.environment["REDIS_URL"], ended), daemon=True
+    )
+    doubling.start()
+    try:
+        yield NOBODY
+    finally:
+        ended.set()
+        doubling.join()
+
+
+@contextmanager
+def _broker(scene: Scene) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(scene.sandbox.environment["REDIS_URL"], socket_timeout=5) as client:
+        yield client
+
+
+@contextmanager
+def _asleep(pid: int) -> Iterator[Pids]:
+    """A service that does not answer, and whose connections stay."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield NOBODY
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _postgres(*, at_once: bool) -> Act:
+    @contextmanager
+    def act(scene: Scene, _: str) -> Iterator[Pids]:
+        scene.sandbox.postgres.stop(at_once=at_once)
+        try:
+            yield NOBODY
+        finally:
+            scene.sandbox.postgres.start()
+
+    return act
+
+
+@contextmanager
+def _backend_killed(scene: Scene, _: str) -> Iterator[Pids]:
+    """One server process of Postgres dies, so that it ends all others and recovers."""
+    server = psutil.Process(scene.sandbox.postgres.pid)
+    backends = [child for child in server.children(recursive=True) if "balansity" in " ".join(child.cmdline())]
+    if backends:
+        with suppress(psutil.NoSuchProcess):
+            scene.draw.choice(sorted(backends, key=lambda child: child.pid)).kill()
+    yield NOBODY
+
+
+@contextmanager
+def _mail_killed(scene: Scene, _: str) -> Iterator[Pids]:
+    scene.sandbox.mail.stop(signal.SIGKILL)
+    try:
+        yield NOBODY
+    finally:
+        scene.sandbox.mail.start()
+
+
+def _yookassa(kind: str, **options: Any) -> Act:
+    @contextmanager
+    def act(scene: Scene, _: str) -> Iterator[Pids]:
+        scene.till.fail(kind, times=MANY, **options)
+        try:
+            yield NOBODY
+        finally:
+            scene.till.mend()
+
+    return act
+
+
+def _notifications(**manner: Any) -> Act:
+    usual = {"copies": 1, "delay": 0.0, "hold": False}
+
+    @contextmanager
+    def act(scene: Scene, _: str) -> Iterator[Pids]:
+        scene.till.notify(**manner)
+        try:
+            yield NOBODY
+        finally:
+            scene.till.notify(**usual)
+            if manner.get("hold"):
+                # The last one first, and none of them repeated: beat has to find those that were not taken.
+                scene.till.release("reversed")
+
+    return act
+
+
+def _storage(kind: str, **options: Any) -> Act:
+    @contextmanager
+    def act(scene: Scene, _: str) -> Iterator[Pids]:
+        address = f"{scene.sandbox.environment['SUPABASE_URL']}/sandbox/faults"
+        fault = {"kind": kind, "times": MANY, **options}
+        requests.post(address, json=fault, timeout=CONTROL_TIMEOUT).raise_for_status()
+        try:
+            yield NOBODY
+        finally:
+            requests.delete(address, timeout=CONTROL_TIMEOUT).raise_for_status()
+
+    return act
+
+
+@contextmanager
+def _queue_paused(scene: Scene, target: str) -> Iterator[Pids]:
+    with paused(target, over=scene.over):
+        yield NOBODY
+
+
+def _of(name: str, act: Act) -> Act:
+    """The act on the one process of this name."""
+    return lambda scene, _: act(scene, name)
+
+
+def _service_asleep(pid_of: Callable[[Scene], int]) -> Act:
+    return lambda scene, _: _asleep(pid_of(scene))
+
+
+ACTS: dict[str, Act] = {
+    "web_kill": _of("web", _kill),
+    "web_child_kill": _of("web", _kill_child),
+    "web_stop": _of("web", _stop),
+    "web_restart": _of("web", _restart),
+    "web_starve": _of("web", _starve),
+    "bridge_kill": _kill,
+    "bridge_stop": _stop,
+    "bridge_restart": _restart,
+    "bridge_starve": _starve,
+    "worker_kill": _kill,
+    "worker_stop": _stop,
+    "worker_restart": _restart,
+    "worker_starve": _starve,
+    "parent_kill": _kill_parent,
+    "child_kill": _kill_child,
+    "child_stop": _stop_child,
+    "beat_kill": _of("beat", _kill),
+    "beat_stop": _of("beat", _stop),
+    "beat_restart": _of("beat", _restart),
+    "broker_kill": _broker_killed,
+    "broker_wipe": _broker_wiped,
+    "broker_flush": _broker_flushed,
+    "broker_stop": _service_asleep(lambda scene: scene.sandbox.broker.pid),
+    "broker_double": _broker_doubled,
+    "postgres_fast": _postgres(at_once=False),
+    "postgres_immediate": _postgres(at_once=True),
+    "postgres_backend": _backend_killed,
+    "mail_kill": _mail_killed,
+    "mail_outage": _mail_killed,
+    "mail_stop": _service_asleep(lambda scene: scene.sandbox.mail.pid),
+    "yookassa_slow": _yookassa("slow", seconds=PROVIDER_SECONDS * 0.7),
+    "yookassa_silent": _yookassa("silent"),
+    "yookassa_500": _yookassa("500"),
+    "yookassa_broken": _yookassa("broken_json"),
+    "yookassa_reset": _yookassa("reset"),
+    # It takes effect, and nobody hears of it.
+    "yookassa_unheard": _yookassa("reset", after=True),
+    "yookassa_outage": _yookassa("html_502"),
+    "notifications_copied": _notifications(copies=5),
+    "notifications_reversed": _notifications(hold=True, copies=2),
+    "notifications_late": _notifications(delay=4.0),
+    "storage_slow": _storage("slow", seconds=STORAGE_SECONDS * 0.7),
+    "storage_silent": _storage("silent"),
+    "storage_500": _storage("status", status=500),
+    "storage_broken": _storage("broken_json"),
+    "storage_reset": _storage("reset", after=True),
+    "storage_truncated": _storage("truncate"),
+    "storage_outage": _storage("html"),
+    "queue_paused": _queue_paused,
+}

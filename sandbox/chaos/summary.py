@@ -1,0 +1,65 @@
+"""A result as people read it in the terminal."""
+
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+SHOWN = 40
+
+
+def print_summary(console: Console, result: dict[str, Any]) -> None:
+    table = Table(title=f"chaos, seed {result['seed']}, {result['minutes']:g} minutes", title_justify="left")
+    for heading in ("what", "how many"):
+        table.add_column(heading, overflow="fold")
+    for what, value in rows(result):
+        table.add_row(what, value)
+    console.print(table)
+    for one in result["violations"][:SHOWN]:
+        console.print(
+            f"VIOLATION of {one['invariant']}: {one['about']}: {one['what']}",
+            style="red",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if len(result["violations"]) > SHOWN:
+        console.print(f"… and {len(result['violations']) - SHOWN} more, in the raw result")
+    console.print(
+        "The seed reproduces this schedule, and not the interleaving: what a fault meets is up to the machine."
+    )
+
+
+def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a reader wants to know of a run, in words."""
+    known, outcomes, sums = result["known"], result["outcomes"], result["sums"]
+    confirmed = known["messages_confirmed"]
+    copies = Counter(one["kind"] for one in result["copies"])
+    done = [one for one in result["faults"] if not one["note"]]
+    unexpected = [one for one in result["exits"] if not one["expected"]]
+    several = sum(one["several_attempts"] for one in outcomes.values())
+    lost = sum(one["lost_attempts"] for one in outcomes.values())
+    return [
+        ("faults, of kinds", f"{len(done)}, {len({one['kind'] for one in done})}"),
+        ("messages that a client knows to be committed", str(sum(confirmed.values()))),
+        ("commits whose answer was lost", str(known["commits_without_an_answer"])),
+        ("messages in queues and archives, our own among them", str(result["books"]["messages"])),
+        ("of these with several attempts", str(several)),
+        ("attempts that died with their process", str(lost)),
+        ("mails that the mail server has kept", str(result["books"]["deliveries"])),
+        ("second copies that a fault explains", f"{len(result['copies'])}{_named(copies)}"),
+        ("payments started, paid", f"{known['payments_started']}, {known['payments_paid']}"),
+        ("refunds accepted, refused", f"{known['refunds_accepted']}, {known['refunds_refused']}"),
+        ("paid, by YooKassa's books and by ours", f"{sums['paid']} ₽"),
+        ("gone back, by both", f"{sums['refunded']} ₽"),
+        ("reports and objects", f"{result['books']['reports']}, {result['books']['objects']}"),
+        ("clients that gave up", str(len(known["gave_up"]))),
+        ("processes that ended by themselves", str(len(unexpected))),
+        ("drained after all was made well", f"{result['drained_after']:g} s"),
+        ("violations", str(len(result["violations"]))),
+    ]
+
+
+def _named(counted: Counter[str]) -> str:
+    named = ", ".join(f"{kind} {count}" for kind, count in sorted(counted.items()))
+    return f" ({named})" if named else ""
