@@ -32,7 +32,7 @@ VALUES (%(package)s, 'Четыре консультации', 4, %(kind)s, %(pac
 """
 _ASSESSMENTS = """
 SELECT a.id::text, p.user_id::text FROM public.assessments AS a JOIN public.profiles AS p ON p.id = a.profile_id
-WHERE a.status = 'completed' ORDER BY a.id
+WHERE a.status = 'completed' AND a.results_summary <> '{"status": "completed"}' ORDER BY a.id
 """
 
 
@@ -79,7 +79,7 @@ def put_on_sale() -> None:
 
 
 def assessments() -> list[tuple[str, str]]:
-    """The completed assessments of the sample families, and whose they are."""
+    """The assessments of the sample families whose results are calculated, and whose they are."""
     with connection.cursor() as cursor:
         cursor.execute(_ASSESSMENTS)
         return [(assessment, user) for assessment, user in cursor.fetchall()]
