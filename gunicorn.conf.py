@@ -50,6 +50,7 @@ def post_worker_init(worker: Any) -> None:
 
     from balansity.postgres.connections import WEB_STATEMENT_SECONDS, limit_statements  # noqa: PLC0415
     from balansity.postgres.pool import share_connections  # noqa: PLC0415
+    from balansity.processes import LOADED_WHEN_NEEDED  # noqa: PLC0415
     from balansity.start import look_around  # noqa: PLC0415
     from bridge.bulkhead import limit_waiting  # noqa: PLC0415
     from bridge.errors import AddressRefused  # noqa: PLC0415
@@ -61,7 +62,8 @@ def post_worker_init(worker: Any) -> None:
     except AddressRefused as error:
         worker.log.error("%s", error)
         sys.exit(REFUSED)
-    import_module(settings.ROOT_URLCONF)
+    for name in (settings.ROOT_URLCONF, *LOADED_WHEN_NEEDED):
+        import_module(name)
     # Of what gunicorn really has: its own variables and options may say something else than this file. And a thread
     # that has no connection does not get far.
     limit_waiting(min(worker.cfg.threads, WEB_CONNECTIONS))

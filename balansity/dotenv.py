@@ -12,7 +12,8 @@ from pathlib import Path
 # JavaScript's idea of white space and of the ends of lines, which is not Python's.
 _SPACE = "\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 _LINE_END = "\n\u2028\u2029"
-_STRIPPED = "".join(chr(code) for code in range(0x10000) if re.match(f"[{_SPACE}]", chr(code)))
+# The same without a range: each process loads this, and asking 65 536 characters for it took a tenth of its start.
+_STRIPPED = _SPACE.replace("\u2000-\u200a", "".join(map(chr, range(0x2000, 0x200B))))
 
 _ASSIGNMENT = re.compile(
     rf"""

@@ -12,6 +12,10 @@ WORKER = ("celery", "-A", "balansity", "worker", "-n", "worker@%h")
 BEAT = ("celery", "-A", "balansity", "beat")
 BRIDGE = ("python", "manage.py", "bridge_queues")
 
+# What is loaded when it is first needed, so that bridge, beat and commands do without. Web processes, where somebody
+# waits for it, and workers, whose children would each load their own, load it at their start.
+LOADED_WHEN_NEEDED = ("payments.yookassa.transport", "notifications.writing.calendar")
+
 LINES = {"web": WEB, "worker": WORKER, "beat": BEAT, "bridge": BRIDGE}
 
 

@@ -11,9 +11,9 @@ from bridge.message import LastError, Message, Reason
 from bridge.queues import Refusal
 from bridge.reasons import FailureReason
 from notifications.models import HOLDING_KEY, UNFINISHED, EmailMessage, Status
+from notifications.outgoing import OutgoingEmail, Receipt, stable_message_id
 from notifications.queue import QUEUE
 from notifications.recipients import WINDOW, check_allowance, find_unwelcome
-from notifications.sending.mailer import OutgoingEmail, Receipt, stable_message_id
 from notifications.staff_notices import unwelcome_notices
 from notifications.writing.catalogue import NoteToStaff
 from notifications.writing.rendering import RenderedEmail

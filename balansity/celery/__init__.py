@@ -1,15 +1,20 @@
 """The Celery application. Its settings are in `balansity/settings/queues.py`, under `CELERY_`."""
 
+import gc
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 from celery import Celery, signals
 from django.conf import settings
 
-from balansity.processes import BEAT, kind_of
+from balansity.processes import BEAT, LOADED_WHEN_NEEDED, kind_of
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "balansity.settings")
+# Celery would run Django's checks as worker and beat start, and drop what they say. For that it would load every page
+# and the API: 35 MB that all children hold, and half a second. `manage.py` checks, and `look_around` looks at the rest.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 app = Celery("balansity", task_cls="bridge.worker.place:PlacedTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -67,6 +72,11 @@ def refuse_to_start(**_: Any) -> None:
         look_around()
     except AddressRefused as error:
         sys.exit(str(error))
+    for name in LOADED_WHEN_NEEDED:
+        import_module(name)
+    # The children share what is loaded as long as nobody writes on it, and the collector writes on all it sees.
+    gc.collect()
+    gc.freeze()
     # Now, as what Celery itself does for Django at a child's start would close the connection again.
     signals.worker_process_init.connect(connect_child)
 

@@ -2,9 +2,6 @@
 
 import base64
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
@@ -71,6 +68,11 @@ def _is_svix(secret: str) -> bool:
 
 
 def _is_public_key(secret: str) -> bool:
+    # Here and not above: 12 MB that each process would hold, and only one kind of key wants.
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+
     try:
         key = load_der_public_key(base64.b64decode(secret, validate=True))
     except (ValueError, UnsupportedAlgorithm):

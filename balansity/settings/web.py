@@ -48,7 +48,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_otp.plugins.otp_totp",
-    "anymail",
     "corsheaders",
     "rest_framework",
     "drf_spectacular",

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterable
 
-import requests
 from django.conf import settings
 
 from bridge.processes.pulse import Heard, Kind, notes
@@ -66,6 +65,9 @@ class DeadManSwitch:
 
 def call(url: str) -> str:
     """GET the address; what is wrong with the answer, or nothing."""
+    # Here and not above: 7 MB that bridges, which call nobody without HEARTBEAT_URL, would hold.
+    import requests  # noqa: PLC0415
+
     try:
         with requests.get(url, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True) as answer:
             status = answer.status_code

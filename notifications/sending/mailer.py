@@ -1,21 +1,19 @@
 """Hands one mail to the provider over a connection that is kept open between mails."""
 
-import hashlib
 import os
 import smtplib
 import threading
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import format_datetime, parseaddr
+from datetime import UTC
+from email.utils import format_datetime
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from requests import RequestException
 
-from notifications.attachment import Attachment
 from notifications.errors import DeliveryDeferred
+from notifications.outgoing import OutgoingEmail, Receipt
 from notifications.sending.refusals import explain_refusal
 from notifications.sending.smtp import SmtpBackend
 from wording.contact import Kind, read_contact
@@ -23,38 +21,6 @@ from wording.plain_text import one_line
 
 # Mail servers drop idle connections after minutes, firewalls sooner and without a word.
 MOST_IDLE_SECONDS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingEmail:
-    """A mail ready to go. `message_id` has its angle brackets; `date` is the same at every attempt."""
-
-    recipient: str
-    subject: str
-    html: str
-    text: str
-    message_id: str
-    date: datetime
-    attachments: tuple[Attachment, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """Who accepted the mail and what they call it; SMTP servers say that in words."""
-
-    provider: str
-    provider_message_id: str
-
-
-def stable_message_id(*, queue: str, msg_id: int, enqueued_at: datetime) -> str:
-    """Return the Message-ID of a message's mail: the same at every attempt, another one for every other message.
-
-    The time tells apart the messages of a queue that was dropped and made anew, as ids start again there.
-    """
-    parts = (queue, str(msg_id), enqueued_at.astimezone(UTC).isoformat())
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
-    return f"<{queue}.{msg_id}.{digest}@{domain.encode('idna').decode()}>"
 
 
 class Mailer(threading.local):

@@ -9,7 +9,6 @@ from django.template.loader import render_to_string
 
 from notifications.attachment import Attachment
 from notifications.mailboxes import is_extra_recipient
-from notifications.writing.calendar import calendar_file
 from notifications.writing.catalogue import STAFF_MAIL, find_template
 from notifications.writing.facts import NONE, Facts
 from notifications.writing.links import make_report_link
@@ -83,4 +82,7 @@ def _attachments(request: EmailRequest, facts: Facts, at: datetime) -> tuple[Att
         return ()
     contact = read_contact(settings.SUPPORT_CONTACT)
     words = f"{contact.words} {contact.plain}" if contact else ""
+    # Loaded by the first mail with an entry, as `icalendar` is 80 modules, and every process loads this one.
+    from notifications.writing.calendar import calendar_file  # noqa: PLC0415
+
     return (calendar_file(facts.meeting, at=at, link=front_end_pages().appointments, contact=words),)

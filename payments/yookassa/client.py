@@ -10,7 +10,6 @@ from payments.yookassa.answers import read_answer
 from payments.yookassa.errors import Rejected, Unavailable
 from payments.yookassa.objects import Account, Page, ProviderPayment, ProviderRefund, Unreadable
 from payments.yookassa.parsing import ID, Malformed, parse_account, parse_page, parse_payment, parse_refund
-from payments.yookassa.transport import Transport
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +46,9 @@ class YooKassaClient:
         read_timeout: float = 20.0,
         room: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        # Here and not above: the SDK is 290 modules, which no process loads that asks YooKassa nothing.
+        from payments.yookassa.transport import Transport  # noqa: PLC0415
+
         self._told: set[Unreadable] = set()
         self._transport = Transport(
             shop_id=shop_id,

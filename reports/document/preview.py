@@ -1,15 +1,18 @@
-"""The first page as a small picture, for the admin."""
+"""The first page as a small picture, for the admin.
+
+What draws it is loaded by the first report and not with this module, like WeasyPrint: 8 MB in each process otherwise.
+"""
 
 import io
-
-import pypdfium2
-from PIL import Image
 
 WIDTH = 400
 
 
 def draw_preview(pdf: bytes) -> bytes:
     """PNG of the first page, `WIDTH` pixels wide."""
+    import pypdfium2  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415
+
     document = pypdfium2.PdfDocument(pdf)
     try:
         page = document[0]

@@ -112,8 +112,7 @@ class Fleet:
         return self._start("beat", command, {"CELERY_BEAT_SCHEDULE_FILE": str(schedule)})
 
     def environment(self, **variables: str) -> dict[str, str]:
-        # The checks at the start import every view: a third of a second for each of many processes.
-        return {**os.environ, "CELERY_SKIP_CHECKS": "1", **self.variables, **variables}
+        return {**os.environ, **self.variables, **variables}
 
     def close(self) -> None:
         """Kill whatever still runs. Prints the end of each log, which pytest shows for a test that failed."""

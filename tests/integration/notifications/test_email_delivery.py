@@ -16,7 +16,8 @@ from pytest_django import Settings
 
 from bridge.errors import PermanentError
 from notifications.errors import DeliveryDeferred, OurFault
-from notifications.sending.mailer import Mailer, OutgoingEmail, stable_message_id
+from notifications.outgoing import OutgoingEmail, stable_message_id
+from notifications.sending.mailer import Mailer
 from sandbox.mailbox import Mailbox, Security, Verdict
 from tests.support.scripted_smtp import ScriptedServer
 

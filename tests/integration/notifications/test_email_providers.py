@@ -17,7 +17,8 @@ from pytest_django import Settings
 from bridge.errors import Away, PermanentError
 from notifications.attachment import Attachment
 from notifications.errors import DeliveryDeferred, OurFault
-from notifications.sending.mailer import Mailer, OutgoingEmail, stable_message_id
+from notifications.outgoing import OutgoingEmail, stable_message_id
+from notifications.sending.mailer import Mailer
 from notifications.sending.outages import judge_outage
 from tests.support.loaded_settings import load_settings
 from tests.support.server_answers import API_ANSWERS, ApiAnswer

@@ -19,8 +19,9 @@ from bridge.reasons import FailureReason
 from notifications.errors import DeliveryDeferred
 from notifications.mail_log import first_attempt
 from notifications.models import EmailMessage, Status
+from notifications.outgoing import OutgoingEmail, Receipt
 from notifications.queue import QUEUE
-from notifications.sending.mailer import OutgoingEmail, Receipt, mailer
+from notifications.sending.mailer import mailer
 from reports.storage.links import make_file_url
 from sandbox.mailbox import Mailbox
 from sandbox.storage import StorageServer
