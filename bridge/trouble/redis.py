@@ -50,11 +50,37 @@ _RULES: tuple[Rule, ...] = (
         r"DB index|invalid db|SELECT is not allowed|unknown command.*select",
     ),
     rule(
+        "redis_own_certificate",
+        Kind.MISTAKE,
+        _("Redis does not take our certificate, or wants one and gets none"),
+        _(
+            "Name ours with ssl_certfile and ssl_keyfile: not expired, and of an authority that Redis believes "
+            "(tls-ca-cert-file)"
+        ),
+        # What the server says of a client. TLS 1.2 has no word of its own for a client that shows none.
+        r"alert.(certificate|bad.certificate|unsupported.certificate|unknown.ca|access.denied|decrypt.error)",
+        r"alert.handshake.failure",
+    ),
+    rule(
+        "redis_certificate_files",
+        Kind.MISTAKE,
+        _("A file of ssl_ca_certs, ssl_certfile or ssl_keyfile in REDIS_URL is not what it should be"),
+        _("Name PEM files: certificates of authorities, our certificate, and the key that belongs to it"),
+        r"KEY_VALUES_MISMATCH|\bPEM lib\b|NO_CERTIFICATE_OR_CRL_FOUND|BAD_BASE64_DECODE|bad.end.line|no.start.line",
+    ),
+    rule(
         "redis_certificate",
         Kind.MISTAKE,
         _("The certificate of Redis is not one that REDIS_URL believes"),
         _("Name the authority's file with ssl_ca_certs, and the host as the certificate does"),
         r"certificate|hostname mismatch",
+    ),
+    rule(
+        "redis_hung_up",
+        Kind.OUTAGE,
+        _("Redis ends the connection before it answers"),
+        _("If it does not just restart: it may want a certificate of ours (ssl_certfile and ssl_keyfile in REDIS_URL)"),
+        r"EOF occurred in violation of protocol|UNEXPECTED_EOF_WHILE_READING",
     ),
     rule(
         "redis_tls_missing",

@@ -13,10 +13,17 @@ _CHUNK = 65536
 
 
 @contextmanager
-def tls_relay(to_port: int, certificate: tuple[Path, Path], host: str = "127.0.0.1") -> Iterator[int]:
-    """Yield a port on `host` that ends TLS with `certificate` and passes on to `to_port` of this machine."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+def tls_relay(
+    to_port: int, certificate: tuple[Path, Path], host: str = "127.0.0.1", *, believes: Path | None = None
+) -> Iterator[int]:
+    """Yield a port on `host` that ends TLS with `certificate` and passes on to `to_port` of this machine.
+
+    Clients must show a certificate of the authorities in `believes`, if that is given, and are told what it lacks.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=believes)
     context.load_cert_chain(*certificate)
+    if believes is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
     with socket.create_server((host, 0)) as listener:
         thread = threading.Thread(target=_accept, args=(listener, context, to_port), daemon=True)
         thread.start()

@@ -1,14 +1,17 @@
 """Redis over TLS: the broker's client, the counters of the limits and the cache see the same address alike."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from pytest_django import Settings
 
+from balansity.doctor.broker import look_at_broker
 from balansity.env import EnvReader
 from balansity.settings.redis_address import redis_address
+from sandbox.services.authority import Authority, Identity
 from tests.support.redis_clients import everyone
 from tests.support.tls_relay import tls_relay
 
@@ -54,3 +57,27 @@ def test_a_certificate_is_for_its_host(
     answers: Callable[..., set[bool]], certificate: tuple[Path, Path], options: str, believed: bool
 ) -> None:
     assert answers(f"?ssl_ca_certs={certificate[0]}{options}", host="127.0.0.2") == {believed}
+
+
+def test_the_doctor_tells_a_certificate_of_ours_that_redis_does_not_take_from_one_of_its_own_that_we_do_not(
+    broker_url: str, settings: Settings, tmp_path: Path
+) -> None:
+    authority, stranger, parts = Authority(tmp_path), Authority(tmp_path, "stranger"), urlsplit(broker_url)
+    shown = authority.issue("redis")
+
+    def codes(ours: Identity | None, *, believes: Path = authority.file) -> set[str]:
+        own = f"&ssl_certfile={ours.certificate}&ssl_keyfile={ours.key}" if ours else ""
+        options = f"ssl_cert_reqs=required&ssl_ca_certs={believes}{own}"
+        with tls_relay(int(parts.port or 0), (shown.certificate, shown.key), believes=authority.file) as port:
+            settings.REDIS_URL = f"rediss://:{parts.password}@127.0.0.1:{port}/0?{options}"
+            return {finding.code for finding in look_at_broker()}
+
+    ours = authority.issue("balansity")
+    mixed = Identity(ours.certificate, authority.issue("other").key)
+    assert codes(ours) == {"broker.not_persistent"}
+    assert codes(None) == {"broker.own_certificate"}
+    assert codes(stranger.issue("of-a-stranger")) == {"broker.own_certificate"}
+    assert codes(authority.issue("ended", lasts=-timedelta(days=1))) == {"broker.own_certificate"}
+    assert codes(mixed) == {"broker.certificate_files"}
+    assert codes(Identity(ours.key, ours.key)) == {"broker.certificate_files"}
+    assert codes(ours, believes=stranger.file) == {"broker.certificate"}

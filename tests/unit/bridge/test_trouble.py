@@ -16,11 +16,13 @@ from bridge.trouble.explain import explain, is_mistake
 from bridge.trouble.explanation import EXIT_CODE
 
 # What passes by itself. Everything else stays until a person changes something.
+OWN = "redis_own_certificate"
 OUTAGES = {
     *("postgres_full", "postgres_starting", "postgres_host_unknown", "postgres_away"),
     *(
         "redis_socket_missing",
         "redis_full",
+        "redis_hung_up",
         "redis_starting",
         "redis_read_only",
         "redis_memory",
@@ -191,6 +193,15 @@ def test_what_is_nobody_elses_fault_stays_unexplained(error: Exception) -> None:
         (errors.ResponseError("SELECT is not allowed in cluster mode"), "redis_database_unknown"),
         (errors.ConnectionError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"), "redis_certificate"),
         (ssl.SSLCertVerificationError(1, "unable to get local issuer"), "redis_certificate"),
+        # What a server that asks for certificates says of ours: of TLS 1.3, of 1.2, and of one that hangs up.
+        (errors.ConnectionError("[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] tlsv13 alert certificate required"), OWN),
+        (errors.ConnectionError("[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca (_ssl.c:2580)"), OWN),
+        (errors.ConnectionError("(1, '[SSL: SSLV3_ALERT_CERTIFICATE_EXPIRED] sslv3 alert certificate expired"), OWN),
+        (errors.ConnectionError("[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert handshake failure"), OWN),
+        (errors.ConnectionError("Error 8 while writing. EOF occurred in violation of protocol"), "redis_hung_up"),
+        (errors.ConnectionError("[X509: KEY_VALUES_MISMATCH] key values mismatch"), "redis_certificate_files"),
+        (errors.ConnectionError("Error 524297 connecting. [SSL] PEM lib (_ssl.c:3905)."), "redis_certificate_files"),
+        (errors.ConnectionError("[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate"), "redis_certificate_files"),
         (errors.ConnectionError("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)"), "redis_tls_missing"),
         (errors.InvalidResponse("Protocol Error: b'HTTP/1.1 400 Bad Request'"), "redis_other_server"),
         (errors.InvalidResponse("Protocol Error: b'220 mail.example.org ESMTP'"), "redis_other_server"),
