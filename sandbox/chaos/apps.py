@@ -11,4 +11,4 @@ class ChaosConfig(AppConfig):
     label = "chaos"
 
     def ready(self) -> None:
-        take_away(settings.CHAOS_WITHOUT)
+        take_away(getattr(settings, "CHAOS_WITHOUT", ""))

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from sandbox.chaos.happened import Happened, Planned
-from sandbox.chaos.harm import ACTS, Scene
+from sandbox.chaos.harm import ACTS, Hit, Scene
 
 # As many faults may be there at once as there are groups; more never are.
 AT_ONCE = 12
@@ -26,13 +26,15 @@ def carry_out(scene: Scene, schedule: Sequence[Planned], tell: Callable[[Happene
 
 
 def _do(scene: Scene, planned: Planned, tell: Callable[[Happened], None]) -> Happened:
-    began, pids, note = datetime.now(UTC), frozenset[int](), ""
+    began, hit, failed = datetime.now(UTC), Hit(), ""
     try:
-        with ACTS[planned.kind](scene, planned.target) as pids:
+        with ACTS[planned.kind](scene, planned.target) as hit:
             time.sleep(planned.seconds)
     except Exception as error:  # noqa: BLE001 - A fault that could not be done is told as such, and the run goes on.
-        note = f"{type(error).__name__}: {error}"
+        failed = f"{type(error).__name__}: {error}"
         traceback.print_exc()
-    happened = Happened(planned.number, planned.kind, planned.target, began, datetime.now(UTC), pids, note)
+    happened = Happened(
+        planned.number, planned.kind, planned.target, began, datetime.now(UTC), hit.pids, hit.note, failed
+    )
     tell(happened)
     return happened

@@ -6,6 +6,7 @@ not found: a control that takes nothing away would prove the checker by chance.
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 _TOKEN = re.compile(r"\s+AND (?:q\.)?vt = %\(vt\)s")
 
@@ -28,11 +29,13 @@ def without_payment_lock() -> None:
     """Two doors may have the same payment in hand at once."""
     # Models exist only after Django is set up.
     from payments.ledger import book  # noqa: PLC0415
+    from payments.models import Checkout, Payment  # noqa: PLC0415
 
     if "select_for_update" not in book._lock.__code__.co_names:
         raise NothingTakenAway("payments.ledger.book locks a payment in another way by now")
-    for manager in (book.Payment.objects, book.Checkout.objects):
-        manager.select_for_update = manager.all  # type: ignore[method-assign]
+    managers: tuple[Any, Any] = (Payment.objects, Checkout.objects)
+    for manager in managers:
+        manager.select_for_update = manager.all
 
 
 DOUBLES: dict[str, Callable[[], None]] = {

@@ -36,7 +36,7 @@ def double(client: "redis.Redis", line: str, seen: set[str]) -> int:
         copy = _copy(task)
         seen |= {_tag(task), _tag(copy)}
         # Workers take from the right: so the copy is the very next one.
-        doubled += client.linsert(line, "BEFORE", raw.decode(), json.dumps(copy)) > 0  # type: ignore[operator]
+        doubled += client.linsert(line, "BEFORE", raw.decode(), json.dumps(copy)) > 0
     return doubled
 
 

@@ -53,7 +53,7 @@ def began_telling(tell: Callable[[str], None]) -> Callable[[int], None]:
 
 def _left(url: str, till: Till, limits: Mapping[str, int]) -> int:
     with closing(psycopg2.connect(url, connect_timeout=5)) as connection, connection.cursor() as cursor:
-        left = 0
+        left: int = 0
         for queue in limits:
             cursor.execute(f"SELECT count(*) FROM pgmq.q_{queue}")  # noqa: S608
             left += cursor.fetchall()[0][0]

@@ -35,7 +35,10 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """A fault that came about. `pids` are the processes that it hit, of those whose attempts it may have cut off."""
+    """A fault that came about. `pids` are the processes that it hit, of those whose attempts it may have cut off.
+
+    `note` says what it did there, and `failed` why it could not be done.
+    """
 
     number: int
     kind: str
@@ -44,6 +47,7 @@ class Happened:
     ended: datetime
     pids: frozenset[int] = frozenset()
     note: str = ""
+    failed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

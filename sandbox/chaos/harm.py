@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +23,6 @@ from sandbox.chaos.surroundings import PROVIDER_SECONDS, STORAGE_SECONDS
 from sandbox.demo.payments.till import Till
 from sandbox.services.sandbox import Sandbox
 
-Pids = frozenset[int]
-NOBODY: Pids = frozenset()
 # More than any fault sees while it lasts.
 MANY = 1_000_000
 PULSE_SECONDS = (0.45, 0.05)
@@ -53,16 +52,24 @@ class Scene:
         return self.fleet.named(name)
 
 
-Act = Callable[[Scene, str], AbstractContextManager[Pids]]
+@dataclass
+class Hit:
+    """The processes that a fault has hit, if it is about any, and what it did, which may be said at its end."""
+
+    pids: frozenset[int] = frozenset()
+    note: str = ""
+
+
+Act = Callable[[Scene, str], AbstractContextManager[Hit]]
 
 
 @contextmanager
-def _kill(scene: Scene, target: str) -> Iterator[Pids]:
-    yield scene.process(target).kill()
+def _kill(scene: Scene, target: str) -> Iterator[Hit]:
+    yield Hit(scene.process(target).kill())
 
 
 @contextmanager
-def _restart(scene: Scene, target: str) -> Iterator[Pids]:
+def _restart(scene: Scene, target: str) -> Iterator[Hit]:
     """In good order: what runs is finished, and nothing of it is repeated."""
     process = scene.process(target)
     pid = process.pid
@@ -70,16 +77,16 @@ def _restart(scene: Scene, target: str) -> Iterator[Pids]:
     deadline = time.monotonic() + SIGTERM_SECONDS
     while time.monotonic() < deadline and process.pid == pid:
         time.sleep(0.1)
-    yield NOBODY
+    yield Hit()
 
 
 @contextmanager
-def _stop(scene: Scene, target: str) -> Iterator[Pids]:
+def _stop(scene: Scene, target: str) -> Iterator[Hit]:
     """Asleep with all its children, as on a machine that is paused; the children wake up first."""
     tree = scene.process(target).tree()
     stop(tree)
     try:
-        yield frozenset(process.pid for process in tree)
+        yield Hit(frozenset(process.pid for process in tree))
     finally:
         wake(tree[:-1])
         time.sleep(PARENT_SLEEPS_ON_SECONDS if len(tree) > 1 else 0)
@@ -87,7 +94,7 @@ def _stop(scene: Scene, target: str) -> Iterator[Pids]:
 
 
 @contextmanager
-def _starve(scene: Scene, target: str) -> Iterator[Pids]:
+def _starve(scene: Scene, target: str) -> Iterator[Hit]:
     """A tenth of the time that it wants."""
     tree = scene.process(target).tree()
     ended = threading.Event()
@@ -102,36 +109,36 @@ def _starve(scene: Scene, target: str) -> Iterator[Pids]:
     pulses = threading.Thread(target=pulse, name="pulses", daemon=True)
     pulses.start()
     try:
-        yield frozenset(process.pid for process in tree)
+        yield Hit(frozenset(process.pid for process in tree))
     finally:
         ended.set()
         pulses.join()
 
 
 @contextmanager
-def _kill_parent(scene: Scene, target: str) -> Iterator[Pids]:
+def _kill_parent(scene: Scene, target: str) -> Iterator[Hit]:
     """Only the parent: its children are orphans, and end when they have done what they are at."""
     process = scene.process(target)
     process.kill_parent()
-    yield NOBODY
+    yield Hit()
 
 
 @contextmanager
-def _kill_child(scene: Scene, target: str) -> Iterator[Pids]:
+def _kill_child(scene: Scene, target: str) -> Iterator[Hit]:
     child = _child_at_work(scene, target)
     if child is not None:
         with suppress(psutil.NoSuchProcess):
             child.kill()
-    yield NOBODY if child is None else frozenset({child.pid})
+    yield Hit(frozenset() if child is None else frozenset({child.pid}))
 
 
 @contextmanager
-def _stop_child(scene: Scene, target: str) -> Iterator[Pids]:
+def _stop_child(scene: Scene, target: str) -> Iterator[Hit]:
     child = _child_at_work(scene, target)
     asleep = [] if child is None else [child]
     stop(asleep)
     try:
-        yield frozenset(process.pid for process in asleep)
+        yield Hit(frozenset(process.pid for process in asleep))
     finally:
         wake(asleep)
 
@@ -166,45 +173,43 @@ def _database(scene: Scene) -> Iterator[Any]:
 
 
 @contextmanager
-def _broker_killed(scene: Scene, _: str) -> Iterator[Pids]:
+def _broker_killed(scene: Scene, _: str) -> Iterator[Hit]:
     scene.sandbox.broker.stop(signal.SIGKILL)
     try:
-        yield NOBODY
+        yield Hit()
     finally:
         scene.sandbox.broker.start()
 
 
 @contextmanager
-def _broker_wiped(scene: Scene, _: str) -> Iterator[Pids]:
+def _broker_wiped(scene: Scene, _: str) -> Iterator[Hit]:
     """Killed, and nothing of it is left."""
     scene.sandbox.broker.stop(signal.SIGKILL)
     scene.sandbox.broker.forget()
     try:
-        yield NOBODY
+        yield Hit()
     finally:
         scene.sandbox.broker.start()
 
 
 @contextmanager
-def _broker_flushed(scene: Scene, _: str) -> Iterator[Pids]:
+def _broker_flushed(scene: Scene, _: str) -> Iterator[Hit]:
     with _broker(scene) as client:
         client.flushall()
-    yield NOBODY
+    yield Hit()
 
 
 @contextmanager
-def _broker_doubled(scene: Scene, _: str) -> Iterator[Pids]:
+def _broker_doubled(scene: Scene, _: str) -> Iterator[Hit]:
     """Each task that waits in line is there a second time, as after a delivery that the broker repeats."""
-    ended = threading.Event()
-    doubling = threading.Thread(
-        target=double_what_is_in_line, args=(scene.sandbox.environment["REDIS_URL"], ended), daemon=True
-    )
-    doubling.start()
-    try:
-        yield NOBODY
-    finally:
-        ended.set()
-        doubling.join()
+    ended, hit = threading.Event(), Hit()
+    with ThreadPoolExecutor(1, "doubling") as hand:
+        doubled = hand.submit(double_what_is_in_line, scene.sandbox.environment["REDIS_URL"], ended)
+        try:
+            yield hit
+        finally:
+            ended.set()
+            hit.note = f"{doubled.result()} tasks doubled"
 
 
 @contextmanager
@@ -214,21 +219,21 @@ def _broker(scene: Scene) -> Iterator["redis.Redis"]:
 
 
 @contextmanager
-def _asleep(pid: int) -> Iterator[Pids]:
+def _asleep(pid: int) -> Iterator[Hit]:
     """A service that does not answer, and whose connections stay."""
     os.kill(pid, signal.SIGSTOP)
     try:
-        yield NOBODY
+        yield Hit()
     finally:
         os.kill(pid, signal.SIGCONT)
 
 
 def _postgres(*, at_once: bool) -> Act:
     @contextmanager
-    def act(scene: Scene, _: str) -> Iterator[Pids]:
+    def act(scene: Scene, _: str) -> Iterator[Hit]:
         scene.sandbox.postgres.stop(at_once=at_once)
         try:
-            yield NOBODY
+            yield Hit()
         finally:
             scene.sandbox.postgres.start()
 
@@ -236,31 +241,31 @@ def _postgres(*, at_once: bool) -> Act:
 
 
 @contextmanager
-def _backend_killed(scene: Scene, _: str) -> Iterator[Pids]:
+def _backend_killed(scene: Scene, _: str) -> Iterator[Hit]:
     """One server process of Postgres dies, so that it ends all others and recovers."""
     server = psutil.Process(scene.sandbox.postgres.pid)
     backends = [child for child in server.children(recursive=True) if "balansity" in " ".join(child.cmdline())]
     if backends:
         with suppress(psutil.NoSuchProcess):
             scene.draw.choice(sorted(backends, key=lambda child: child.pid)).kill()
-    yield NOBODY
+    yield Hit()
 
 
 @contextmanager
-def _mail_killed(scene: Scene, _: str) -> Iterator[Pids]:
+def _mail_killed(scene: Scene, _: str) -> Iterator[Hit]:
     scene.sandbox.mail.stop(signal.SIGKILL)
     try:
-        yield NOBODY
+        yield Hit()
     finally:
         scene.sandbox.mail.start()
 
 
 def _yookassa(kind: str, **options: Any) -> Act:
     @contextmanager
-    def act(scene: Scene, _: str) -> Iterator[Pids]:
+    def act(scene: Scene, _: str) -> Iterator[Hit]:
         scene.till.fail(kind, times=MANY, **options)
         try:
-            yield NOBODY
+            yield Hit()
         finally:
             scene.till.mend()
 
@@ -271,10 +276,10 @@ def _notifications(**manner: Any) -> Act:
     usual = {"copies": 1, "delay": 0.0, "hold": False}
 
     @contextmanager
-    def act(scene: Scene, _: str) -> Iterator[Pids]:
+    def act(scene: Scene, _: str) -> Iterator[Hit]:
         scene.till.notify(**manner)
         try:
-            yield NOBODY
+            yield Hit()
         finally:
             scene.till.notify(**usual)
             if manner.get("hold"):
@@ -286,12 +291,12 @@ def _notifications(**manner: Any) -> Act:
 
 def _storage(kind: str, **options: Any) -> Act:
     @contextmanager
-    def act(scene: Scene, _: str) -> Iterator[Pids]:
+    def act(scene: Scene, _: str) -> Iterator[Hit]:
         address = f"{scene.sandbox.environment['SUPABASE_URL']}/sandbox/faults"
         fault = {"kind": kind, "times": MANY, **options}
         requests.post(address, json=fault, timeout=CONTROL_TIMEOUT).raise_for_status()
         try:
-            yield NOBODY
+            yield Hit()
         finally:
             requests.delete(address, timeout=CONTROL_TIMEOUT).raise_for_status()
 
@@ -299,9 +304,9 @@ def _storage(kind: str, **options: Any) -> Act:
 
 
 @contextmanager
-def _queue_paused(scene: Scene, target: str) -> Iterator[Pids]:
+def _queue_paused(scene: Scene, target: str) -> Iterator[Hit]:
     with paused(target, over=scene.over):
-        yield NOBODY
+        yield Hit()
 
 
 def _of(name: str, act: Act) -> Act:

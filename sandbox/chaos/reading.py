@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -157,8 +157,8 @@ def _done(log: Path) -> Iterator[Done]:
 
 
 def _payment(*row: Any) -> Payment:
-    *columns, marks = row
-    return Payment(*columns, marks=tuple(marks))
+    payment_id, *columns, marks = row
+    return replace(Payment(payment_id, *columns), marks=tuple(marks))
 
 
 def _held_payments(provider: Provider | None) -> Iterator[HeldPayment]:

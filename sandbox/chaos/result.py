@@ -101,7 +101,7 @@ class Run:
     def _fault(self, one: Happened) -> Json:
         told = {"number": one.number, "kind": one.kind, "target": one.target}
         times = {"began": self._since(one.began), "ended": self._since(one.ended)}
-        return {**told, **times, "processes": len(one.pids), "note": one.note}
+        return {**told, **times, "processes": len(one.pids), "note": one.note, "failed": one.failed}
 
     def _exit(self, one: Exit) -> Json:
         told = {"process": one.name, "at": self._since(one.at), "code": one.code, "expected": one.expected}

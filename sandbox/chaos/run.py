@@ -202,4 +202,6 @@ def _settings(environment: dict[str, str]) -> dict[str, Any]:
 def _tell(console: Console, one: Happened, began: Any) -> None:
     at, lasted = (one.began - began).total_seconds(), (one.ended - one.began).total_seconds()
     target = f" {one.target}" if one.target else ""
-    console.print(f"{at:6.1f} s  № {one.number} {one.kind}{target}, {lasted:.1f} s  {one.note}", highlight=False)
+    console.print(
+        f"{at:6.1f} s  № {one.number} {one.kind}{target}, {lasted:.1f} s  {one.note}{one.failed}", highlight=False
+    )

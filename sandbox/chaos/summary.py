@@ -35,7 +35,7 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     known, outcomes, sums = result["known"], result["outcomes"], result["sums"]
     confirmed = known["messages_confirmed"]
     copies = Counter(one["kind"] for one in result["copies"])
-    done = [one for one in result["faults"] if not one["note"]]
+    done = [one for one in result["faults"] if not one["failed"]]
     unexpected = [one for one in result["exits"] if not one["expected"]]
     several = sum(one["several_attempts"] for one in outcomes.values())
     lost = sum(one["lost_attempts"] for one in outcomes.values())

@@ -19,6 +19,8 @@ AWAY_SECONDS = 0.3
 # How the mail server treats whom: `sandbox.mailbox.faults`.
 _ODD = ("+refuse1", "+drop1", "+reject550", "+refuse2")
 _ODD_SHARE = 0.04
+# Whose commit is likely to meet a fault.
+_THOUGHTFUL_SHARE = 0.3
 _KINDS = ("pdf", "csv", "json", "json")
 
 _SEND_MAIL = "SELECT public.queue_email_task(%s, 'Оплата не прошла', 'payment_failed', %s)"
@@ -32,8 +34,11 @@ class Sender:
         self._url, self._known = url, known
         self._connection: Any = None
 
-    def send(self, queue: str, statement: str, values: list[Any], *, recipient: str = "") -> None:
-        """What cannot even be sent is not noted; what was sent and not confirmed is noted as unknown."""
+    def send(self, queue: str, statement: str, values: list[Any], *, recipient: str = "", thinks: float = 0.0) -> None:
+        """What cannot even be sent is not noted; what was sent and not confirmed is noted as unknown.
+
+        `thinks` seconds pass between the message and the commit, as in a transaction that has more to do.
+        """
         msg_id, asked = None, False
         try:
             if self._connection is None:
@@ -41,6 +46,7 @@ class Sender:
             with self._connection.cursor() as cursor:
                 cursor.execute(statement, values)
                 row = cursor.fetchone()
+            time.sleep(thinks)
             asked = True
             self._connection.commit()
             msg_id = row[0]
@@ -65,7 +71,8 @@ def send_mails(url: str, known: Known, pace: Pace, *, seed: int, over: threading
         tag = draw.choice(_ODD) if share < _ODD_SHARE else "+slow2" if share < _ODD_SHARE + pace.slow else ""
         recipient = f"mail.{seed}.{number}{tag}@{DOMAIN}"
         variables = {"payment_id": str(uuid.uuid4()), "amount": 5000}
-        sender.send(MAILS, _SEND_MAIL, [recipient, json.dumps(variables)], recipient=recipient)
+        thinks = draw.uniform(0.1, 0.4) if draw.random() < _THOUGHTFUL_SHARE else 0.0
+        sender.send(MAILS, _SEND_MAIL, [recipient, json.dumps(variables)], recipient=recipient, thinks=thinks)
 
     repeat(send, pace.mails, draw=draw, over=over)
     sender.close()

@@ -79,12 +79,18 @@ def changed(books: Books, member: str, place: int, **changes: Any) -> Books:
     """The books with one line that reads otherwise."""
     lines = list(getattr(books, member))
     lines[place] = replace(lines[place], **changes)
-    return replace(books, **{member: tuple(lines)})
+    return with_lines(books, member, lines)
 
 
 def without(books: Books, member: str, place: int) -> Books:
-    lines = getattr(books, member)
-    return replace(books, **{member: lines[:place] + lines[place + 1 :]})
+    lines = list(getattr(books, member))
+    del lines[place]
+    return with_lines(books, member, lines)
+
+
+def with_lines(books: Books, member: str, lines: list[Any]) -> Books:
+    changes: dict[str, Any] = {member: tuple(lines)}
+    return replace(books, **changes)
 
 
 def test_what_is_right_is_right() -> None:

@@ -122,7 +122,7 @@ def result(seed: int) -> dict[str, Any]:
         "outcomes": {"email_queue": {"several_attempts": 1, "lost_attempts": 1}},
         "sums": {"paid": "16000.91", "refunded": "0.00"},
         "drained_after": 5.0,
-        "faults": [{"kind": "child_kill", "note": ""}],
+        "faults": [{"kind": "child_kill", "failed": ""}],
         "exits": [{"expected": True}],
         "copies": [{"kind": "child_kill"}],
         "violations": [{"invariant": 1}],
