@@ -14,7 +14,7 @@ from rich.console import Console
 from sandbox.chaos.doubles import DOUBLES
 from sandbox.chaos.recording import record
 from sandbox.chaos.run import Options, run
-from sandbox.chaos.summary import print_summary
+from sandbox.chaos.summary import hollow, print_summary
 from sandbox.errors import SandboxError
 from sandbox.services.state import ROOT
 
@@ -39,7 +39,7 @@ def main() -> None:
     console.print(f"the raw result: {options.json}", soft_wrap=True, highlight=False)
     if options.record:
         console.print(f"recorded as {record(result)}", soft_wrap=True, highlight=False)
-    sys.exit(1 if done.verdict.violations else 0)
+    sys.exit(1 if done.verdict.violations or hollow(result) else 0)
 
 
 def _options() -> argparse.Namespace:

@@ -1,12 +1,28 @@
 """A result as people read it in the terminal."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 SHOWN = 40
+
+
+# What a run must have had to show anything.
+_NEEDED: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a fault": lambda result: [one for one in result["faults"] if not one["failed"]],
+    "a confirmed mail": lambda result: result["known"]["messages_confirmed"].get("email_queue"),
+    "a confirmed report": lambda result: result["known"]["messages_confirmed"].get("report_generation_queue"),
+    "a paid payment": lambda result: result["known"]["payments_paid"],
+    "an accepted refund": lambda result: result["known"]["refunds_accepted"],
+}
+
+
+def hollow(result: dict[str, Any]) -> list[str]:
+    """What a run did not have: one without a refund says nothing of refunds, however green it is."""
+    return [what for what, find in _NEEDED.items() if not find(result)]
 
 
 def print_summary(console: Console, result: dict[str, Any]) -> None:
@@ -25,6 +41,8 @@ def print_summary(console: Console, result: dict[str, Any]) -> None:
         )
     if len(result["violations"]) > SHOWN:
         console.print(f"… and {len(result['violations']) - SHOWN} more, in the raw result")
+    if missing := hollow(result):
+        console.print(f"This run shows too little: it had not one of: {', '.join(missing)}.", style="red")
     console.print(
         "The seed reproduces this schedule, and not the interleaving: what a fault meets is up to the machine."
     )
@@ -41,6 +59,7 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     lost = sum(one["lost_attempts"] for one in outcomes.values())
     return [
         ("faults, of kinds", f"{len(done)}, {len({one['kind'] for one in done})}"),
+        ("faults that could not be done", str(len(result["faults"]) - len(done))),
         ("messages that a client knows to be committed", str(sum(confirmed.values()))),
         ("commits whose answer was lost", str(known["commits_without_an_answer"])),
         ("messages in queues and archives, our own among them", str(result["books"]["messages"])),

@@ -24,6 +24,8 @@ def judge_messages(books: Books, known: Known) -> Iterator[Violation]:
     for message in books.messages:
         for what in [*_outcome(message, books), *_attempts(message, done[message.queue, message.msg_id])]:
             yield _violation(f"{message.queue} {message.msg_id}", what)
+    if not books.done and any(one.outcome == "succeeded" for one in books.messages):
+        yield _violation("logs", "no worker wrote that it has done anything: what they say cannot be compared")
     if books.kept:
         yield _violation("outcomes", f"{books.kept} are kept aside and not written on their messages")
 

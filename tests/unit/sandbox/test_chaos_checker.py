@@ -127,6 +127,7 @@ def test_what_is_right_is_right() -> None:
             id="done and failed",
         ),
         pytest.param(replace(right(), kept=1), "1 are kept aside", id="kept outcome"),
+        pytest.param(replace(right(), done=()), "no worker wrote that it has done anything", id="no logs"),
     ],
 )
 def test_messages(books: Books, found: str) -> None:

@@ -12,6 +12,7 @@ from sandbox.chaos.happened import Planned
 from sandbox.chaos.harm import ACTS
 from sandbox.chaos.recording import BEGIN, DOCUMENT, END, with_runs
 from sandbox.chaos.schedule import KINDS, make_schedule
+from sandbox.chaos.summary import hollow
 from sandbox.chaos.surroundings import DISPATCH_LEASE, MAIL_LEASE
 
 TEN_MINUTES = 600.0
@@ -110,7 +111,7 @@ def result(seed: int) -> dict[str, Any]:
         "commit": "abc",
         "machine": {"cores": 2, "memory_gib": 24.0, "load_before": 0.5, "load_after": 3.0},
         "known": {
-            "messages_confirmed": {"email_queue": 3},
+            "messages_confirmed": {"email_queue": 3, "report_generation_queue": 1},
             "commits_without_an_answer": 1,
             "payments_started": 2,
             "payments_paid": 1,
@@ -127,3 +128,19 @@ def result(seed: int) -> dict[str, Any]:
         "copies": [{"kind": "child_kill"}],
         "violations": [{"invariant": 1}],
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({}, []),
+        ({"faults": [{"kind": "child_kill", "failed": "OSError"}]}, ["a fault"]),
+        ({"known": {"messages_confirmed": {}, "payments_paid": 1, "refunds_accepted": 1}}, ["mail", "report"]),
+        ({"known": {**result(1)["known"], "payments_paid": 0}}, ["a paid payment"]),
+        ({"known": {**result(1)["known"], "refunds_accepted": 0}}, ["an accepted refund"]),
+    ],
+)
+def test_a_run_in_which_nothing_happened_is_no_green_one(changes: dict[str, Any], missing: list[str]) -> None:
+    told = hollow(result(1) | changes)
+    assert len(told) == len(missing)
+    assert all(word in what for word, what in zip(missing, told, strict=True))
