@@ -4,12 +4,14 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 
 from sandbox.bench import backlog, delivery, memory, operations, report_pdf, tables, wakeup, webhook
+from sandbox.bench.peers import run as peers
 from sandbox.bench.recording import recorded
 
 BENCHES: dict[str, Callable[..., bool]] = {
@@ -20,11 +22,12 @@ BENCHES: dict[str, Callable[..., bool]] = {
     "report": report_pdf.run,
     "webhook": webhook.run,
     "operations": operations.run,
+    "peers": peers.run,
 }
 # They are called with what stands behind their name.
-WITH_OPTIONS = {"operations"}
+WITH_OPTIONS = {"operations", "peers"}
 # They take so long that they are run by name alone.
-LONG: set[str] = set()
+LONG = {"peers"}
 TABLES = "tables"
 
 
@@ -38,6 +41,8 @@ def main() -> int:
     )
     parser.add_argument("--record", action="store_true", help="keep the figures in docs/benchmarks/NAME.json")
     known, options = parser.parse_known_args()
+    # Whoever stops it stops its services with it, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if options and known.name not in WITH_OPTIONS:
         parser.error(f"only {' and '.join(sorted(WITH_OPTIONS))} takes options: {' '.join(options)}")
     if known.name is None:

@@ -45,6 +45,19 @@ def recorded(options: tuple[str, ...] = ()) -> Iterator[None]:
         _began = None
 
 
+def is_recorded() -> bool:
+    """Whether what is measured now is to be kept."""
+    return _began is not None
+
+
+def loaded(path: Path) -> dict[str, Any] | None:
+    """What was kept before, if anything."""
+    if not path.is_file():
+        return None
+    answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return answer
+
+
 def keep(bench: str, found: dict[str, Any]) -> None:
     """Write `found` to `docs/benchmarks/<bench>.json`; without effect when nothing is to be recorded."""
     if _began is None:

@@ -6,10 +6,12 @@ and has no marks yet gets a chapter at the end.
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sandbox.bench import recording
+from sandbox.bench.peers import table as peers
 from sandbox.bench.report import shown
 from sandbox.packages import CHECKOUT
 
@@ -75,4 +77,4 @@ def measured_on(answer: dict[str, Any]) -> str:
 
 
 # A benchmark whose result is no list of figures draws its chapter itself.
-RENDERERS: dict[str, Any] = {}
+RENDERERS: dict[str, Callable[[dict[str, Any]], str]] = {"peers": peers.render}

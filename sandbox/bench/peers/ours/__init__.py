@@ -1,0 +1,1 @@
+"""Our own side of the comparison: a queue whose handler does the work that all of them do."""
