@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import hypothesis
 import pytest
 import redis
+from celery import current_app
 from django.conf import settings
 from pytest_django import DjangoDbBlocker, Settings
 
@@ -58,6 +59,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if SERVER not in os.environ:
         config.stash[_SANDBOX] = _start_sandbox()
     _take_own_broker(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_forked(number: int) -> None:
+    _take_own_broker(number + 1)
+    # It has read the settings while the tests were collected.
+    current_app.conf.broker_url = settings.CELERY_BROKER_URL
 
 
 def _take_own_broker(number: int) -> None:

@@ -172,9 +172,11 @@ def _test(arguments: list[str]) -> NoReturn:
     # Tests empty what they use, so they never see an address from outside; and their settings are their own.
     outside = ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
     environment = {name: value for name, value in os.environ.items() if name not in outside}
+    # Each start of a process would compile our code anew.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     # All of them take a while, and many of them wait: six keep two cores busy. A few chosen ones are done before any
     # worker has started.
-    arguments = arguments or ["-n", "6", "--dist", "worksteal"]
+    arguments = arguments or ["-p", "tests.support.forked_workers", "--forks", "6"]
     os.execve(sys.executable, [sys.executable, "-m", "pytest", *arguments], environment)
 
 
