@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from sandbox.bench import backlog, delivery, memory, operations, report_pdf, tables, wakeup, webhook
+from sandbox.bench import backlog, delivery, mail, memory, operations, report_pdf, tables, wakeup, webhook
 from sandbox.bench.peers import run as peers
 from sandbox.bench.recording import recorded
 
@@ -18,6 +18,7 @@ BENCHES: dict[str, Callable[..., bool]] = {
     "delivery": delivery.run,
     "wakeup": wakeup.run,
     "backlog": backlog.run,
+    "mail": mail.run,
     "memory": memory.run,
     "report": report_pdf.run,
     "webhook": webhook.run,
@@ -25,9 +26,9 @@ BENCHES: dict[str, Callable[..., bool]] = {
     "peers": peers.run,
 }
 # They are called with what stands behind their name.
-WITH_OPTIONS = {"operations", "peers"}
+WITH_OPTIONS = {"mail", "operations", "peers"}
 # They take so long that they are run by name alone.
-LONG = {"peers"}
+LONG = {"mail", "peers"}
 TABLES = "tables"
 
 
@@ -44,7 +45,7 @@ def main() -> int:
     # Whoever stops it stops its services with it, as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if options and known.name not in WITH_OPTIONS:
-        parser.error(f"only {' and '.join(sorted(WITH_OPTIONS))} takes options: {' '.join(options)}")
+        parser.error(f"only {' and '.join(sorted(WITH_OPTIONS))} take options: {' '.join(options)}")
     if known.name is None:
         return _all(["--record"] if known.record else [])
     if known.name == TABLES:

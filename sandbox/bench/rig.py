@@ -19,6 +19,7 @@ from django.db import connection
 from balansity.processes import BRIDGE, WORKER, for_python
 from sandbox.packages import CHECKOUT
 from sandbox.probe.apps import QUEUE
+from sandbox.services.postgres import Postgres
 from sandbox.services.sandbox import Sandbox
 
 PATIENCE_SECONDS = 600.0
@@ -30,6 +31,7 @@ class Rig:
 
     folder: Path
     broker: "redis.Redis"
+    postgres: Postgres
     _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     def start(self, *command: str, **variables: str) -> "subprocess.Popen[bytes]":
@@ -52,8 +54,8 @@ class Rig:
         await_true(lambda: bool(self.broker.exists("_kombu.binding.probe")), seconds=60)
         return worker
 
-    def start_bridge(self, **variables: str) -> "subprocess.Popen[bytes]":
-        bridge = self.start(*for_python(BRIDGE, "--queue", QUEUE), **variables)
+    def start_bridge(self, queue: str = QUEUE, **variables: str) -> "subprocess.Popen[bytes]":
+        bridge = self.start(*for_python(BRIDGE, "--queue", queue), **variables)
         name = f"%:{bridge.pid}@%"
         query = "SELECT EXISTS (SELECT FROM bridge_bridgeprocess WHERE name LIKE %s)"
         await_true(lambda: bool(value(query, [name])), seconds=60)
@@ -83,14 +85,18 @@ class Rig:
 
 
 @contextmanager
-def rig(name: str) -> Iterator[Rig]:
-    """A `Rig` for the length of the block, on a fresh sandbox that syncs its commits as production does."""
+def rig(name: str, **variables: str) -> Iterator[Rig]:
+    """A `Rig` for the length of the block, on a fresh sandbox that syncs its commits as production does.
+
+    `variables` are the environment's for this process and for all that it starts.
+    """
     with Sandbox(f"bench-{name}-{os.getpid()}", seed=False, fresh=True, keep=False) as sandbox:
-        os.environ.update(sandbox.environment, DJANGO_SETTINGS_MODULE="sandbox.probe.settings")
+        os.environ.update(sandbox.environment, DJANGO_SETTINGS_MODULE="sandbox.probe.settings", **variables)
         django.setup()
         call_command("migrate", verbosity=0)
         execute(f"SELECT pgmq.create('{QUEUE}')")
-        built = Rig(sandbox.folder, redis.Redis.from_url(sandbox.environment["REDIS_URL"], socket_timeout=10))
+        broker = redis.Redis.from_url(sandbox.environment["REDIS_URL"], socket_timeout=10)
+        built = Rig(sandbox.folder, broker, sandbox.postgres)
         try:
             yield built
         finally:

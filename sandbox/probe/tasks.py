@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from celery import shared_task
+from django.core.mail import send_mail
 from django.db import connection
 from django.utils import timezone
 
@@ -21,7 +22,11 @@ from bridge.breaker import Verdict, asking
 from bridge.errors import Away, PermanentError
 from bridge.message import Message
 from bridge.worker.task import queue_task
+from notifications.models import EmailMessage, Status
+from notifications.writing.rendering import render_email
+from notifications.writing.request import EmailRequest, mailbox_of
 from sandbox.probe.apps import QUEUE
+from sandbox.probe.mails import FACTS
 from sandbox.probe.models import ProbeRun
 
 
@@ -55,6 +60,31 @@ def run(message: Message) -> Callable[[], None] | None:
 @shared_task(name="probe.bare")
 def bare() -> None:
     """Do nothing as an ordinary Celery task: the baseline."""
+
+
+@shared_task(name="probe.bare_mail", acks_late=True)
+def bare_mail(number: int, body: dict[str, Any]) -> None:
+    """Render and send a mail as one writes it first, and insert its row: the baseline for mails."""
+    request, now = EmailRequest.parse(body), timezone.now()
+    rendered = render_email(request, FACTS, at=now)
+    send_mail(request.subject, rendered.text, None, [request.recipient], html_message=rendered.html)
+    EmailMessage.objects.create(
+        queue="bare",
+        msg_id=number,
+        enqueued_at=now,
+        recipient=request.recipient,
+        mailbox=mailbox_of(request.recipient),
+        about=request.content.about()[1],
+        subject=request.subject,
+        template=request.template,
+        html_body=rendered.html,
+        text_body=rendered.text,
+        status=Status.SENT,
+        attempts=1,
+        provider="smtp",
+        message_id=f"<{number}@bare.example>",
+        sent_at=timezone.now(),
+    )
 
 
 def _note_start(message: Message) -> ProbeRun:

@@ -77,8 +77,8 @@ class Postgres:
     def url(self, database: str = DATABASE) -> str:
         return f"postgres://{OWNER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
-    def admin_url(self) -> str:
-        return f"postgres://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/postgres"
+    def admin_url(self, database: str = "postgres") -> str:
+        return f"postgres://{SUPERUSER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     @property
     def pid(self) -> int:
