@@ -108,7 +108,7 @@ def make_groups() -> None:
         if note.group is not None:
             note.group.permissions.add(*(found[name] for name in new))
         note.granted = [*note.granted, *new]
-        note.save()
+        note.save(update_fields=["group", "granted"])
 
 
 def _free_name(ready: Ready) -> str:

@@ -6,23 +6,25 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
+from bridge.changes import Changes
 from bridge.errors import DuplicateMessage, Refused, TokenLost
 from bridge.message import LastError, Message, Reason
 from bridge.queues import Refusal
 from bridge.reasons import FailureReason
+from bridge.record import Statement
+from notifications.entering import DEDUPE_LOCK, enter
 from notifications.models import HOLDING_KEY, UNFINISHED, EmailMessage, Status
 from notifications.outgoing import OutgoingEmail, Receipt, stable_message_id
 from notifications.queue import QUEUE
 from notifications.recipients import WINDOW, check_allowance, find_unwelcome
 from notifications.staff_notices import unwelcome_notices
 from notifications.writing.catalogue import NoteToStaff
+from notifications.writing.facts import NONE, Facts
 from notifications.writing.rendering import RenderedEmail
 from notifications.writing.request import EmailRequest, mailbox_of
 from wording.masking import mask_tokens
 from wording.plain_text import one_line
 
-# The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
-DEDUPE_LOCK = 7_262_031
 MOST_BIGINT = 2**63
 CLOCKS_DIFFER = timedelta(minutes=1)
 # How many messages that failed before anybody began to send get a row within an hour.
@@ -30,20 +32,44 @@ MOST_NOTED = 500
 # Stays English on the row, as every error does; the admin translates it.
 ASKED_BEFORE = "the same mail was asked for by message"
 RETIRED = "the queue was dropped and made anew before this mail was sent"
+# No column that stays as it is: Postgres would store the bodies anew.
+_SENT = f"""
+UPDATE {EmailMessage._meta.db_table}
+SET status = %(status)s, provider = %(provider)s, provider_message_id = %(provider_message_id)s,
+    sent_at = %(now)s, updated_at = %(now)s
+WHERE id = %(id)s AND {{ours}}
+"""  # noqa: S608 # Names of ours.
+_SENT_AFTER_ALL = _SENT.replace("SET status", "SET error = '', error_type = '', status")
 
 
-def start_sending(message: Message, request: EmailRequest, rendered: RenderedEmail) -> EmailMessage:
+def start_sending(
+    message: Message, request: EmailRequest, rendered: RenderedEmail, facts: Facts = NONE
+) -> EmailMessage:
     """Note that this attempt sends the mail, and return its row. Committed before anything leaves the house.
 
-    Raises `DuplicateMessage` when this very mail was asked for before and sent, or is on its way; `TokenLost` when a
-    later attempt runs already; `Refused` when the recipient is none of ours, or got too many mails. A failed mail
-    doesn't count as asked for: its copy may be sent.
+    `facts` is what is known of the thing that the mail is about. Raises `DuplicateMessage` when this very mail was
+    asked for before and sent, or is on its way; `TokenLost` when a later attempt runs already; `Refused` when the
+    recipient is none of ours, or got too many mails. A failed mail doesn't count as asked for: its copy may be sent.
     """
-    why = why_unwelcome(request)
+    # Whoever owns what the mail is about is a customer: no second look.
+    why = "" if facts.of_customer else why_unwelcome(request)
     if why:
         raise Refused(why)
+    if message.history.attempts <= 1:
+        row = _new_row(message)
+        _describe(row, request, rendered)
+        _enter(row, message, Status.SENDING)
+        row.message_id = _message_id(message)
+        if enter(row, message):
+            return row
+    return _start_step_by_step(message, request, rendered)
+
+
+def _start_step_by_step(message: Message, request: EmailRequest, rendered: RenderedEmail) -> EmailMessage:
+    """The same where there is a row, or a mail like this one, or many to this mailbox."""
     with transaction.atomic():
         row = _locked_row(message)
+        changes = Changes(row)
         if row.status == Status.SENT:
             raise DuplicateMessage("this message's mail was sent before", original=message.msg_id)
         if row.attempts > message.history.attempts:
@@ -53,16 +79,14 @@ def start_sending(message: Message, request: EmailRequest, rendered: RenderedEma
         if holder is None:
             check_allowance(row, request.content.about()[0])
             _enter(row, message, Status.SENDING)
-            row.message_id = stable_message_id(
-                queue=message.queue, msg_id=message.msg_id, enqueued_at=message.enqueued_at
-            )
-            row.save()
+            row.message_id = _message_id(message)
+            changes.save()
             return row
         why = f"{ASKED_BEFORE} {holder.msg_id}"
         row.html_body = row.text_body = row.attachments = ""
         _enter(row, message, Status.DUPLICATE, LastError("DuplicateMessage", why))
         row.duplicate_of = holder
-        row.save()
+        changes.save()
     raise DuplicateMessage(why, original=holder.msg_id)
 
 
@@ -97,20 +121,21 @@ def outgoing_email(row: EmailMessage, rendered: RenderedEmail) -> OutgoingEmail:
     )
 
 
-def mark_sent(row: EmailMessage, receipt: Receipt) -> None:
-    """Note that the provider accepted the mail. Runs in the transaction that archives the message."""
-    row.status, row.sent_at = Status.SENT, timezone.now()
-    row.error = row.error_type = ""
-    row.provider, row.provider_message_id = receipt.provider, receipt.provider_message_id
-    row.save()
+def mark_sent(row: EmailMessage, receipt: Receipt) -> Statement:
+    """Note that the provider accepted the mail: what to write in the transaction that archives the message."""
+    now = timezone.now()
+    values = {"id": row.pk, "status": Status.SENT, "now": now}
+    values |= {"provider": receipt.provider, "provider_message_id": receipt.provider_message_id}
+    return Statement(_SENT if not row.error_type and not row.error else _SENT_AFTER_ALL, values)
 
 
 def mark_retrying(message: Message, error: LastError, next_retry_at: datetime) -> None:
     """Note that the mail is tried again at `next_retry_at`. Runs in the transaction that hides the message."""
     row = _locked_row(message)
+    changes = Changes(row)
     _enter(row, message, Status.RETRYING, error)
     row.next_retry_at = next_retry_at
-    row.save()
+    changes.save()
 
 
 def mark_failed(message: Message, reason: Reason, error: LastError) -> None:
@@ -122,9 +147,10 @@ def mark_failed(message: Message, reason: Reason, error: LastError) -> None:
     if row._state.adding and not _room_for_failed():
         # Nobody ever began to send it, and strangers can have any number of those fail. The archive has them all.
         return
+    changes = Changes(row)
     _enter(row, message, Status.FAILED, error)
     row.reason = FailureReason.of(reason)
-    row.save()
+    changes.save()
 
 
 class EmailJournal:
@@ -177,8 +203,10 @@ def _locked_row(message: Message) -> EmailMessage:
     if row is not None and row.enqueued_at != message.enqueued_at:
         _retire(row)
         row = None
-    if row is not None:
-        return row
+    return row if row is not None else _new_row(message)
+
+
+def _new_row(message: Message) -> EmailMessage:
     row = EmailMessage(queue=message.queue, msg_id=message.msg_id, enqueued_at=message.enqueued_at)
     origin = message.history.requeued_from
     row.requeued_from = origin if origin is not None and 0 < origin < MOST_BIGINT else None
@@ -188,11 +216,12 @@ def _locked_row(message: Message) -> EmailMessage:
 
 def _retire(row: EmailMessage) -> None:
     """Take the id from the row of an earlier life of the queue: ids start again when a queue is made anew."""
+    changes = Changes(row)
     row.msg_id = None
     if row.status in UNFINISHED:
         row.status, row.next_retry_at = Status.FAILED, None
         row.reason, row.error, row.error_type = FailureReason.MESSAGE_GONE, RETIRED, "MessageGone"
-    row.save()
+    changes.save()
 
 
 def _claims(row: EmailMessage, body: object) -> None:
@@ -220,6 +249,10 @@ def _enter(row: EmailMessage, message: Message, status: Status, error: LastError
     row.next_retry_at, row.reason = None, ""
     if error is not None:
         row.error_type, row.error = _described(error)
+
+
+def _message_id(message: Message) -> str:
+    return stable_message_id(queue=message.queue, msg_id=message.msg_id, enqueued_at=message.enqueued_at)
 
 
 def _described(error: LastError) -> tuple[str, str]:

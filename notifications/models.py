@@ -76,6 +76,9 @@ class EmailMessage(models.Model):
 
     objects: ClassVar[models.Manager["EmailMessage"]] = models.Manager()
 
+    # No column: whether it was seen, since this attempt began, that its provider is in no trouble.
+    provider_is_calm = False
+
     class Meta:
         verbose_name = _("email")
         verbose_name_plural = _("emails")

@@ -78,6 +78,11 @@ def is_address_of(user_id: UUID, address: str) -> bool:
     return bool(_owned(_OF_USERS, [(user_id, address)], "public.users"))
 
 
+def same_recipient(email: str, address: str) -> bool:
+    """Whether the address that a customer's row has is this one."""
+    return same_address(email.strip(_BLANK)) == same_address(address)
+
+
 def check_allowance(row: EmailMessage, thing: Thing) -> None:
     """Raise `Refused` when the row's mailbox got as many mails as it may within the last hour.
 

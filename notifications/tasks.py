@@ -29,11 +29,12 @@ def send_email(message: Message) -> Callable[[], None]:
     """Send the mail that a message of the mail queue asks for."""
     request = with_notice(with_sameness(EmailRequest.parse(message.body)))
     # The same at each attempt: a provider that knows the mail by its idempotency key wants the same text again.
-    rendered = render_email(request, facts_about(request), at=first_attempt(message))
-    row = start_sending(message, request, rendered)
-    with asking(settings.EMAIL_PROVIDER, message, judge_outage):
+    facts = facts_about(request)
+    rendered = render_email(request, facts, at=first_attempt(message))
+    row = start_sending(message, request, rendered, facts)
+    with asking(settings.EMAIL_PROVIDER, message, judge_outage, is_calm=row.provider_is_calm):
         receipt = mailer.send(outgoing_email(row, rendered))
-    return lambda: mark_sent(row, receipt)
+    return mark_sent(row, receipt)
 
 
 @shared_task(name="notifications.check_stuck_emails")

@@ -18,11 +18,14 @@ PATIENCE_SECONDS = 3.0
 
 
 @contextmanager
-def asking(service: str, message: Message, judge: Callable[[Exception], Verdict | None]) -> Iterator[None]:
+def asking(
+    service: str, message: Message, judge: Callable[[Exception], Verdict | None], *, is_calm: bool = False
+) -> Iterator[None]:
     """Ask `service` for this message inside the block.
 
     What the block raises becomes `ServiceAway` when `judge` says that it is about the service. A block that ends well
-    is noted as an answer. A service that nobody registered has no breaker.
+    is noted as an answer, unless the caller has seen, since the attempt began, that there is nothing to note
+    (`is_calm`, by `bridge.breaker.record.IN_TROUBLE`). A service that nobody registered has no breaker.
     """
     if service not in services:
         yield
@@ -36,7 +39,8 @@ def asking(service: str, message: Message, judge: Callable[[Exception], Verdict 
         if verdict is None:
             raise
         raise ServiceAway(service, verdict.why, kind=verdict.kind) from error
-    note_answer(service, message)
+    if not is_calm:
+        note_answer(service, message)
 
 
 def is_confirmed(away: ServiceAway) -> bool:

@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
-from django.db.models import Q
+from django.db import DatabaseError, InterfaceError, connection
 
 from bridge.breaker.pace import pause
 from bridge.breaker.rows import (
@@ -34,6 +34,12 @@ IN_A_ROW = 3
 UNCOUNTED_FOR = timedelta(days=4)
 
 PutBack = Callable[[datetime], None]
+
+# Whether a service was in trouble before an attempt began, so that its answer is to be noted. To be looked at after
+# that beginning, in a statement that is made anyway; its placeholders are those of `answer_values`.
+IN_TROUBLE = """EXISTS (
+    SELECT FROM bridge_outsideservice
+    WHERE name = %(service)s AND (is_open AND since < %(began)s OR NOT is_open AND failing_since < %(began)s))"""
 
 
 def note_failure(away: ServiceAway, message: Message, *, put_back: PutBack, is_sure: bool = False) -> bool:
@@ -78,8 +84,7 @@ def note_answer(service: str, message: Message) -> None:
     began = _began(message)
     try:
         with IfThereAreRows():
-            in_trouble = Q(is_open=True, since__lt=began) | Q(is_open=False, failing_since__lt=began)
-            if not OutsideService.objects.filter(in_trouble, pk=service).exists():
+            if not _in_trouble(service, message):
                 return
             with locked(service) as (row, now):
                 if row.is_open and row.since is not None and row.since < began:
@@ -89,6 +94,16 @@ def note_answer(service: str, message: Message) -> None:
                     row.save()
     except (DatabaseError, InterfaceError) as error:
         logger.warning("that %s answered could not be noted: %s", service, first_line(error))
+
+
+def answer_values(service: str, message: Message) -> dict[str, Any]:
+    return {"service": service, "began": _began(message)}
+
+
+def _in_trouble(service: str, message: Message) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {IN_TROUBLE}", answer_values(service, message))
+        return bool(cursor.fetchone()[0])
 
 
 def is_known_away(service: str) -> bool:

@@ -6,11 +6,12 @@ mail is whole without it, so what cannot be read is left out.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.db import DataError, ProgrammingError, transaction
+from django.db import DataError, ProgrammingError, connection, transaction
 
 from bridge.rights import RowsHidden
 from bridge.seldom import Seldom
@@ -45,8 +46,11 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
+    """`of_customer`: the recipient was found to be the customer whom the thing belongs to, whatever else is known."""
+
     purchase: Purchase | None = None
     meeting: Meeting | None = None
+    of_customer: bool = field(default=False, compare=False)
 
 
 NONE = Facts()
@@ -73,11 +77,15 @@ def facts_about(request: EmailRequest) -> Facts:
     except ValueError:
         return NONE
     try:
-        # A savepoint: what Postgres refuses ends the transaction otherwise.
-        with transaction.atomic():
+        with _undisturbed():
             return finder(id_, request.recipient)
     except (DataError, ProgrammingError, RowsHidden) as error:
         # A right that our role lacks, a column that an older Supabase does not have, an odd value of somebody's.
         if _seldom.tell(thing):
             logger.warning("mails about each %s say less than they could: %s", thing, str(error).partition("\n")[0])
         return NONE
+
+
+def _undisturbed() -> AbstractContextManager[object]:
+    """A savepoint within a transaction: what Postgres refuses ends that otherwise."""
+    return transaction.atomic() if connection.in_atomic_block else nullcontext()

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.utils import timezone
 
+from bridge.changes import Changes
 from bridge.pgmq import QueueMissing
 from notifications.queue import queue_email
 from payments.foreign import ForeignRefusal, foreign_write
@@ -36,9 +37,14 @@ def note_refused(book: Book, refund: Refund, error: Rejected) -> None:
 
 def note_refund(book: Book, seen: ProviderRefund) -> Refund:
     """Bring our row of a refund to what the provider says; a refund that was made elsewhere gets one."""
-    refund = _match(book.checkout, seen) or _made_elsewhere(book, seen)
+    known = _match(book.checkout, seen)
+    refund = known or _made_elsewhere(book, seen)
     status = RefundStatus(seen.status) if seen.status in RefundStatus.values else RefundStatus.PENDING
     changed = status in REFUND_TRANSITIONS[RefundStatus(refund.status)]
+    changes = Changes(refund)
+    if known is None and seen.created_at is not None:
+        # Under the day on which the provider says that it was made, as the revenue counts it.
+        refund.created_at = min(seen.created_at, refund.created_at)
     refund.external_id = seen.id
     registration = seen.receipt_registration[:20]
     registered = bool(registration) and registration != refund.receipt_registration
@@ -50,7 +56,7 @@ def note_refund(book: Book, seen: ProviderRefund) -> Refund:
         refund.cancellation_party = seen.cancellation_party[:50]
         refund.cancellation_reason = seen.cancellation_reason[:100]
         refund.finished_at = _finished_at(status, seen)
-    refund.save()
+    changes.save()
     if registered and refund.status == RefundStatus.SUCCEEDED:
         book.note(EventKind.RECEIPT_CHANGED, refund=str(refund.pk), state=registration)
     if changed:
@@ -62,17 +68,13 @@ def note_refund(book: Book, seen: ProviderRefund) -> Refund:
 
 
 def _made_elsewhere(book: Book, seen: ProviderRefund) -> Refund:
-    """A row for it, under the day on which the provider says that it was made, as the revenue counts it."""
-    refund = Refund.objects.create(
+    return Refund.objects.create(
         payment=book.payment,
         external_id=seen.id,
         amount=seen.amount,
         currency=seen.currency,
         status=RefundStatus.PENDING,
     )
-    if seen.created_at is not None and seen.created_at < refund.created_at:
-        refund.created_at = seen.created_at
-    return refund
 
 
 def are_made_good(checkout: Checkout) -> bool:

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from bridge.changes import Changes
 from bridge.pgmq import pgmq_queue
 from bridge.queues import OWN_PRIORITY
 from reports.errors import AssessmentMissing, AssessmentNotCompleted
@@ -29,6 +30,7 @@ def request_report(*, assessment_id: UUID, user_id: UUID, kind: Kind, requested_
         report, _ = Report.objects.select_for_update().get_or_create(
             assessment_id=assessment_id, user_id=user_id, kind=kind, defaults={"queue": QUEUE, "msg_id": 0}
         )
+        changes = Changes(report)
         # A row whose message somebody removed from the queue would wait for ever.
         if report.status in UNFINISHED and report.msg_id and pgmq.is_queued(report.msg_id):
             return report
@@ -37,5 +39,5 @@ def request_report(*, assessment_id: UUID, user_id: UUID, kind: Kind, requested_
         report.is_confirmed = True
         report.attempts, report.next_retry_at = 0, None
         report.reason = report.error = report.error_type = report.trace_id = ""
-        report.save()
+        changes.save()
     return report

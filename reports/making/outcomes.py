@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from bridge.changes import Changes
 from bridge.errors import DuplicateMessage, InvalidMessage, TokenLost
 from bridge.message import LastError, Message, Reason
 from bridge.reasons import FailureReason
@@ -46,13 +47,14 @@ def start_report(*, message: Message, request: ReportRequest) -> Report:
         report = _locked_row(message, request)
         if report is None:
             raise (NotTheOwner if find_standing(request.assessment_id) else AssessmentMissing)
+        changes = Changes(report)
         is_answered = report.data_as_of is not None and report.data_as_of > message.enqueued_at + TRANSACTION_LASTS
         if not is_answered:
             _start(report, message, request)
         elif report.msg_id == message.msg_id:
             _enter(report, message, Status.STORED)
             report.error = report.error_type = ""
-            report.save()
+        changes.save()
     if is_answered:
         raise DuplicateMessage("the report was made after this message was sent")
     return report
@@ -67,7 +69,6 @@ def _start(report: Report, message: Message, request: ReportRequest) -> None:
     report.is_confirmed = report.has_document or owns(request.user_id, request.assessment_id)
     _enter(report, message, Status.RENDERING)
     report.error = report.error_type = ""
-    report.save()
 
 
 def store_report(*, report: Report, message: Message, document: Document, key: str, profile_name: str) -> Report:
@@ -78,6 +79,7 @@ def store_report(*, report: Report, message: Message, document: Document, key: s
     """
     with transaction.atomic():
         report = Report.objects.select_for_update().get(pk=report.pk)
+        changes = Changes(report)
         is_latest = report.msg_id == message.msg_id
         began = _beginning(message)
         if report.data_as_of is not None and report.data_as_of > began:
@@ -96,7 +98,7 @@ def store_report(*, report: Report, message: Message, document: Document, key: s
         if is_latest or report.status == Status.FAILED:
             _enter(report, message, Status.STORED)
             report.error = report.error_type = ""
-        report.save()
+        changes.save()
         if is_news:
             announce_report(report, profile_name=profile_name)
     return report
@@ -147,10 +149,11 @@ def _note_trouble(
         report = _locked_row(message, request)
         if report is None or report.msg_id != message.msg_id:
             return
+        changes = Changes(report)
         _enter(report, message, status)
         report.next_retry_at, report.reason = next_retry_at, reason or ""
         report.error, report.error_type = error.message[:MOST_ERROR_CHARACTERS] or "no message", error.type[:200]
-        report.save()
+        changes.save()
 
 
 def _locked_row(message: Message, request: ReportRequest) -> Report | None:
