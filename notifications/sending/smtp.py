@@ -1,12 +1,18 @@
 """SMTP that also tells what Django's backend keeps to itself: was the body sent, and the server's last reply."""
 
 import smtplib
+from collections.abc import Callable
+from functools import lru_cache
+from smtplib import quoteaddr
 from typing import Any, cast
 
 from django.conf import settings
 from django.core.mail.backends import smtp
 from django.core.mail.backends.smtp import EmailBackend
+from django.core.mail.message import EmailMessage, sanitize_address
 from django.core.mail.utils import CachedDnsName
+
+from notifications.sending.composing import compose
 
 
 class _HelloName(CachedDnsName):
@@ -29,6 +35,17 @@ class _Utf8(str):
         return super().encode("utf-8", errors)
 
 
+# One sender for all, and Django reads the address anew each time.
+_sanitized = lru_cache(maxsize=10)(sanitize_address)
+
+
+def _quoted(msg: bytes) -> bytes:
+    """A body as it is sent: no line of it is the one that ends it (RFC 5321, 4.5.2)."""
+    whole = msg if msg.endswith(smtplib.bCRLF) else msg + smtplib.bCRLF
+    dotted = b"." + whole if whole.startswith(b".") else whole
+    return dotted.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+
+
 class _Observed(smtplib.SMTP):
     """Notes how far a transaction came, and logs in with any letters. Mixed into both of smtplib's classes."""
 
@@ -46,9 +63,41 @@ class _Observed(smtplib.SMTP):
 
         return super().auth(mechanism, cast(Any, answer), **options)
 
-    def sendmail(self, *args: Any, **kwargs: Any) -> Any:
+    def sendmail(self, from_addr: Any, to_addrs: Any, msg: Any, *args: Any, **kwargs: Any) -> Any:
         self.body_sent, self.last_reply = False, ""
-        return super().sendmail(*args, **kwargs)
+        self.ehlo_or_helo_if_needed()
+        is_usual = isinstance(msg, bytes) and len(to_addrs) == 1 and not any((*args, *kwargs.values()))
+        if is_usual and self.has_extn("pipelining") and (from_addr + to_addrs[0]).isascii():
+            return self._sendmail_at_once(from_addr, to_addrs[0], msg)
+        return super().sendmail(from_addr, to_addrs, msg, *args, **kwargs)
+
+    def _sendmail_at_once(self, from_addr: str, to_addr: str, msg: bytes) -> dict[str, tuple[int, bytes]]:
+        """Ask all that comes before the body in one go (RFC 2920), which saves two of four round trips.
+
+        Raises what smtplib does. The conversation ends with it: what else was asked has other answers by then.
+        """
+        size = f" size={len(msg)}" if self.has_extn("size") else ""
+        asked = f"mail FROM:{quoteaddr(from_addr)}{size}", f"rcpt TO:{quoteaddr(to_addr)}", "data"
+        if any("\r" in line or "\n" in line for line in asked):
+            raise ValueError("an address contains a line break")
+        self.send("".join(f"{line}{smtplib.CRLF}" for line in asked))
+        try:
+            self._expect((250,), lambda code, reply: smtplib.SMTPSenderRefused(code, reply, from_addr))
+            self._expect((250, 251), lambda code, reply: smtplib.SMTPRecipientsRefused({to_addr: (code, reply)}))
+            self._expect((354,), smtplib.SMTPDataError)
+            self.body_sent = True
+            self.send(_quoted(msg))
+            self.last_reply = self._expect((250,), smtplib.SMTPDataError).decode("utf-8", "replace")
+        except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
+            self.close()
+            raise
+        return {}
+
+    def _expect(self, codes: tuple[int, ...], refusal: Callable[[int, bytes], Exception]) -> bytes:
+        code, reply = self.getreply()
+        if code not in codes:
+            raise refusal(code, reply)
+        return reply
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         self.body_sent = True
@@ -85,6 +134,22 @@ class SmtpBackend(EmailBackend):
     def last_reply(self) -> str:
         """What the server said when it accepted the last mail; most name the id in their own log."""
         return self.connection.last_reply if isinstance(self.connection, _Observed) else ""
+
+    def _send(self, email_message: EmailMessage) -> bool:
+        composed = compose(email_message)
+        if composed is None:
+            return bool(super()._send(email_message))  # type: ignore[misc]  # Django's own, which its stubs leave out
+        encoding = settings.DEFAULT_CHARSET
+        recipients = [sanitize_address(address, encoding) for address in email_message.recipients()]
+        sender = _sanitized(email_message.from_email, encoding)
+        assert self.connection is not None  # noqa: S101 # `send_messages` opened it.
+        try:
+            self.connection.sendmail(sender, recipients, composed)
+        except smtplib.SMTPException:
+            if not self.fail_silently:
+                raise
+            return False
+        return True
 
     def abandon(self) -> None:
         """Drop the connection without a word: a QUIT to a dead peer would wait for the timeout.

@@ -47,6 +47,13 @@ class _Handler:
         right = user.encode() + b" " + hmac.new(password.encode(), challenge, "md5").hexdigest().encode()
         return AuthResult(success=await server.challenge_auth(challenge) == right, handled=False)
 
+    # As Postfix, Exim and all large providers, and as aiosmtpd can: it reads on when it has answered.
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*responses[:-1], "250-PIPELINING", *responses[-1:]]
+
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:

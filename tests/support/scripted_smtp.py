@@ -78,8 +78,9 @@ class ScriptedServer:
             if not self._say(client, command):
                 return
             if command == "DATA" and self._replies["DATA"].startswith("354"):
-                while client.rfile.readline() != b".\r\n":
-                    continue
+                if b".\r\n" not in iter(client.rfile.readline, b""):
+                    # The client left instead of sending a body.
+                    return
                 self._say(client, "BODY")
                 mails += 1
             if command == "QUIT":
