@@ -18,6 +18,7 @@ from bridge.pgmq import QueueMissing, pgmq_queue
 from bridge.postgres import is_locked, is_outage
 from bridge.queues import creation, registry
 from bridge.rights import RowsHidden, may_conclude, queue_tables
+from bridge.rollup.news import Quiet
 from bridge.rollup.passing import roll_up, roll_up_all
 from bridge.rollup.ready import is_ready
 from bridge.rollup.upkeep import tidy
@@ -41,6 +42,8 @@ MOST_BATCHES = 200
 FORGET_AFTER = timedelta(days=1)
 # Of each queue, before its archive is pruned; beat's own passes have usually left nothing to do.
 ROLL_UP_SECONDS = 60.0
+
+_quiet = Quiet()
 
 
 @shared_task(name="bridge.prune_archives")
@@ -94,7 +97,8 @@ def forget_dead_bridges() -> None:
 @shared_task(name="bridge.add_to_rollup")
 def add_to_rollup() -> None:
     """Add to the roll-up what was archived since the last time."""
-    roll_up_all()
+    if not _quiet.lasts():
+        _quiet.found(roll_up_all())
 
 
 @shared_task(name="bridge.tidy_rollup")
