@@ -24,14 +24,14 @@ def find_marks(standing: frozenset[str]) -> Iterator[Trouble]:
     """Each open mark: what settles it, or a person, ends it."""
     lately = Q(reason__in=PASSING, since__gt=timezone.now() - PATIENCE)
     open_marks = PaymentAttention.objects.filter(~lately, settled_at__isnull=True).order_by("pk")
-    address = reverse("admin:payments_payment_changelist")
     for pk, reason, since in open_marks.values_list("pk", "reason", "since")[:MOST]:
         yield Trouble(
             kind="money",
             key=str(pk),
             what=_("A payment needs somebody: %(why)s") % {"why": _label(reason)},
             advice=_("Open the list: the page of each payment says what to do."),
-            address=f"{address}?attention={reason}",
+            # Here and not above: an address loads all pages, 33 MB, into a worker that may have nothing to tell.
+            address=f"{reverse('admin:payments_payment_changelist')}?attention={reason}",
             since=since,
         )
 

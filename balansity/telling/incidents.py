@@ -31,7 +31,7 @@ _seldom = Seldom()
 
 def look() -> None:
     """Look at everything, note what began and ended, and queue what has to be told. Of two at once one does it."""
-    with translation.override("ru"):
+    with translation.override("ru"), transaction.atomic():
         seen = {detector.name: _seen_by(detector) for detector in all_detectors()}
     found = {name: troubles for name, troubles in seen.items() if troubles is not None}
     with transaction.atomic():
