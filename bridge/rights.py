@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django.apps import apps
-from django.db import connection
+from django.db import connection, transaction
 
 from bridge.errors import BridgeError
 from bridge.queues import registry
@@ -73,7 +73,8 @@ def register_need(table: str, *rights: str, queue: str) -> None:
 
 def find_troubles() -> list[Trouble]:
     """Look at every table that we need. Raises Django's errors when Postgres is away."""
-    return [*_look(_all_needs()), *_look_beside_tables()]
+    with transaction.atomic():
+        return [*_look(_all_needs()), *_look_beside_tables()]
 
 
 def require_sight(*tables: str) -> None:

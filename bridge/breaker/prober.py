@@ -22,14 +22,16 @@ from bridge.postgres import first_line, is_outage
 
 logger = logging.getLogger(__name__)
 
-# How often it is looked whether a service is away, and, while one is, whether it is its turn.
+# How often it is looked whether a service is away, and, while one is, whether it is its turn. Whoever finds one away
+# holds its queues, and bridges hear of that: one that listens and hears nothing looks seldom.
 CALM_SECONDS, BUSY_SECONDS = 1.0, 0.2
+QUIET_SECONDS = 10.0
 TROUBLE_SECONDS = 30.0
 # Each step of a look has a limit and all together have none: who answers letter by letter keeps one for hours. Nobody
 # can end its thread, so with each that hangs the next may take longer.
 LONGEST_SECONDS = 120.0
 # How often it is looked for holds whose service is not away.
-FORGOTTEN_EVERY_SECONDS = 10.0
+FORGOTTEN_EVERY_SECONDS = 30.0
 
 
 class Prober:
@@ -41,24 +43,31 @@ class Prober:
         self._looking: dict[str, _Look] = {}
         self._given_up: list[_Look] = []
         self._seen: SimpleQueue[tuple[_Look, Verdict | None]] = SimpleQueue()
-        self.look_at = self._forgotten_at = 0.0
+        self.look_at = self._looked_at = self._forgotten_at = 0.0
 
-    def turn(self) -> None:
-        """Write what was seen, and begin what is due. Raises Django's errors when Postgres is away."""
+    def heard(self) -> None:
+        """Something was said about a queue, which may be that it is held: look soon, but not after each word."""
+        self.look_at = min(self.look_at, self._looked_at + CALM_SECONDS)
+
+    def turn(self, *, listens: bool = False) -> None:
+        """Write what was seen, and begin what is due. Raises Django's errors when Postgres is away.
+
+        Whoever `listens` calls `heard`.
+        """
         try:
             self._write_what_was_seen()
             if time.monotonic() >= self.look_at:
-                self._look_around()
+                self._look_around(QUIET_SECONDS if listens else CALM_SECONDS)
         except DatabaseError as error:
             if is_outage(error):
                 raise
             logger.error("services are left alone for %g s, Postgres says: %s", TROUBLE_SECONDS, first_line(error))
             self.look_at = time.monotonic() + TROUBLE_SECONDS
 
-    def _look_around(self) -> None:
-        now = time.monotonic()
+    def _look_around(self, calm: float) -> None:
+        self._looked_at = now = time.monotonic()
         # Also when the statements fail: the loop goes on meanwhile.
-        self.look_at = now + CALM_SECONDS
+        self.look_at = now + calm
         if now >= self._forgotten_at:
             self._forgotten_at = now + FORGOTTEN_EVERY_SECONDS
             lift_forgotten()

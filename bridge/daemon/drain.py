@@ -60,11 +60,11 @@ class Drain:
         `OperationalError` when Postgres is away. None of them costs a message an attempt.
         """
         # The broker is asked first: while it is away nothing is read, so no lease and no read_ct is spent.
-        self.flow.observe(self._publisher.line_length(self.queue.celery_queue), time.monotonic())
+        self.observe(time.monotonic())
         room = self.flow.room
         if room <= 0:
             return Look(blocked=True)
-        self._unhide()
+        self.unhide()
         limit = min(settings.MAX_TASKS_PER_CYCLE, room)
         asked_for, ids = self._let_through, [self._let_through] if self._let_through is not None else None
         if ids is None:
@@ -91,14 +91,18 @@ class Drain:
             self._write_kept(delivery)
         return Look(published=len(runnable), archived=archived, full=self._crowded, asked_for=asked_for)
 
+    def observe(self, now: float) -> None:
+        """Ask the broker how long the line is. Raises `BrokerAway`."""
+        self.flow.observe(self._publisher.line_length(self.queue.celery_queue), now)
+
     def outlook(self) -> Outlook:
         """What the next look can find. Of a queue that is held it will ask for nothing but what is let through."""
         outlook = self.pgmq.outlook()
         self._let_through = outlook.let_through
         return outlook
 
-    def _unhide(self) -> None:
-        """Whoever may call Supabase's `pgmq_read` can hide any message, for years."""
+    def unhide(self) -> None:
+        """Whoever may call Supabase's `pgmq_read` can hide any message, for years. Looked for twice a minute."""
         if time.monotonic() < self._unhidden_at + UNHIDE_SECONDS:
             return
         self._unhidden_at = time.monotonic()

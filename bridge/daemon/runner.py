@@ -19,21 +19,20 @@ from django.db import DatabaseError, InterfaceError, ProgrammingError, connectio
 
 from bridge.breaker.prober import Prober
 from bridge.daemon.drain import Drain, Look
+from bridge.daemon.glance import LEAST_SLEEP, glance_at, has_work, until_due
 from bridge.daemon.heartbeat import INTERVAL_SECONDS, THE_BROKER, THE_DATABASE, Heartbeat, Others
 from bridge.daemon.held import HeldQueues, next_look
 from bridge.daemon.listener import Listener
 from bridge.daemon.outage import Outage
 from bridge.daemon.publisher import Publisher
 from bridge.errors import AddressRefused, BrokerAway
-from bridge.pgmq import QueueMissing
+from bridge.pgmq import Outlook, QueueMissing
 from bridge.postgres import first_line, is_outage
 from bridge.queues import Queue, creation
 from bridge.rights import Trouble, find_troubles, waiting_queues
 
 logger = logging.getLogger(__name__)
 
-# How soon a message that is due, but locked by somebody else's transaction, is looked at again.
-LEAST_SLEEP = 0.02
 # How long a queue is left alone that Postgres refuses for a reason of its own.
 TROUBLE_PAUSE = 30
 
@@ -57,6 +56,8 @@ class Runner:
         self._drains = {queue.name: Drain(queue, publisher) for queue in queues}
         self._look_at = dict.fromkeys(self._drains, 0.0)
         self._blocked: set[str] = set()
+        # Those whose next look is due by the interval alone.
+        self._calm: set[str] = set()
         self._missing: set[str] = set()
         self._held = HeldQueues()
         # What keeps a queue from being touched: rows that are hidden from us would be lost, or worked on without end.
@@ -109,12 +110,12 @@ class Runner:
             "draining %s, a look every %s ms at the latest", ", ".join(self._drains), settings.WORKER_INTERVAL_MS
         )
         while not self._stopping:
-            self._survive(self._beat)
-            self._survive(self._look_around)
+            self._survive(self._beat, may_end_outage=False)
+            self._survive(self._look_around, may_end_outage=False)
             if not self.outage.what:
-                self._listener.connect()
-                self._survive(self._prober.turn)
-            for name in self._due():
+                listens = self._listener.connect()
+                self._survive(partial(self._prober.turn, listens=listens), may_end_outage=False)
+            for name in self._worth_a_look(self._due()):
                 if self._stopping or not self._survive(partial(self._look, name), name):
                     break
             self._sleep()
@@ -145,9 +146,32 @@ class Runner:
             if busy and busy <= self._blocked:
                 self._wait_for_signals(min(self._drains[name].flow.pause for name in busy))
 
-    def _due(self) -> list[str]:
-        now = time.monotonic()
-        return [name for name, at in self._look_at.items() if at <= now and name not in self.left_alone]
+    def _due(self, at: float | None = None) -> list[str]:
+        """The queues that are to be looked at by that monotonic time; now, if none is given."""
+        latest = time.monotonic() if at is None else at
+        return [name for name, look_at in self._look_at.items() if look_at <= latest and name not in self.left_alone]
+
+    def _worth_a_look(self, due: list[str]) -> list[str]:
+        """Which of these are to be looked at now, after one glance at all if there is no other reason than the time."""
+        if not due or not self._calm.issuperset(due):
+            return due
+        # Others whose time comes soon are looked at as well, and from then on all at the same time.
+        soon = time.monotonic() + settings.WORKER_INTERVAL_MS / 2000
+        calm = [name for name in self._due(soon) if name in self._calm]
+        found: dict[str, Outlook] = {}
+        if not self._survive(lambda: found.update(glance_at([self._drains[name] for name in calm]))):
+            return []
+        for name, outlook in found.items():
+            if not has_work(outlook):
+                self._held.note(name, is_held=False)
+                self._rest(name, until_due(outlook))
+        return [name for name in calm if name not in found or has_work(found[name])]
+
+    def _rest(self, name: str, seconds: float) -> None:
+        """Leave the queue alone for so long, unless something is heard of it."""
+        self._look_at[name] = time.monotonic() + seconds
+        is_calm = seconds >= settings.WORKER_INTERVAL_MS / 1000 and name not in self._blocked | self._missing
+        (self._calm.add if is_calm else self._calm.discard)(name)
 
     def _look_around(self) -> None:
         """See, as often as the heart beats, which queues must not be touched; the log says what changed."""
@@ -182,7 +206,7 @@ class Runner:
             self._missing.discard(name)
         self.totals.add(look)
         (self._blocked.add if look.blocked else self._blocked.discard)(name)
-        self._look_at[name] = time.monotonic() + wait
+        self._rest(name, wait)
         return look
 
     def _wait_after(self, look: Look, drain: Drain) -> float:
@@ -197,13 +221,12 @@ class Runner:
         self._held.note(drain.queue.name, is_held=outlook.is_held)
         if outlook.is_held:
             return min(interval, max(LEAST_SLEEP, next_look(outlook, asked_for=look.asked_for)))
-        due = outlook.due
-        return interval if due is None else min(interval, max(LEAST_SLEEP, due))
+        return until_due(outlook)
 
-    def _survive(self, step: Callable[[], Any], queue: str = "") -> bool:
+    def _survive(self, step: Callable[[], Any], queue: str = "", *, may_end_outage: bool = True) -> bool:
         """Run `step`, a look at `queue` or a beat. Returns whether it makes sense to go on with the other queues.
 
-        When Postgres or the broker is away, all looks are put off for a while.
+        When Postgres or the broker is away, all looks are put off for a while. A look proves that both are back.
         """
         try:
             step()
@@ -220,7 +243,7 @@ class Runner:
                 self._leave_alone(queue, error)
                 return True
         else:
-            if self.outage.what and step not in (self._beat, self._look_around, self._prober.turn):
+            if self.outage.what and may_end_outage:
                 self.outage.ends()
                 self._beat_at = 0.0
                 self._looked_around_at = -float(INTERVAL_SECONDS)
@@ -267,10 +290,14 @@ class Runner:
         self._wait_for_signals(until - time.monotonic())
         if self._listener.fileno() is None:
             return
-        for name in self._listener.heard() - self._blocked - self.left_alone.keys():
+        heard = self._listener.heard()
+        if heard:
+            self._prober.heard()
+        for name in heard - self._blocked - self.left_alone.keys():
             # A full line is looked at when it has emptied, however many messages arrive behind it meanwhile.
             if name in self._look_at and not self.outage.what:
                 self._look_at[name] = 0.0
+                self._calm.discard(name)
 
     def _wait_for_signals(self, seconds: float) -> None:
         listening = self._listener.fileno()

@@ -85,3 +85,15 @@ def test_a_bridge_lifts_what_is_held_for_nothing(lab: Lab) -> None:
     holds.place(QUEUE, cause_of(NAME), by="breaker", why="no connection")
     Prober(wake=lambda: None).turn()
     assert QUEUE not in holds.in_force()
+
+
+def test_a_bridge_that_listens_looks_seldom_until_it_hears_something(lab: Lab) -> None:
+    me = Prober(wake=lambda: None)
+    me.turn(listens=True)
+    assert me.look_at - me._looked_at == prober.QUIET_SECONDS
+    me.heard()
+    assert me.look_at - me._looked_at == prober.CALM_SECONDS
+    me.look_at = 0.0
+    # Nobody would tell a deaf one.
+    me.turn()
+    assert me.look_at - me._looked_at == prober.CALM_SECONDS
