@@ -159,6 +159,16 @@ class Message:
         return replace(self, history=history)
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A message that was done together with others: when its one attempt began, by Postgres' clock, and its length."""
+
+    token: Token
+    trace_id: str
+    begun: datetime
+    seconds: float
+
+
 def _count(value: object) -> int:
     return value if type(value) is int and 0 <= value <= MOST_ATTEMPTS else 0
 

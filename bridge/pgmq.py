@@ -16,7 +16,7 @@ from typing import Any
 from django.db import connection
 
 from bridge.errors import BridgeError, QueueHeld
-from bridge.message import Delivery, Ending, History, LastError, Message, Outcome, Reason, Token, Unreadable
+from bridge.message import Delivery, Done, Ending, History, LastError, Message, Outcome, Reason, Token, Unreadable
 from bridge.postgres import POSTGRES_AWAY
 from bridge.sql.acts import Acts
 from bridge.sql.archive import Archive
@@ -145,6 +145,36 @@ class PgmqQueue(Archive, Browsing, Acts):
             raise NotArchivable(f"{self.name}: no outcome could be written, as rights on its tables are lacking")
         return None
 
+    def take_together(self, tokens: Iterable[Token]) -> tuple[dict[int, Message], datetime | None]:
+        """Lock those of these messages that were read once and never begun; and when that was, by Postgres' clock.
+
+        For a transaction that runs them, and ends with `finish_together`. None of a queue that is held.
+        """
+        held = list(tokens)
+        ids, vts = [token.msg_id for token in held], [token.vt for token in held]
+        rows = self._all("take_together", msg_ids=ids, vts=vts)
+        return {row[0]: self._message(row[:-1]) for row in rows}, rows[0][-1] if rows else None
+
+    def finish_together(self, done: list[Done], *, worker: str) -> int:
+        """Archive messages that `take_together` locked as done, in its transaction; returns how many.
+
+        Fewer than were given: the transaction must be rolled back.
+        """
+        rows = self._all(
+            "finish_together",
+            msg_ids=[one.token.msg_id for one in done],
+            vts=[one.token.vt for one in done],
+            trace_ids=[one.trace_id or None for one in done],
+            begun=[one.begun for one in done],
+            seconds=[_rounded(one.seconds) for one in done],
+            worker=worker,
+        )
+        return len(rows)
+
+    def is_held(self) -> bool:
+        """Whether anything holds the queue now, whatever it lets through."""
+        return bool(self._all("is_held")[0][0])
+
     def retry(self, token: Token, *, delay: float, error: LastError, seconds: float | None = None) -> datetime | None:
         """Hide the message for `delay` seconds; returns when it is due. The attempt took `seconds`, if known."""
         row = self._one("retry", token, delay=delay, last_error=_error_json(error), seconds=_rounded(seconds))
@@ -183,11 +213,14 @@ class PgmqQueue(Archive, Browsing, Acts):
             raise NotArchivable(f"{self.name} {held.msg_id} was not moved to the archive, and pgmq does not say why")
         return row is not None
 
-    def release(self, tokens: Iterable[Token]) -> int:
-        """Make messages that were leased and not started visible again; returns how many were still ours."""
+    def release(self, tokens: Iterable[Token], *, counted: bool = False) -> int:
+        """Make messages that were leased and not started visible again; returns how many were still ours.
+
+        With `counted` as ones that were read.
+        """
         held = list(tokens)
         ids, vts = [token.msg_id for token in held], [token.vt for token in held]
-        return len(self._all("release", msg_ids=ids, vts=vts)) if held else 0
+        return len(self._all("release", msg_ids=ids, vts=vts, counted=counted)) if held else 0
 
     def unhide(self, *, longest: int) -> int:
         """Make visible what others hide for more than `longest` seconds, our longest lease; returns how many."""

@@ -38,10 +38,21 @@ def current_trace_id() -> str:
 
 
 @contextmanager
-def traced(trace_id: str, *, queue: str = "", msg_id: int | None = None, attempt: int | None = None) -> Iterator[None]:
-    """Make `trace_id` the current one for the length of the block, and the message the one at work."""
+def traced(
+    trace_id: str,
+    *,
+    queue: str = "",
+    msg_id: int | None = None,
+    attempt: int | None = None,
+    begun: float | None = None,
+) -> Iterator[None]:
+    """Make `trace_id` the current one for the length of the block, and the message the one at work.
+
+    Its seconds count from the monotonic time `begun`, or from now.
+    """
     trace = _current.set(trace_id)
-    work = _work.set(None if msg_id is None else Work(queue, msg_id, attempt))
+    began = time.monotonic() if begun is None else begun
+    work = _work.set(None if msg_id is None else Work(queue, msg_id, attempt, began))
     try:
         yield
     finally:

@@ -15,6 +15,9 @@ from bridge.queues import BUNDLE_SECONDS, Queue
 
 BUNDLE_TASK = "bridge.deliver_bundle"
 
+# What a bundle says of each delivery: msg_id, vt, trace id, attempts used. Workers of other versions read it as well.
+Coordinates = tuple[int, str, str, int]
+
 
 class Publisher:
     """One connection to the broker, opened when needed and dropped at the first error. Not for use by two threads."""
@@ -111,5 +114,5 @@ class Publisher:
         self._app.send_task(name, args=args, argsrepr=f"({queue.name}, {first.msg_id})", **options)
 
 
-def _coordinates(delivery: Delivery) -> tuple[int, str, str, int]:
+def _coordinates(delivery: Delivery) -> Coordinates:
     return delivery.msg_id, delivery.token.vt.isoformat(), delivery.history.trace_id, delivery.history.attempts

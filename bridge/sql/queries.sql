@@ -234,6 +234,51 @@ WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current};
 SELECT pgmq.archive(%(name)s, q.msg_id) FROM {queue} AS q
 WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current}
 
+-- name: take_together
+-- Locks messages that are run together, until the end of the transaction, as their tokens open them: those alone that
+-- were read once and never begun. One that was read before may have ended a worker, amid others that it took along. In a
+-- queue that is held, and without the rights to write outcomes, there is none: whoever claims them one by one is told why.
+-- What another transaction holds is not waited for, so that two that want the same messages cannot wait for each other.
+SELECT q.msg_id, q.vt, q.read_ct, q.enqueued_at,
+       CASE WHEN NOT bridge_too_large(bridge_sent(q.message), {most}) THEN coalesce(bridge_sent(q.message), 'null') END,
+       past.history, statement_timestamp()
+FROM unnest(%(msg_ids)s::bigint[], %(vts)s::timestamptz[]) AS token (msg_id, vt),
+    -- Each is looked up by its id, whatever Postgres believes of the size of the table.
+    LATERAL (SELECT * FROM {queue} AS this WHERE this.msg_id = token.msg_id AND this.vt = token.vt AND this.read_ct = 1
+             FOR UPDATE SKIP LOCKED) AS q, {absent},
+    LATERAL (SELECT {history} AS history OFFSET 0) AS past
+WHERE NOT coalesce(past.history ? 'attempts', false)
+  AND NOT EXISTS (SELECT FROM {holds})
+  AND bridge_may_archive(%(name)s)
+
+-- name: finish_together
+-- Writes that these messages were done, each at its first attempt, and moves them to the archive: those whose tokens open
+-- them still, which `take_together` has seen to. What `claim` and `finish` would have written is written at once.
+SET LOCAL lock_timeout TO '2s';
+UPDATE {queue} AS q
+SET {written}
+FROM {absent}, unnest(%(msg_ids)s::bigint[], %(vts)s::timestamptz[], %(trace_ids)s::text[], %(begun)s::timestamptz[],
+                      %(seconds)s::numeric[]) AS done (msg_id, vt, trace_id, begun, seconds),
+    LATERAL (SELECT jsonb_build_object(
+        'attempts', 1,
+        'trace_id', done.trace_id,
+        'first_attempt_at', done.begun,
+        'last_attempt_at', done.begun,
+        'outcome', 'succeeded',
+        'finished_at', done.begun + make_interval(secs => done.seconds::float8),
+        'own_tries', NULL,
+        'tries', jsonb_build_array(jsonb_build_object(
+            'number', 1, 'started_at', done.begun, 'seconds', done.seconds, 'worker', left(%(worker)s, 100)))) AS patch
+    OFFSET 0) AS patches
+WHERE q.msg_id = ANY (%(msg_ids)s::bigint[]) AND q.msg_id = done.msg_id AND q.vt = done.vt AND {current};
+SELECT pgmq.archive(%(name)s, array(
+    SELECT q.msg_id FROM unnest(%(msg_ids)s::bigint[], %(vts)s::timestamptz[]) AS done (msg_id, vt)
+    JOIN {queue} AS q ON q.msg_id = done.msg_id AND q.vt = done.vt
+    WHERE q.msg_id = ANY (%(msg_ids)s::bigint[]) AND {current}))
+
+-- name: is_held
+SELECT EXISTS (SELECT FROM {holds})
+
 -- name: note_own_try
 -- Counts that the bridge itself sets to work on a message: what kills it then is given up as well.
 UPDATE {queue} AS q
@@ -243,9 +288,9 @@ WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current}
 RETURNING q.msg_id
 
 -- name: release
--- Hands back messages that were read and not started: visible at once, and the read is not counted.
+-- Hands back messages that were read and not started: visible at once, and the read is not counted, unless it shall be.
 UPDATE {queue} AS q
-SET vt = clock_timestamp(), read_ct = greatest(q.read_ct - 1, 0)
+SET vt = clock_timestamp(), read_ct = greatest(q.read_ct - CASE WHEN %(counted)s THEN 0 ELSE 1 END, 0)
 FROM unnest(%(msg_ids)s::bigint[], %(vts)s::timestamptz[]) AS token (msg_id, vt)
 WHERE q.msg_id = token.msg_id AND q.vt = token.vt
 RETURNING q.msg_id

@@ -17,7 +17,10 @@ MOST_STORED = 8192
 
 _ABSENT = sql.SQL("(SELECT NULL::jsonb AS headers) AS absent")
 _HEADERS = sql.SQL("(SELECT headers FROM (SELECT q.*) AS this)")
-_HISTORY = sql.SQL("bridge_history(q.message, {})").format(_HEADERS)
+# Most messages have none yet, and functions cost more than the question.
+_HISTORY = sql.SQL(
+    "(CASE WHEN {0} IS NOT NULL OR q.message ? '_bridge' THEN bridge_history(q.message, {0}) END)"
+).format(_HEADERS)
 _PRIORITY = sql.SQL(
     "CASE WHEN pg_column_size(q.message) > {most} OR jsonb_typeof(q.message) IS DISTINCT FROM 'object'"
     " THEN -2147483648"
@@ -47,7 +50,10 @@ _STATE = sql.SQL(
 ).format(_HISTORY)
 _WRITTEN = {
     True: sql.SQL(
-        "headers = bridge_carrying(q.headers, 'bridge', bridge_added({}, patch)),"
+        # A message without any history and headers is given what the functions would make of them.
+        "headers = CASE WHEN q.headers IS NULL AND NOT q.message ? '_bridge'"
+        " THEN jsonb_build_object('bridge', jsonb_strip_nulls(patch - 'seconds'))"
+        " ELSE bridge_carrying(q.headers, 'bridge', bridge_added({}, patch)) END,"
         " message = CASE WHEN q.message ? '_bridge' THEN bridge_sent(q.message) ELSE q.message END"
     ),
     False: sql.SQL("message = bridge_carrying(bridge_sent(q.message), '_bridge', bridge_added({}, patch))"),

@@ -12,15 +12,14 @@ from celery import Task, current_app, shared_task
 from celery.exceptions import Ignore, Retry
 from celery.utils.imports import qualname
 
-from bridge.daemon.publisher import BUNDLE_TASK
+from bridge.daemon.publisher import BUNDLE_TASK, Coordinates
 from bridge.message import Token
 from bridge.pgmq import pgmq_queue
 from bridge.queues import BUNDLE_SECONDS, registry
 from bridge.worker.task import HandedBack
+from bridge.worker.together import Together, run_together
 
 logger = logging.getLogger(__name__)
-
-Coordinates = tuple[int, str, str, int]
 
 
 @shared_task(name=BUNDLE_TASK, bind=True)
@@ -33,24 +32,43 @@ def deliver_bundle(self: "Task[Any, Any]", queue: str, deliveries: list[Coordina
     """
     task = current_app.tasks[registry.get(queue).task]
     last_start = time.monotonic() + BUNDLE_SECONDS
-    for position, (msg_id, vt, trace_id, attempts) in enumerate(deliveries):
+    found = Together(alone=[*range(len(deliveries))])
+    if task.transactional and not task.spec.services:
+        found = run_together(task, deliveries, until=last_start)
+    left, why = found.alone, found.why
+    if not why:
+        left, why = _run_alone(self, task, deliveries, found.alone, last_start=last_start)
+    # What began and failed counts as read, or the next bundle would begin with it once more.
+    _hand_back(queue, [deliveries[place] for place in left if place in found.begun], why, counted=True)
+    _hand_back(queue, [deliveries[place] for place in [*left, *found.not_reached] if place not in found.begun], why)
+
+
+def _run_alone(
+    bundle: "Task[Any, Any]", task: Any, deliveries: list[Coordinates], places: list[int], *, last_start: float
+) -> tuple[list[int], str]:
+    """Run those at these places through their own task; returns the places that are to be handed back, and why."""
+    queue = task.pgmq_queue
+    for number, place in enumerate(places):
+        msg_id, vt, trace_id, attempts = deliveries[place]
         if time.monotonic() > last_start:
-            _hand_back(queue, deliveries[position:], "the work is slow")
-            return
-        task.push_request(**{**self.request.__dict__, "retries": attempts, "id": f"{self.request.id}.{position}"})
+            return places[number:], "the work is slow"
+        task.push_request(**{**bundle.request.__dict__, "retries": attempts, "id": f"{bundle.request.id}.{place}"})
         try:
             task(queue, msg_id, vt, trace_id)
         except HandedBack:
-            _hand_back(queue, deliveries[position + 1 :], "the queue is held")
-            return
+            return places[number + 1 :], "the queue is held"
         except (Ignore, Retry):
             continue
         except Exception as error:  # noqa: BLE001 - its outcome is written and logged by the task itself; the others must still run.
             logger.debug("%s %s: %s in a bundle", queue, msg_id, qualname(type(error)))
         finally:
             task.pop_request()
+    return [], ""
 
 
-def _hand_back(queue: str, deliveries: list[Coordinates], why: str) -> None:
+def _hand_back(queue: str, deliveries: list[Coordinates], why: str, *, counted: bool = False) -> None:
+    if not deliveries:
+        return
     rest = [Token(msg_id, datetime.fromisoformat(vt)) for msg_id, vt, *_ in deliveries]
-    logger.debug("%s: %s deliveries of a bundle handed back, %s", queue, pgmq_queue(queue).release(rest), why)
+    released = pgmq_queue(queue).release(rest, counted=counted)
+    logger.debug("%s: %s deliveries of a bundle handed back, %s", queue, released, why)

@@ -63,6 +63,9 @@ class QueueTask(PlacedTask):
     retry_backoff_max = 60
     retry_jitter = False
     pgmq_queue: str = ""
+    # What makes its work, and whether that is nothing but rows of this database (`queue_task`).
+    handler: Handler
+    transactional = False
 
     @property
     def spec(self) -> Queue:
@@ -228,7 +231,7 @@ def _told(error: Exception) -> str:
     return str(found) if found is not None and found.is_mistake else first_line(error)
 
 
-def queue_task(name: str, *, queue: str) -> Callable[[Handler], Any]:
+def queue_task(name: str, *, queue: str, transactional: bool = False) -> Callable[[Handler], Any]:
     """Make a handler the Celery task `name` for the messages of the pgmq queue `queue`.
 
     The handler gets a `Message` and does its effect outside any transaction. It may return a callable that writes its
@@ -236,6 +239,10 @@ def queue_task(name: str, *, queue: str) -> Callable[[Handler], Any]:
     `InvalidMessage`, `Refused` or `DuplicateMessage` to end the message, and `NotYet`, before it has done anything, to
     get it later; any other exception is a reason to repeat. What asks a service outside does so within
     `bridge.breaker.asking`, which raises `ServiceAway` for what is no fault of the message.
+
+    With `transactional` it has no effect but rows that it writes over Django's connection, itself or by what it
+    returns. Then many messages may run in one transaction (`bridge.worker.together`), and one that fails there is run
+    anew.
     """
 
     def decorate(handler: Handler) -> Any:
@@ -245,6 +252,7 @@ def queue_task(name: str, *, queue: str) -> Callable[[Handler], Any]:
 
         run.__doc__ = handler.__doc__
         run.__module__ = handler.__module__
-        return shared_task(base=QueueTask, bind=True, name=name, pgmq_queue=queue)(run)
+        options = {"pgmq_queue": queue, "handler": staticmethod(handler), "transactional": transactional}
+        return shared_task(base=QueueTask, bind=True, name=name, **options)(run)
 
     return decorate

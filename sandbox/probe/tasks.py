@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from celery import shared_task
+from django.conf import settings
 from django.core.mail import send_mail
 from django.db import connection
 from django.utils import timezone
@@ -30,7 +31,7 @@ from sandbox.probe.mails import FACTS
 from sandbox.probe.models import ProbeRun
 
 
-@queue_task("probe.run", queue=QUEUE)
+@queue_task("probe.run", queue=QUEUE, transactional=settings.PROBE_TRANSACTIONAL)
 def run(message: Message) -> Callable[[], None] | None:
     body: dict[str, Any] = message.body
     if not body:
