@@ -160,6 +160,17 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Next:
+    """The delivery whose attempt number `attempts` is to begin, for `lease` seconds, as soon as another has ended."""
+
+    token: Token
+    lease: int
+    attempts: int
+    trace_id: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """A message that was done together with others: when its one attempt began, by Postgres' clock, and its length."""
 

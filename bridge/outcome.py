@@ -19,10 +19,11 @@ from django.utils import timezone
 from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, Refused, TokenLost
 from bridge.journals import tell_journal
 from bridge.kept import Repeat, keep, take
-from bridge.message import Delivery, Ending, LastError, Message, Outcome, Reason
+from bridge.message import Delivery, Ending, LastError, Message, Next, Outcome, Reason
 from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_locked, is_outage
 from bridge.queues import Queue
+from bridge.record import Statement
 from bridge.seldom import Seldom
 from bridge.trace import event
 from bridge.trouble.explain import is_mistake
@@ -84,12 +85,41 @@ def while_postgres_is_away(write: Callable[[], T], *, seconds: float, mistakes: 
     return write()
 
 
-def succeed(queue: Queue, message: Message, record: Callable[[], None] | None) -> None:
-    """Archive the message as succeeded together with the rows that `record` writes. Raises `TokenLost`."""
-    _finish(queue, message, Ending(Outcome.SUCCEEDED), then=record)
+def succeed(
+    queue: Queue, message: Message, record: Callable[[], None] | None, following: Next | None = None
+) -> Message | None:
+    """Archive the message as succeeded together with the rows that `record` writes. Raises `TokenLost`.
+
+    With it the attempt of the `following` message begins, which is returned, if it could be claimed so.
+    """
+    claimed = _succeed(queue, message, record, following)
     logger.info(
         "%s %s: done at attempt %s", queue.name, message.msg_id, message.history.attempts, extra=event("succeeded")
     )
+    return claimed
+
+
+def _succeed(
+    queue: Queue, message: Message, record: Callable[[], None] | None, following: Next | None
+) -> Message | None:
+    """In one go where that can be: without rows, or with rows that are one statement."""
+    if not isinstance(record, Statement | None):
+        return _finish(queue, message, Ending(Outcome.SUCCEEDED), then=record, following=following)
+    try:
+        return _write_success(queue.name, message, record, following)
+    except (DatabaseError, NotArchivable, QueueMissing) as error:
+        if is_outage(error) and not is_locked(error):
+            raise
+        # No row is written. What cannot be, and whose affair that is, shows step by step.
+        _finish(queue, message, Ending(Outcome.SUCCEEDED), then=record)
+        return None
+
+
+def _write_success(queue: str, message: Message, rows: Statement | None, following: Next | None) -> Message | None:
+    ours, claimed = pgmq_queue(queue).succeed(message, rows=rows, following=following)
+    if not ours:
+        raise TokenLost(f"{queue} {message.msg_id} belongs to somebody else by now")
+    return claimed
 
 
 def discard_duplicate(queue: Queue, message: Message, *, why: str, original: int | None) -> None:
@@ -206,13 +236,23 @@ def write_kept(queue: Queue, delivery: Delivery) -> bool:
     return True
 
 
-def _finish(queue: Queue, message: Message, ending: Ending, *, then: Callable[[], None] | None = None) -> None:
-    rows_written = True
+def _finish(
+    queue: Queue,
+    message: Message,
+    ending: Ending,
+    *,
+    then: Callable[[], None] | None = None,
+    following: Next | None = None,
+) -> Message | None:
+    rows_written, claimed = True, None
     try:
         # First the message, then the rows: its lock shows at once whether this is still ours to write. Alone, the
         # statement is a transaction of its own, which saves two round trips.
         with transaction.atomic() if then is not None else nullcontext():
-            _write(queue.name, message, ending)
+            if following is None:
+                _write(queue.name, message, ending)
+            else:
+                claimed = _write_success(queue.name, message, None, following)
             if then is not None:
                 rows_written = False
                 then()
@@ -222,6 +262,8 @@ def _finish(queue: Queue, message: Message, ending: Ending, *, then: Callable[[]
         if not rows_written or (is_outage(error) and not is_locked(error)):
             raise
         keep(queue.name, message, ending, error, then=then)
+        return None
+    return claimed
 
 
 def _write(queue: str, held: Delivery | Message, ending: Ending | Repeat) -> None:

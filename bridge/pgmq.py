@@ -16,14 +16,27 @@ from typing import Any
 from django.db import connection
 
 from bridge.errors import BridgeError, QueueHeld
-from bridge.message import Delivery, Done, Ending, History, LastError, Message, Outcome, Reason, Token, Unreadable
+from bridge.message import (
+    Delivery,
+    Done,
+    Ending,
+    History,
+    LastError,
+    Message,
+    Next,
+    Outcome,
+    Reason,
+    Token,
+    Unreadable,
+)
 from bridge.postgres import POSTGRES_AWAY
+from bridge.record import Statement
 from bridge.sql.acts import Acts
 from bridge.sql.archive import Archive
 from bridge.sql.browsing import Browsing
 from bridge.sql.querying import QueueMissing, loaded
 from bridge.sql.rows import Counts, Due, FailedMessage, Outlook
-from bridge.sql.statements import MOST_OCTETS
+from bridge.sql.statements import FINISH_AND_CLAIM, MOST_OCTETS
 
 __all__ = [
     "POSTGRES_AWAY",
@@ -212,6 +225,33 @@ class PgmqQueue(Archive, Browsing, Acts):
         if row is not None and not row[0]:
             raise NotArchivable(f"{self.name} {held.msg_id} was not moved to the archive, and pgmq does not say why")
         return row is not None
+
+    def succeed(
+        self, message: Message, *, rows: Statement | None = None, following: Next | None = None
+    ) -> tuple[bool, Message | None]:
+        """Archive the message as done, write the handler's rows and begin the next message, in one go.
+
+        Returns whether the message was ours, and the next one, if its token opened it and nothing held its queue. Only
+        when the transaction that this is called in has ended well, it has begun. Raises as `finish` does.
+        """
+        values: dict[str, Any] = {
+            "outcome": Outcome.SUCCEEDED.value,
+            **dict.fromkeys(("reason", "last_error", "original")),
+            "trace_id": message.history.trace_id or None,
+            "seconds": _rounded(message.seconds),
+        }
+        query = "finish"
+        if following is not None:
+            query = FINISH_AND_CLAIM
+            values |= {"next_msg_id": following.token.msg_id, "next_vt": following.token.vt}
+            values |= {"next_lease": following.lease, "next_attempts": following.attempts}
+            values |= {"next_trace_id": following.trace_id, "next_worker": following.worker or None}
+        row = self._one(query, message.token, rows_too=rows, **values)
+        if row is None:
+            return False, None
+        if not row[0]:
+            raise NotArchivable(f"{self.name} {message.msg_id} was not moved to the archive, and pgmq does not say why")
+        return True, self._message(row[1:]) if following is not None and row[1] is not None else None
 
     def release(self, tokens: Iterable[Token], *, counted: bool = False) -> int:
         """Make messages that were leased and not started visible again; returns how many were still ours.

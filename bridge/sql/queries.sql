@@ -114,6 +114,10 @@ FROM (
 WHERE q.msg_id = free.msg_id
 RETURNING q.msg_id
 
+-- name: is_ours
+-- The condition of what is written in the name of a message, amid the statements of its outcome.
+EXISTS (SELECT FROM {queue} AS q WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current})
+
 -- name: archive_all
 SELECT pgmq.archive(%(name)s, %(msg_ids)s::bigint[])
 
@@ -216,7 +220,8 @@ SELECT vt, pg_notify('balansity_bridge', %(name)s) FROM hidden
 -- name: finish
 -- Writes the outcome and moves the message to the archive. pgmq.archive looks at the id alone, so the token is checked
 -- by the update, whose row lock then keeps everybody else away until the commit. A lock on the archive must not hold it
--- until the hard time limit: the effect would be repeated.
+-- until the hard time limit: the effect would be repeated. `/* rows */`: where a statement of the handler's may stand.
+-- Together with the claim of the next message it is `finish_and_claim` (statements.py).
 SET LOCAL lock_timeout TO '2s';
 UPDATE {queue} AS q
 SET {written}
@@ -231,6 +236,7 @@ FROM {absent}, jsonb_build_object(
         'next_retry_at', NULL,
         'finished_at', statement_timestamp()) AS patch
 WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current};
+/* rows */
 SELECT pgmq.archive(%(name)s, q.msg_id) FROM {queue} AS q
 WHERE q.msg_id = %(msg_id)s AND q.vt = %(vt)s AND {current}
 

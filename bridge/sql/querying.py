@@ -11,8 +11,12 @@ from psycopg2.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
 
 from bridge.errors import BridgeError
 from bridge.message import Token, Unreadable
+from bridge.record import Statement
 from bridge.sql.statements import HOLDS, compose, heeds_holds, plain, writes
 
+# Where the statement of a handler may stand in one of ours.
+_ROWS = "/* rows */"
+_ARCHIVE = "pgmq.archive(%(name)s, q.msg_id)"
 # Names of others may have anything that pgmq takes; what is longer is none.
 _MOST_CHARACTERS = 100
 
@@ -66,21 +70,22 @@ class Querying:
         rows = self._all(query, msg_id=token.msg_id, vt=token.vt, **values)
         return rows[0] if rows else None
 
-    def _all(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+    def _all(self, query: str, *, rows_too: Statement | None = None, **values: Any) -> list[tuple[Any, ...]]:
+        """What the query returns. `rows_too` is sent amid it, where it has a place for rows of a handler."""
         try:
-            with self._executed(query, values) as cursor:
+            with self._executed(query, values, rows_too) as cursor:
                 rows: list[tuple[Any, ...]] = cursor.fetchall()
         except ProgrammingError as error:
             # It is gone. In a transaction nothing can follow; what began it does it all again.
             gone = (UndefinedColumn, UndefinedFunction, UndefinedTable)
             if connection.in_atomic_block or not isinstance(error.__cause__, gone):
                 raise
-            with self._executed(query, values) as cursor:
+            with self._executed(query, values, rows_too) as cursor:
                 return list(cursor.fetchall())
         if rows or not self._has_come(query):
             return rows
         # Nothing was changed, and now it goes to the right place.
-        return self._all(query, **values)
+        return self._all(query, rows_too=rows_too, **values)
 
     def _has_come(self, query: str) -> bool:
         """Whether there is by now what was not there at the last look, and for which the query would wait."""
@@ -93,10 +98,18 @@ class Querying:
             return int(cursor.rowcount)
 
     @contextmanager
-    def _executed(self, query: str, values: dict[str, Any]) -> Iterator[CursorWrapper]:
+    def _executed(
+        self, query: str, values: dict[str, Any], rows_too: Statement | None = None
+    ) -> Iterator[CursorWrapper]:
+        values = {"name": self.name, **values}
         with connection.cursor() as cursor:
             try:
-                cursor.execute(self._statement(query), {"name": self.name, **values})
+                statement = self._statement(query)
+                if rows_too is not None:
+                    # Rows must not be there without the outcome: what is not archived then is an error, and undoes all.
+                    statement = statement.replace(_ROWS, self._rows_of(cursor, rows_too, values))
+                    statement = statement.replace(_ARCHIVE, f"1 / {_ARCHIVE}::int = 1 AS archive")
+                cursor.execute(statement, values)
             except ProgrammingError as error:
                 # A column or the table is gone: pgmq was changed, or the queue dropped, under a running process. The
                 # next statement looks at the table anew.
@@ -108,6 +121,13 @@ class Querying:
                 raise
             yield cursor
 
+    def _rows_of(self, cursor: CursorWrapper, rows: Statement, values: dict[str, Any]) -> str:
+        """The statement that writes a handler's rows, if the message is still ours amid the statements around it."""
+        # Its placeholders have names of their own, which may be ours as well.
+        ours = _escaped(cursor.mogrify(self._statement("is_ours"), values))
+        text = rows.sql.strip().rstrip(";").replace("{ours}", ours)
+        return f"{_escaped(cursor.mogrify(text, dict(rows.values)))};"
+
     def _statement(self, query: str) -> str:
         statement = self._statements.get(query)
         if statement is None:
@@ -117,6 +137,10 @@ class Querying:
                 query, queue=self._table, has_headers=has_headers, knows_holds=self._knows_holds
             )
         return statement
+
+
+def _escaped(text: bytes) -> str:
+    return text.decode().replace("%", "%%")
 
 
 def loaded(value: str | None) -> Any:

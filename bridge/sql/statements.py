@@ -70,7 +70,7 @@ _HOLDS = {
     ).format(sql.Literal(HOLDS)),
 }
 _HELD = {
-    True: sql.SQL("bridge_is_held(%(name)s, %(msg_id)s)"),
+    True: sql.SQL("bridge_is_held(%(name)s, q.msg_id)"),
     False: sql.SQL("to_regclass({}) IS NOT NULL").format(sql.Literal(HOLDS)),
 }
 _CURRENT = {True: sql.SQL("true"), False: sql.SQL("NOT bridge_has_headers(lower(%(name)s))")}
@@ -91,14 +91,39 @@ def plain(query: str) -> str:
     return _queries()[query]
 
 
+# The outcome of one message and the claim of the next in one go: made of the statements that do either alone, so that
+# it has their protections. The next is claimed when the outcome was written; what somebody holds is not waited for.
+FINISH_AND_CLAIM = "finish_and_claim"
+_NEXT = re.compile(r"%\((msg_id|vt|lease|attempts|trace_id|worker)\)s")
+_CLAIMED = "{absent}, jsonb_build_object("
+_WHOSE = "WHERE q.msg_id = %(msg_id)s"
+
+
+def _text(query: str) -> str:
+    if query != FINISH_AND_CLAIM:
+        return _queries()[query]
+    outcome, archive = _queries()["finish"].rsplit(";", 1)
+    _, claim = _queries()["claim"].split(";", 1)
+    if "/* rows */" not in archive or _CLAIMED not in claim or _WHOSE not in claim:
+        raise ValueError("the statements finish and claim cannot be put together as they are")
+    rows, archive = archive.split("/* rows */")
+    free = "(SELECT this.msg_id FROM {queue} AS this WHERE this.msg_id = %(msg_id)s FOR UPDATE SKIP LOCKED)"
+    claim = claim.replace(_CLAIMED, f"ended, {_CLAIMED}").replace(_WHOSE, f"WHERE ended.archive AND q.msg_id = {free}")
+    claim = _NEXT.sub(r"%(next_\1)s", claim)
+    both = "WITH ended AS MATERIALIZED ({}), claimed (msg_id, vt, read_ct, enqueued_at, body, history) AS ({})"
+    both = both.replace("{}", archive, 1).replace("{}", claim, 1)
+    return f"{outcome};{rows}/* rows */ {both} SELECT ended.archive, claimed.* FROM ended LEFT JOIN claimed ON true"  # noqa: S608
+
+
 def writes(query: str) -> bool:
     """Whether the query writes a history, and so changes nothing where its carrier is no longer the current one."""
-    return "{current}" in _queries()[query]
+    return "{current}" in _text(query)
 
 
 def heeds_holds(query: str) -> bool:
     """Whether the query finds nothing in a queue that is held."""
-    return "{holds}" in _queries()[query] or "{held}" in _queries()[query]
+    # The outcome of a message is written all the same.
+    return query != FINISH_AND_CLAIM and ("{holds}" in _text(query) or "{held}" in _text(query))
 
 
 def compose(query: str, *, queue: str, has_headers: bool, knows_holds: bool = True) -> str:
@@ -110,7 +135,7 @@ def compose(query: str, *, queue: str, has_headers: bool, knows_holds: bool = Tr
     table = queue.replace("%", "%%")
     archive = sql.Identifier("pgmq", f"a_{table}")
     raw = rolling.RAW.format(headers=_HEADERS, history=_HISTORY)
-    composed = sql.SQL(_queries()[query]).format(
+    composed = sql.SQL(_text(query)).format(
         queue=sql.Identifier("pgmq", f"q_{table}"),
         archive=archive,
         absent=_ABSENT,

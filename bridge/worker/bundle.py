@@ -6,6 +6,7 @@ Each delivery is still claimed, run and written on its own, through its own task
 import logging
 import time
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from celery import Task, current_app, shared_task
@@ -13,9 +14,11 @@ from celery.exceptions import Ignore, Retry
 from celery.utils.imports import qualname
 
 from bridge.daemon.publisher import BUNDLE_TASK, Coordinates
-from bridge.message import Token
+from bridge.message import Next, Token
+from bridge.outcome import put_back
 from bridge.pgmq import pgmq_queue
 from bridge.queues import BUNDLE_SECONDS, registry
+from bridge.tries import this_process
 from bridge.worker.task import HandedBack
 from bridge.worker.together import Together, run_together
 
@@ -47,23 +50,43 @@ def _run_alone(
     bundle: "Task[Any, Any]", task: Any, deliveries: list[Coordinates], places: list[int], *, last_start: float
 ) -> tuple[list[int], str]:
     """Run those at these places through their own task; returns the places that are to be handed back, and why."""
-    queue = task.pgmq_queue
-    for number, place in enumerate(places):
-        msg_id, vt, trace_id, attempts = deliveries[place]
-        if time.monotonic() > last_start:
-            return places[number:], "the work is slow"
-        task.push_request(**{**bundle.request.__dict__, "retries": attempts, "id": f"{bundle.request.id}.{place}"})
-        try:
-            task(queue, msg_id, vt, trace_id)
-        except HandedBack:
-            return places[number + 1 :], "the queue is held"
-        except (Ignore, Retry):
-            continue
-        except Exception as error:  # noqa: BLE001 - its outcome is written and logged by the task itself; the others must still run.
-            logger.debug("%s %s: %s in a bundle", queue, msg_id, qualname(type(error)))
-        finally:
-            task.pop_request()
+    queue, begun = task.pgmq_queue, None
+    try:
+        for number, place in enumerate(places):
+            msg_id, vt, trace_id, attempts = deliveries[place]
+            if begun is None and time.monotonic() > last_start:
+                return places[number:], "the work is slow"
+            rest = places[number + 1 :]
+            offer = partial(_offer, task, deliveries[rest[0]], last_start) if rest else None
+            about = {"retries": attempts, "id": f"{bundle.request.id}.{place}", "claimed": begun, "following": offer}
+            task.push_request(**{**bundle.request.__dict__, **about})
+            begun = None
+            try:
+                task(queue, msg_id, vt, trace_id)
+            except HandedBack:
+                return rest, "the queue is held"
+            except (Ignore, Retry):
+                continue
+            except Exception as error:  # noqa: BLE001 - its outcome is written and logged by the task itself; the others must still run.
+                logger.debug("%s %s: %s in a bundle", queue, msg_id, qualname(type(error)))
+            finally:
+                begun = task.request.get("begun")
+                task.pop_request()
+    except BaseException:
+        if begun is not None:
+            # It was to be the next, and the time is over.
+            put_back(task.spec, begun, delay=0)
+        raise
     return [], ""
+
+
+def _offer(task: Any, delivery: Coordinates, last_start: float) -> Next | None:
+    """The delivery that comes next, if it may be started now."""
+    msg_id, vt, trace_id, attempts = delivery
+    if time.monotonic() > last_start:
+        return None
+    token = Token(msg_id, datetime.fromisoformat(vt))
+    return Next(token, task.spec.run_lease, attempts + 1, trace_id, this_process())
 
 
 def _hand_back(queue: str, deliveries: list[Coordinates], why: str, *, counted: bool = False) -> None:

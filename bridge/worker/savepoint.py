@@ -32,10 +32,7 @@ class Savepoints:
         """Have the savepoints of the transaction that `connection` is in, for the length of the block."""
         savepoints, raw = cls(connection), connection.connection
 
-        class Watched(_Watched):
-            watcher = savepoints
-
-        before, raw.cursor_factory = raw.cursor_factory, Watched
+        before, raw.cursor_factory = raw.cursor_factory, type("Watched", (_Watched,), {"watcher": savepoints})
         try:
             yield savepoints
         finally:

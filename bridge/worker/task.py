@@ -1,7 +1,9 @@
 """The Celery side of a delivery: claim, run, outcome. The pgmq row owns the work; a Celery task is a hint about it."""
 
 import logging
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -23,7 +25,7 @@ from bridge.errors import (
     ServiceAway,
     TokenLost,
 )
-from bridge.message import Message, Token, Unreadable
+from bridge.message import Message, Next, Token, Unreadable
 from bridge.pgmq import POSTGRES_AWAY, NotArchivable, QueueMissing, pgmq_queue
 from bridge.postgres import first_line, is_outage
 from bridge.queues import Queue, registry
@@ -88,7 +90,7 @@ class QueueTask(PlacedTask):
         if queue != self.pgmq_queue:
             raise Ignore(f"{self.name} handles {self.pgmq_queue}, not {queue}")
         with traced(trace_id, queue=queue, msg_id=msg_id):
-            message = self._claim(Token(msg_id, datetime.fromisoformat(vt)), trace_id)
+            message = self._claimed_before() or self._claim(Token(msg_id, datetime.fromisoformat(vt)), trace_id)
             attempt_begins(message.history.attempts)
             self.request.update(delivery=message)
             try:
@@ -138,6 +140,20 @@ class QueueTask(PlacedTask):
         if throw:
             raise retry
         return retry
+
+    def end(self, message: Message, record: Record | None) -> None:
+        """Write that the message is done; with it the next one of a bundle may begin, whose task finds it here."""
+        offer: Callable[[], Next | None] | None = self.request.get("following")
+
+        def write() -> Message | None:
+            return outcome.succeed(self.spec, message, record, offer() if offer is not None else None)
+
+        self.request.update(begun=self._write(write))
+
+    def _claimed_before(self) -> Message | None:
+        """The message, if its attempt began with the outcome of the one before."""
+        claimed: Message | None = self.request.get("claimed")
+        return None if claimed is None else replace(claimed, begun=time.monotonic())
 
     def _claim(self, token: Token, trace_id: str) -> Message:
         queue, attempts = pgmq_queue(self.pgmq_queue), self.request.retries + 1
@@ -247,8 +263,7 @@ def queue_task(name: str, *, queue: str, transactional: bool = False) -> Callabl
 
     def decorate(handler: Handler) -> Any:
         def run(task: QueueTask, message: Message) -> None:
-            record = handler(message)
-            task._write(lambda: outcome.succeed(task.spec, message, record))
+            task.end(message, handler(message))
 
         run.__doc__ = handler.__doc__
         run.__module__ = handler.__module__

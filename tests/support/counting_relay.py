@@ -13,10 +13,11 @@ _CHUNK = 65536
 
 @dataclass
 class Relay:
-    """Where it listens, and how many connections came."""
+    """Where it listens, how many connections came, and how often their clients said something."""
 
     port: int
     connections: int = 0
+    said: int = 0
 
 
 @contextmanager
@@ -44,12 +45,12 @@ def _accept(listener: socket.socket, relay: Relay, to_port: int, serving: list[t
         except OSError:
             return
         relay.connections += 1
-        thread = threading.Thread(target=_serve, args=(client, to_port), daemon=True)
+        thread = threading.Thread(target=_serve, args=(client, relay, to_port), daemon=True)
         serving.append(thread)
         thread.start()
 
 
-def _serve(client: socket.socket, to_port: int) -> None:
+def _serve(client: socket.socket, relay: Relay, to_port: int) -> None:
     """Both directions, until either side has no more to say."""
     with client, socket.create_connection(("127.0.0.1", to_port), timeout=10) as server, contextlib.suppress(OSError):
         while True:
@@ -57,4 +58,5 @@ def _serve(client: socket.socket, to_port: int) -> None:
                 chunk = source.recv(_CHUNK)
                 if not chunk:
                     return
+                relay.said += source is client
                 (server if source is client else client).sendall(chunk)
