@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from sandbox.bench import backlog, delivery, mail, memory, operations, report_pdf, tables, wakeup, webhook
+from sandbox.bench.growth import running as growth
 from sandbox.bench.peers import run as peers
 from sandbox.bench.recording import recorded
 
@@ -23,12 +24,13 @@ BENCHES: dict[str, Callable[..., bool]] = {
     "report": report_pdf.run,
     "webhook": webhook.run,
     "operations": operations.run,
+    "growth": growth.run,
     "peers": peers.run,
 }
 # They are called with what stands behind their name.
-WITH_OPTIONS = {"mail", "operations", "peers"}
+WITH_OPTIONS = {"growth", "mail", "operations", "peers"}
 # They take so long that they are run by name alone.
-LONG = {"mail", "peers"}
+LONG = {"growth", "mail", "peers"}
 TABLES = "tables"
 
 

@@ -42,7 +42,7 @@ class Times:
 _baseline: dict[str, Times] = {}
 
 
-def _times() -> dict[str, Times]:
+def times() -> dict[str, Times]:
     settings.METRICS_TOKEN = TOKEN
     client = staff_client({"Authorization": f"Bearer {TOKEN}"})
     backend = psutil.Process(value("SELECT pg_backend_pid()"))
@@ -59,15 +59,15 @@ def _measured(client: Any, page: Page, backend: psutil.Process) -> Times:
 
 def note_baseline() -> None:
     """Measure them before anything is seeded."""
-    _bring_up_to_date()
-    _baseline.update(_times())
+    bring_up_to_date()
+    _baseline.update(times())
 
 
 def measure(_size: Size) -> tuple[list[Figure], list[str]]:
     """Server's time of each, in this process, and how many times as long as with nothing in the database."""
-    _bring_up_to_date()
+    bring_up_to_date()
     figures = []
-    for name, took in _times().items():
+    for name, took in times().items():
         most = next(page.most_ms for page in PAGES if page.name == name)
         figures += [
             Figure(name, took.wall, "ms", most=most),
@@ -80,7 +80,7 @@ def measure(_size: Size) -> tuple[list[Figure], list[str]]:
     ]
 
 
-def _bring_up_to_date() -> None:
+def bring_up_to_date() -> None:
     """What beat does."""
     from balansity.tasks import count_rows  # noqa: PLC0415 # The rig sets Django up.
     from bridge.rollup.passing import roll_up_all  # noqa: PLC0415

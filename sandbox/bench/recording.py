@@ -64,7 +64,8 @@ def keep(bench: str, found: dict[str, Any]) -> None:
         return
     surroundings = {
         "bench": bench,
-        "command": " ".join(["./dev bench", bench, *_began.options]),
+        # A part of a benchmark is kept by itself, as growth-workers.
+        "command": " ".join(["./dev bench", bench.partition("-")[0], *_began.options]),
         "seconds": round(time.monotonic() - _began.at),
         **stamp(_began.load),
     }

@@ -34,11 +34,19 @@ class Rig:
     postgres: Postgres
     _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
-    def start(self, *command: str, **variables: str) -> "subprocess.Popen[bytes]":
-        """Start `python …` with the sandbox's environment; its output goes to a log in the sandbox."""
+    @property
+    def url(self) -> str:
+        """Of the broker."""
+        return os.environ["REDIS_URL"]
+
+    def start(self, *command: str, inside: tuple[str, ...] = (), **variables: str) -> "subprocess.Popen[bytes]":
+        """Start `python …` with the sandbox's environment; its output goes to a log in the sandbox.
+
+        `inside` are words before it, of a program that runs it elsewhere.
+        """
         with (self.folder / "processes.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, *command],
+                [*inside, sys.executable, *command],
                 cwd=CHECKOUT,
                 env={**os.environ, **variables},
                 stdout=log,
@@ -85,12 +93,13 @@ class Rig:
 
 
 @contextmanager
-def rig(name: str, **variables: str) -> Iterator[Rig]:
+def rig(name: str, *, stand_ins: bool = False, **variables: str) -> Iterator[Rig]:
     """A `Rig` for the length of the block, on a fresh sandbox that syncs its commits as production does.
 
     `variables` are the environment's for this process and for all that it starts.
     """
-    with Sandbox(f"bench-{name}-{os.getpid()}", seed=False, fresh=True, keep=False) as sandbox:
+    own = f"bench-{name}-{os.getpid()}"
+    with Sandbox(own, seed=False, fresh=True, keep=False, stand_ins=stand_ins) as sandbox:
         os.environ.update(sandbox.environment, DJANGO_SETTINGS_MODULE="sandbox.probe.settings", **variables)
         django.setup()
         call_command("migrate", verbosity=0)

@@ -95,8 +95,11 @@ def make_customers(count: int) -> None:
     )
 
 
-def archive_messages(queue: str, count: int, *, failing: bool = True) -> None:
-    """Messages 1 to `count` with their history, as the bridge writes it; every hundredth failed for good."""
+def archive_messages(queue: str, count: int, *, failing: bool = True, first: int = 1, last: int | None = None) -> None:
+    """Messages 1 to `count` with their history, as the bridge writes it; every hundredth failed for good.
+
+    With `first` and `last` it is that part of them.
+    """
     execute(
         f"""
         INSERT INTO pgmq.a_{queue} (msg_id, read_ct, enqueued_at, archived_at, vt, message, headers)
@@ -123,9 +126,9 @@ def archive_messages(queue: str, count: int, *, failing: bool = True) -> None:
                      1 + n / 7 %% 3 AS kind,
                      CASE WHEN n %% {FAILED_OF} = 0 AND %(failing)s THEN 'failed'
                           WHEN n %% 211 = 0 THEN 'duplicate' ELSE 'succeeded' END AS outcome
-              FROM generate_series(1, %(count)s) AS n) AS messages
+              FROM generate_series(%(first)s, %(last)s) AS n) AS messages
         """,
-        {"count": count, "failing": failing},
+        {"count": count, "failing": failing, "first": first, "last": last or count},
     )
     execute(f"SELECT setval(pg_get_serial_sequence('pgmq.q_{queue}', 'msg_id'), %s)", [count])
 

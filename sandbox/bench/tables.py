@@ -16,7 +16,7 @@ from sandbox.bench.report import shown
 from sandbox.packages import CHECKOUT
 
 DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
-_MARKED = re.compile(r"<!-- figures: (?P<name>[a-z_]+) -->\n.*?<!-- end -->", re.DOTALL)
+_MARKED = re.compile(r"<!-- figures: (?P<name>[a-z0-9_-]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def write() -> str:

@@ -18,13 +18,24 @@ _SOCKET = "redis.sock"
 
 
 class Broker:
-    """A server on a free port of 127.0.0.1, its data in `folder`/broker. Started again, it listens where it did.
+    """A server on a free port of `host`, its data in `folder`/broker. Started again, it listens where it did.
+
+    `inside` are words before its command, of a program that runs it elsewhere.
 
     The package's own `ValkeyServer` is not used: its child shares our process group, and Ctrl-C would end it before
     the worker. `durable` writes every change to a file within a second.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = True, port: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        durable: bool = True,
+        port: int | None = None,
+        host: str = "127.0.0.1",
+        inside: tuple[str, ...] = (),
+    ) -> None:
+        self._host, self._inside = host, inside
         self._fixed_port = port
         self.port = port or 0
         self._data = folder / "broker"
@@ -37,7 +48,7 @@ class Broker:
         return self._password_file.read_text(encoding="ascii")
 
     def url(self, number: int = 0) -> str:
-        return f"redis://:{self.password}@127.0.0.1:{self.port}/{number}"
+        return f"redis://:{self.password}@{self._host}:{self.port}/{number}"
 
     @property
     def socket(self) -> Path:
@@ -74,7 +85,7 @@ class Broker:
         config = self._data / "valkey.conf"
         settings = {
             # Where the machine has no IPv6, it goes without.
-            "bind": "127.0.0.1 -::1",
+            "bind": "127.0.0.1 -::1" if self._host == "127.0.0.1" else self._host,
             "port": str(self.port),
             "unixsocket": _SOCKET,
             "unixsocketperm": "700",
@@ -88,11 +99,11 @@ class Broker:
         lines = [*(f"{name} {value}" for name, value in settings.items()), f"requirepass {self.password}"]
         config.write_text("\n".join(lines) + "\n", encoding="ascii")
         # Relative to the folder it starts in: a path with a space in it would need quoting of Valkey's own kind.
-        return [str(get_binary_path()), config.name]
+        return [*self._inside, str(get_binary_path()), config.name]
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            with socket.create_connection((self._host, self.port), timeout=1):
                 pass
             with redis.Redis.from_url(self.url(), socket_timeout=2, socket_connect_timeout=2) as client:
                 return bool(client.ping())

@@ -1,0 +1,122 @@
+"""The plots of `docs/growth.md`, made of what was recorded: `./dev bench growth --plot`."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sandbox.bench import recording
+from sandbox.bench.growth.archive import ROWS
+from sandbox.bench.growth.distance import COUNTS, WAYS
+from sandbox.bench.growth.svg import Plot, Series, bars, curves
+from sandbox.bench.growth.workers import BRIDGES, LOADS, WORKERS
+from sandbox.packages import CHECKOUT
+
+FOLDER = CHECKOUT / "docs" / "growth"
+Drawing = Callable[[Plot], str]
+# What was recorded is the value of a figure by its name.
+Values = dict[str, float]
+
+
+def write() -> list[Path]:
+    """Draw each plot whose figures were recorded; returns the files."""
+    FOLDER.mkdir(exist_ok=True)
+    written = []
+    for name, drawn in drawn_plots(recorded_values()).items():
+        path = FOLDER / f"{name}.svg"
+        path.write_text(drawn, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def recorded_values() -> Values:
+    """Of all parts together: their figures have names of their own."""
+    values: Values = {}
+    for path in sorted(recording.FOLDER.glob("growth-*.json")):
+        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values |= {figure["name"]: figure["value"] for figure in answer["figures"]}
+    return values
+
+
+def drawn_plots(values: Values) -> dict[str, str]:
+    """By name of file. A plot none of whose values is there is left out."""
+    found = {}
+    for name, (plot, draw) in _plots(values).items():
+        if any(value is not None for series in plot.series for value in series.values):
+            found[name] = draw(plot)
+    return found
+
+
+def _plots(values: Values) -> dict[str, tuple[Plot, Drawing]]:
+    return {
+        **{f"workers-{number}": (plot, curves) for number, plot in enumerate(_workers(values), 1)},
+        "archive-statements": (_archive(values, "Of a message, by the size of the archive", _STEPS), curves),
+        "archive-pages": (_archive(values, "Of a page, processors' time", _PAGES), curves),
+        "archive-throughput": (_throughput(values), bars),
+        "distance-rates": (_distance(values), bars),
+        "distance-turns": (_turns(values), bars),
+    }
+
+
+_STEPS = {"read of ten": "read of ten", "claim": "claim", "outcome": "outcome"}
+_PAGES = {
+    "dashboard, processor": "home page",
+    "overview of queues, processor": "overview of queues",
+    "/metrics, processor": "/metrics",
+}
+
+
+def _workers(values: Values) -> Iterator[Plot]:
+    for load in LOADS:
+        yield Plot(
+            f"Messages a second: {load.name}",
+            "messages/s",
+            "workers, each with two children, on one machine",
+            [str(number) for number in WORKERS],
+            [
+                Series(
+                    "one bridge" if bridges == 1 else f"{bridges} bridges",
+                    [values.get(f"{load.name}; {number} workers, {bridges} bridges") for number in WORKERS],
+                )
+                for bridges in BRIDGES
+            ],
+        )
+
+
+def _archive(values: Values, title: str, wanted: dict[str, str]) -> Plot:
+    series = [
+        Series(name, [values.get(f"{rows:,} rows: {figure}") for rows in ROWS]) for figure, name in wanted.items()
+    ]
+    return Plot(title, "ms", "messages in the archive", _sizes(), series)
+
+
+def _throughput(values: Values) -> Plot:
+    wanted = {"delivered": "alone", "delivered beside retention": "while old messages are deleted"}
+    series = [
+        Series(name, [values.get(f"{rows:,} rows: {figure}") for rows in ROWS]) for figure, name in wanted.items()
+    ]
+    return Plot(
+        "Messages a second, by the size of the archive", "messages/s", "messages in the archive", _sizes(), series
+    )
+
+
+def _distance(values: Values) -> Plot:
+    return _by_kind(values, "Done in a second, by the distance from Postgres", "of a kind a second", "{kind}; {way}")
+
+
+def _turns(values: Values) -> Plot:
+    labels = [*COUNTS]
+    series = [
+        Series(who, [values.get(f"{kind}; {WAYS[0].name}: by the {who}") for kind in labels])
+        for who in ("worker", "bridge")
+    ]
+    return Plot("Round trips to Postgres of each", "round trips", "", labels, series)
+
+
+def _by_kind(values: Values, title: str, unit: str, name: str) -> Plot:
+    series = [Series(way.name, [values.get(name.format(kind=kind, way=way.name)) for kind in COUNTS]) for way in WAYS]
+    return Plot(title, unit, "", [*COUNTS], series)
+
+
+def _sizes() -> list[str]:
+    return [f"{rows:,}" for rows in ROWS]
