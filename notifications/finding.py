@@ -6,7 +6,7 @@ from django.db.models.expressions import RawSQL
 
 from notifications.clients import MOST_WORDS, clients_named
 from notifications.mail_log import MOST_BIGINT
-from notifications.models import EmailMessage
+from notifications.models import EmailMessage, Status
 from notifications.queue import QUEUE
 from notifications.writing.request import mailbox_of
 from staff.sections import once
@@ -20,11 +20,12 @@ def search_mails(mails: QuerySet[EmailMessage], text: str) -> QuerySet[EmailMess
     """Those whose recipient and subject have these words, with this number or id, or to a client of this name.
 
     What has an index is asked at once: the words, which are looked for within texts, then have theirs to themselves
-    (`email_words`, where Postgres has pg_trgm).
+    (`email_lasting_words`, where Postgres has pg_trgm). It lacks mails that are being sent, which are few.
     """
     words = Q()
     for word in text.split()[:MOST_WORDS]:
         words &= Q(recipient__icontains=word) | Q(subject__icontains=word)
+    words = words & ~Q(status=Status.SENDING) | words & Q(status=Status.SENDING)
     return mails.filter(words | Q(pk__in=_named(text) + _to_clients(text)))
 
 

@@ -67,7 +67,13 @@ class EmailMessage(models.Model):
     message_id = models.CharField(_("Message-ID"), max_length=255, blank=True, default="")
     dedupe_key = models.CharField(_("dedupe key"), max_length=64, blank=True, default="")
     duplicate_of = models.ForeignKey(
-        "self", models.SET_NULL, null=True, related_name="duplicates", verbose_name=_("duplicate of")
+        "self",
+        models.SET_NULL,
+        null=True,
+        # Its own has only those that are one (`email_duplicate_of`).
+        db_index=False,
+        related_name="duplicates",
+        verbose_name=_("duplicate of"),
     )
 
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -120,7 +126,11 @@ class EmailMessage(models.Model):
             models.Index(fields=["created_at"], name="email_created"),
             models.Index(fields=["status", "created_at"], name="email_status_created"),
             models.Index(fields=["mailbox", "created_at"], condition=~Q(mailbox=""), name="email_mailbox_created"),
-            models.Index(fields=["queue", "requeued_from"], name="email_requeued_from"),
+            # Each entry is made twice a mail, so most have none in what is rare.
+            models.Index(
+                fields=["queue", "requeued_from"], condition=Q(requeued_from__isnull=False), name="email_sent_again"
+            ),
+            models.Index(fields=["duplicate_of"], condition=Q(duplicate_of__isnull=False), name="email_duplicate_of"),
             models.Index(fields=["updated_at"], condition=Q(status__in=UNFINISHED), name="email_unfinished"),
             models.Index(fields=["created_at"], condition=~Q(html_body="", text_body=""), name="email_with_body"),
             models.Index(fields=["about"], condition=~Q(about=""), name="email_about"),

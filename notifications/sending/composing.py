@@ -25,7 +25,8 @@ def compose(mail: EmailMessage) -> bytes | None:
     if not _is_plain(mail):
         return None
     assert isinstance(mail, EmailMultiAlternatives)  # noqa: S101 # It has an alternative.
-    texts = str(mail.body), str(mail.alternatives[0].content)
+    html, _kind = mail.alternatives[0]
+    texts = str(mail.body), str(html)
     if any(text.isascii() for text in texts):
         # Of seven bits, as no mail of ours is.
         return None
@@ -46,7 +47,7 @@ def compose(mail: EmailMessage) -> bytes | None:
 
 def _is_plain(mail: EmailMessage) -> bool:
     others = mail.attachments or mail.cc or mail.bcc or mail.encoding or len(mail.to) != 1
-    html = [one.mimetype for one in getattr(mail, "alternatives", ())] == ["text/html"]
+    html = [kind for _content, kind in getattr(mail, "alternatives", ())] == ["text/html"]
     names = {name.lower() for name in mail.extra_headers}
     return html and not others and {"date", "message-id"} <= names and not names & {"from", "to", "cc", "reply-to"}
 
