@@ -29,7 +29,7 @@ def _do(scene: Scene, planned: Planned, tell: Callable[[Happened], None]) -> Hap
     began, hit, failed = datetime.now(UTC), Hit(), ""
     try:
         with ACTS[planned.kind](scene, planned.target) as hit:
-            time.sleep(planned.seconds)
+            hit.early.wait(planned.seconds)
     except Exception as error:  # noqa: BLE001 - A fault that could not be done is told as such, and the run goes on.
         failed = f"{type(error).__name__}: {error}"
         traceback.print_exc()

@@ -26,7 +26,7 @@ def double_what_is_in_line(url: str, ended: threading.Event) -> int:
 
 
 def double(client: "redis.Redis", line: str, seen: set[str]) -> int:
-    """Put a copy behind each task of a line whose tag is not among `seen`, and note both; returns how many."""
+    """Put a copy of each task whose tag is not among `seen` at the end of the line, and note both; returns how many."""
     waiting: list[bytes] = client.lrange(line, 0, -1)  # type: ignore[assignment]
     doubled = 0
     for raw in waiting:
@@ -35,8 +35,8 @@ def double(client: "redis.Redis", line: str, seen: set[str]) -> int:
             continue
         copy = _copy(task)
         seen |= {_tag(task), _tag(copy)}
-        # Workers take from the right: so the copy is the very next one.
-        doubled += client.linsert(line, "BEFORE", raw.decode(), json.dumps(copy)) > 0
+        client.lpush(line, json.dumps(copy))
+        doubled += 1
     return doubled
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
@@ -29,12 +29,14 @@ PULSE_SECONDS = (0.45, 0.05)
 # A parent sleeps on for a while when its children are awake: their word then finds nobody who could correct it.
 PARENT_SLEEPS_ON_SECONDS = 1.0
 SIGTERM_SECONDS = 45.0
+SLOW_MAIL_WITHIN_SECONDS, LOOK_SECONDS = 4.0, 0.1
 CONTROL_TIMEOUT = (3, 5)
 
 _AT_WORK = """
-SELECT split_part(headers -> 'bridge' ->> 'worker', ':', 2)::int FROM pgmq.q_email_queue
+SELECT msg_id, split_part(headers -> 'bridge' ->> 'worker', ':', 2)::int, message ->> 'to' LIKE '%+slow2%'
+FROM pgmq.q_email_queue
 WHERE headers -> 'bridge' ? 'leased_until' AND vt > clock_timestamp() + interval '1 second'
-ORDER BY coalesce(message ->> 'to', '') LIKE '%%+slow%%' DESC, vt DESC
+ORDER BY 3 DESC, vt DESC
 """
 
 
@@ -54,10 +56,14 @@ class Scene:
 
 @dataclass
 class Hit:
-    """The processes that a fault has hit, if it is about any, and what it did, which may be said at its end."""
+    """The processes that a fault has hit, if it is about any, and what it did, which may be said at its end.
+
+    `early` ends it before its time.
+    """
 
     pids: frozenset[int] = frozenset()
     note: str = ""
+    early: threading.Event = field(default_factory=threading.Event)
 
 
 Act = Callable[[Scene, str], AbstractContextManager[Hit]]
@@ -78,6 +84,49 @@ def _restart(scene: Scene, target: str) -> Iterator[Hit]:
     while time.monotonic() < deadline and process.pid == pid:
         time.sleep(0.1)
     yield Hit()
+
+
+@contextmanager
+def _oversleep(scene: Scene, target: str) -> Iterator[Hit]:
+    """A worker asleep with all its children, which wake up when somebody else runs what one of them has in hand.
+
+    That is the moment that the token of an outcome is for; a nap of any length hardly ever meets it.
+    """
+    tree, msg_id = _await_slow_mail(scene, target)
+    stop(tree)
+    pids, ended = frozenset(process.pid for process in tree), threading.Event()
+    hit = Hit(pids, f"it was at mail {msg_id}" if msg_id else "it was at no mail")
+    watching = threading.Thread(target=_watch, args=(scene, msg_id, hit, ended), name="watch", daemon=True)
+    watching.start()
+    try:
+        yield hit
+    finally:
+        ended.set()
+        watching.join()
+        wake(tree[:-1])
+        time.sleep(PARENT_SLEEPS_ON_SECONDS)
+        wake(tree[-1:])
+
+
+def _await_slow_mail(scene: Scene, target: str) -> tuple[list[psutil.Process], int | None]:
+    """The processes of a worker, as soon as one of them sends a slow mail, and the number of that."""
+    deadline = time.monotonic() + SLOW_MAIL_WITHIN_SECONDS
+    while True:
+        tree = scene.process(target).tree()
+        own = {process.pid for process in tree}
+        msg_id = next((mail.msg_id for mail in _at_work(scene) if mail.is_slow and mail.pid in own), None)
+        if msg_id is not None or time.monotonic() > deadline:
+            return tree, msg_id
+        time.sleep(LOOK_SECONDS)
+
+
+def _watch(scene: Scene, msg_id: int | None, hit: Hit, ended: threading.Event) -> None:
+    while msg_id is not None and not ended.wait(LOOK_SECONDS):
+        others = [mail.pid for mail in _at_work(scene) if mail.msg_id == msg_id and mail.pid not in hit.pids]
+        if others:
+            hit.note += f", which process {others[0]} ran when it woke up"
+            hit.early.set()
+            return
 
 
 @contextmanager
@@ -147,17 +196,25 @@ def _child_at_work(scene: Scene, target: str) -> psutil.Process | None:
     """A child of this process; of a worker one that sends a mail just now, and a slow one rather than others."""
     children = {child.pid: child for child in scene.process(target).children()}
     if target.startswith("worker"):
-        for pid in _at_work(scene):
-            if pid in children:
-                return children[pid]
+        for mail in _at_work(scene):
+            if mail.pid in children:
+                return children[mail.pid]
     return scene.draw.choice(list(children.values())) if children else None
 
 
-def _at_work(scene: Scene) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class _MailInHand:
+    msg_id: int
+    pid: int
+    is_slow: bool
+
+
+def _at_work(scene: Scene) -> list[_MailInHand]:
+    """The mails that are sent just now, slow ones first."""
     try:
         with _database(scene) as connection, connection.cursor() as cursor:
             cursor.execute(_AT_WORK)
-            return [pid for (pid,) in cursor.fetchall()]
+            return [_MailInHand(*row) for row in cursor.fetchall()]
     except psycopg2.OperationalError:
         # It is away at this moment, by another fault.
         return []
@@ -329,7 +386,7 @@ ACTS: dict[str, Act] = {
     "bridge_restart": _restart,
     "bridge_starve": _starve,
     "worker_kill": _kill,
-    "worker_stop": _stop,
+    "worker_stop": _oversleep,
     "worker_restart": _restart,
     "worker_starve": _starve,
     "parent_kill": _kill_parent,

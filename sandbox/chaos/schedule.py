@@ -31,6 +31,8 @@ _QUEUES = ("email_queue", "payment_processing_queue", "report_generation_queue")
 # Past the lease, so that somebody else has begun when it goes on.
 _PAST_DISPATCH = (DISPATCH_LEASE + 1.0, DISPATCH_LEASE + 4.0)
 _PAST_RUN = (MAIL_LEASE + 1.0, MAIL_LEASE + 3.0)
+# At most: it ends when somebody else has begun, who has a backlog to work off.
+_UNTIL_OTHERS_RUN = (MAIL_LEASE + 6.0, MAIL_LEASE + 10.0)
 _OUTAGE = (4.0, 8.0)
 
 KINDS = (
@@ -44,12 +46,12 @@ KINDS = (
     Kind("bridge_restart", Group.BRIDGE, targets=_BRIDGES),
     Kind("bridge_starve", Group.BRIDGE, (3.0, 6.0), _BRIDGES),
     Kind("worker_kill", Group.WORKER, targets=_WORKERS),
-    Kind("worker_stop", Group.WORKER, _PAST_RUN, _WORKERS),
+    Kind("worker_stop", Group.WORKER, _UNTIL_OTHERS_RUN, _WORKERS, cards=3),
     Kind("worker_restart", Group.WORKER, targets=_WORKERS),
     Kind("worker_starve", Group.WORKER, (4.0, 8.0), _WORKERS),
     Kind("parent_kill", Group.WORKER, targets=_WORKERS),
     Kind("child_kill", Group.WORKER, targets=_WORKERS, cards=2),
-    Kind("child_stop", Group.WORKER, _PAST_RUN, _WORKERS, cards=2),
+    Kind("child_stop", Group.WORKER, _PAST_RUN, _WORKERS),
     Kind("beat_kill", Group.BEAT),
     Kind("beat_stop", Group.BEAT, (5.0, 10.0)),
     Kind("beat_restart", Group.BEAT),

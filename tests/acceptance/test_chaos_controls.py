@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 import psycopg2
@@ -39,7 +40,7 @@ from tests.acceptance.waiting import wait_until
 from tests.support.databases import ClonedDatabase
 from tests.support.payment_deliveries import shop_at_yookassa, start_payment
 
-SLOW = "anna+slow1@families.example"
+SLOW, SLOWER = "anna+slow1@families.example", "igor+slow3@families.example"
 LIMITS = {"email_queue": 6}
 PRICE = Decimal("4500.00")
 PROTECTED = ""
@@ -56,9 +57,9 @@ class Checked:
         self._known = Known()
         self.workers: list[Child] = []
 
-    def send(self) -> int:
-        msg_id = self.mail.send(payment_failed(SLOW))
-        self._known.note(SentMessage(self.mail.queue, msg_id, SLOW))
+    def send(self, recipient: str) -> int:
+        msg_id = self.mail.send(payment_failed(recipient, variables={"payment_id": str(uuid4()), "amount": 5000}))
+        self._known.note(SentMessage(self.mail.queue, msg_id, recipient))
         return msg_id
 
     def worker(self, **options: Any) -> Child:
@@ -85,12 +86,14 @@ def checked(fleet: Fleet, mail: Ledger, mailbox: Mailbox, tmp_path: Path) -> Che
 @pytest.mark.parametrize("without", [PROTECTED, "claim-token"])
 def test_a_task_that_the_broker_doubles(checked: Checked, line: "redis.Redis", without: str) -> None:
     checked.fleet.variables |= {"CHAOS_WITHOUT": without, "BRIDGE_DISPATCH_LEASE": "60"}
-    checked.send()
+    # A child is long at the first, and its sibling at the copy of that before it is done.
+    checked.send(SLOWER)
+    checked.send(SLOW)
     checked.fleet.bridge()
-    wait_until(lambda: line.llen("email"), "the task is in line")
-    assert double(line, "email", set()) == 1
+    wait_until(lambda: line.llen("email") == 2, "both tasks are in line")
+    assert double(line, "email", set()) == 2
     checked.worker()
-    checked.await_words((*ENDED, "this delivery is stale"), 2)
+    checked.await_words((*ENDED, "this delivery is stale"), 4)
     found = [str(one) for one in checked.judge().violations]
     if without:
         assert any("no fault between them explains it" in one for one in found), found
@@ -104,12 +107,13 @@ def test_a_worker_that_wakes_up_while_another_is_at_its_message(checked: Checked
     arrivals = counted_arrivals(checked.mailbox)
     first, began = checked.worker(concurrency=1), datetime.now(UTC)
     checked.fleet.bridge()
-    checked.send()
+    msg_id = checked.send(SLOW)
     wait_until(lambda: len(arrivals) == 1, "the first attempt has handed its mail over")
     parent = psutil.Process(first.pid)
     tree = [*parent.children(recursive=True), parent]
     stop(tree)
     checked.worker(concurrency=1)
+    checked.mail.let_lease_run_out(msg_id)
     # Its answer takes a second: the second attempt runs.
     wait_until(lambda: len(arrivals) == 2, "the second attempt has handed its mail over")
     # The parent would end an attempt that has taken too long, before it had said anything.
