@@ -49,13 +49,13 @@ def versions(python: Path, packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def _base(least: tuple[int, int]) -> str:
-    for candidate in _candidates():
+    for candidate in candidates():
         if _runs(candidate, least):
             return candidate
     raise Unavailable(f"it needs Python {least[0]}.{least[1]} or newer, and this machine has none")
 
 
-def _candidates() -> Iterator[str]:
+def candidates() -> Iterator[str]:
     yield sys.executable
     for name in NEWER_PYTHONS:
         found = shutil.which(name)

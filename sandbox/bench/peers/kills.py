@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,7 +35,7 @@ def kills(stage: Stage) -> dict[str, Any]:
     chance = random.Random(SEED)  # A schedule that can be repeated.
     siege = _Siege(stage, Crew(stage.peer, stage.place, LEASE))
     try:
-        for part in _parts(siege.crew):
+        for part in halved(stage.peer.parts(stage.place, LEASE) for _ in range(2)):
             siege.crew.start_part(part)
         victims = [number for number, (part, _) in enumerate(siege.crew.running) if part.role == "worker"]
         done = []
@@ -46,7 +47,9 @@ def kills(stage: Stage) -> dict[str, Any]:
         settled_after = _settle(stage, siege.sent)
     finally:
         siege.crew.kill()
-    return {"kills": done, "sent": siege.sent, "settled_after": settled_after, **_books(stage, siege.sent)}
+    found = books(stage.place.value, sent=siege.sent, with_outcome=not stage.peer.lock)
+    left = stage.peer.left(stage.place)
+    return {"kills": done, "sent": siege.sent, "settled_after": settled_after, **found, "stuck": left}
 
 
 @dataclass
@@ -96,14 +99,13 @@ class _Siege:
             self.sent += missing
 
 
-def _parts(crew: Crew) -> list[Part]:
-    """Twice each worker at half its size; what hands out work is there once."""
+def halved(crews: Iterable[Sequence[Part]]) -> list[Part]:
+    """Each worker of each crew at half its size; what hands out work is there once."""
     parts: list[Part] = []
-    for _ in range(2):
-        for part in crew.peer.parts(crew.place, crew.lease):
-            halved = tuple(_HALVES.get(word, word) for word in part.command)
-            if part.role == "worker" or all(part.role != other.role for other in parts):
-                parts.append(replace(part, command=_one_child(halved)))
+    for part in (part for crew in crews for part in crew):
+        if part.role == "worker" or all(part.role != other.role for other in parts):
+            words = tuple(_HALVES.get(word, word) for word in part.command)
+            parts.append(replace(part, command=_one_child(words)))
     return parts
 
 
@@ -139,16 +141,13 @@ def _settle(stage: Stage, sent: int) -> float:
     return round(time.monotonic() - began, 1)
 
 
-def _books(stage: Stage, sent: int) -> dict[str, Any]:
-    value = stage.place.value
-    once = "SELECT count(*) FROM (SELECT number FROM {} GROUP BY 1 HAVING count(*) > 1) AS twice"
-    books: dict[str, Any] = {
-        "lost": sent - value("SELECT count(DISTINCT number) FROM peer_effect WHERE number <= %s", [sent]),
-        "doubled": value(once.format("peer_effect")),
-        "stuck": stage.peer.left(stage.place),
-    }
-    if not stage.peer.lock:
+def books(value: Callable[..., Any], *, sent: int, with_outcome: bool) -> dict[str, int]:
+    """What the rows of the work say; `value` asks the database."""
+    twice = "SELECT count(*) FROM (SELECT number FROM {} GROUP BY 1 HAVING count(*) > 1) AS twice"
+    there = "SELECT count(DISTINCT number) FROM {}"
+    found = {"lost": sent - value(there.format("peer_effect")), "doubled": value(twice.format("peer_effect"))}
+    if with_outcome:
         # Written in the transaction of the outcome, as our handlers write: this row is there once or not at all.
-        books["recorded_lost"] = sent - value("SELECT count(DISTINCT number) FROM peer_recorded")
-        books["recorded_doubled"] = value(once.format("peer_recorded"))
-    return books
+        found["recorded_lost"] = sent - value(there.format("peer_recorded"))
+        found["recorded_doubled"] = value(twice.format("peer_recorded"))
+    return found

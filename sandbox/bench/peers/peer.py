@@ -284,6 +284,10 @@ class Crew:
         self.running.append((part, process))
         return process
 
+    def ended(self) -> bool:
+        """Whether one of them runs no more."""
+        return any(process.poll() is not None for _, process in self.running)
+
     def signal(self, number: signal.Signals) -> None:
         for _, process in self.running:
             send_group(process, number)

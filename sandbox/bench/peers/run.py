@@ -34,19 +34,19 @@ def run(arguments: list[str] | None = None) -> bool:
     unknown = {*wanted} - {peer.name for peer in ROSTER}
     if unknown:
         raise SystemExit(f"no peer is called {', '.join(sorted(unknown))}; there are: {_names()}")
-    keep = recording.is_recorded()
-    if keep and options.peers:
+    is_kept = recording.is_recorded()
+    if is_kept and options.peers:
         raise SystemExit("only a run of all peers is recorded: they are compared within one run")
-    cast = _gather(wanted)
+    cast = gather(wanted)
     kept: dict[str, Any] = {}
     with Sandbox(f"bench-{NAME}-{os.getpid()}", seed=False, fresh=True, keep=False) as sandbox:
         os.environ.update(sandbox.environment, DJANGO_SETTINGS_MODULE=SETTINGS)
         with stages(cast.peers, sandbox.environment, sandbox) as built:
             for name in [name for name in SCENARIOS if name in (options.only or SCENARIOS)]:
                 kept[name] = _measure(name, options.rounds or SCENARIOS[name].rounds, built)
-                if keep:
+                if is_kept:
                     # At once: a run that is interrupted keeps what it has.
-                    _keep(name, kept[name], cast, append=options.append)
+                    keep(name, kept[name], cast, append=options.append)
     print(table.render({"peers": cast.about, "scenarios": kept}))
     return True
 
@@ -65,7 +65,7 @@ def _names() -> str:
     return ",".join(peer.name for peer in ROSTER)
 
 
-def _gather(wanted: Sequence[str]) -> Cast:
+def gather(wanted: Sequence[str]) -> Cast:
     cast = Cast()
     for peer in (made() for made in ROSTER if made.name in wanted):
         about: dict[str, Any] = {"title": peer.title, "about": peer.about, "without": dict(peer.without)}
@@ -101,7 +101,7 @@ def _round(name: str, number: int, built: Sequence[Stage]) -> dict[str, Any]:
     return found
 
 
-def _keep(name: str, found: dict[str, Any], cast: Cast, *, append: bool) -> None:
+def keep(name: str, found: dict[str, Any], cast: Cast, *, append: bool) -> None:
     """Put the scenario in the place of what was there, or beside it; others stay as they were."""
     path = recording.FOLDER / f"{NAME}.json"
     answer = recording.loaded(path) or {"bench": NAME, "scenarios": {}}

@@ -34,22 +34,25 @@ def at_work(stage: Stage, *, fresh: bool = True) -> Iterator[Crew]:
     crew = Crew(stage.peer, stage.place)
     crew.start()
     try:
-        warm_up(stage)
+        warm_up(stage, crew)
         yield crew
     finally:
         crew.kill()
 
 
-def warm_up(stage: Stage, first: int = 1_000_000) -> None:
+def warm_up(stage: Stage, crew: Crew, first: int = 1_000_000) -> None:
     """Eight messages, so that each of two children opens its connections and imports its code."""
     count = 8
     stage.sender.send(count, Work(ms=20, write=True), first=first)
     written = "SELECT count(*) FROM peer_effect WHERE number >= %s AND number < %s"
-    done = await_true(
-        lambda: stage.place.value(written, [first, first + count]) >= count, seconds=START_SECONDS, every=0.05
-    )
-    if not done or not await_true(lambda: not stage.peer.busy(stage.place), seconds=START_SECONDS, every=0.05):
-        raise Failed("its workers do not work")
+    for is_done in (
+        lambda: stage.place.value(written, [first, first + count]) >= count,
+        lambda: not stage.peer.busy(stage.place),
+    ):
+        if not await_true(lambda is_done=is_done: is_done() or crew.ended(), seconds=START_SECONDS, every=0.05):
+            raise Failed("its workers do not work")
+    if crew.ended():
+        raise Failed("one of its processes ended at once")
 
 
 def drained(stage: Stage, crew: Crew, count: int, work: Work, first: int = 1) -> dict[str, Any]:

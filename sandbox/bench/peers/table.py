@@ -27,7 +27,7 @@ def render(answer: Values) -> str:
 
 def _chapter(name: str, answer: Values) -> str:
     one = answer["scenarios"][name]
-    columns = [column for column in COLUMNS[name] if _anybody(column, one["rounds"])]
+    columns = [column for column in COLUMNS[name] if _anybody(column, one["rounds"])] or COLUMNS[name]
     head = ["", *(heading for heading, _ in columns)]
     lines = [f"### {TITLES[name]}", "", f"| {' | '.join(head)} |", "|---|" + "---:|" * len(columns)]
     lines += [

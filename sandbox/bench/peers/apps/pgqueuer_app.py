@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import asyncpg
@@ -20,6 +21,7 @@ from sender import serve
 URL = os.environ["PEER_DATABASE_URL"]
 
 
+@asynccontextmanager
 async def main():
     connection = await asyncpg.connect(URL)
     pgq = PgQueuer(AsyncpgDriver(connection))
@@ -33,7 +35,7 @@ async def main():
             async with two:
                 await _work(writers, **asked)
 
-    return pgq
+    yield pgq
 
 
 async def _work(writers, number, ms, write):
