@@ -45,14 +45,15 @@ def warm_up(stage: Stage, crew: Crew, first: int = 1_000_000) -> None:
     count = 8
     stage.sender.send(count, Work(ms=20, write=True), first=first)
     written = "SELECT count(*) FROM peer_effect WHERE number >= %s AND number < %s"
-    for is_done in (
-        lambda: stage.place.value(written, [first, first + count]) >= count,
-        lambda: not stage.peer.busy(stage.place),
-    ):
-        if not await_true(lambda is_done=is_done: is_done() or crew.ended(), seconds=START_SECONDS, every=0.05):
-            raise Failed("its workers do not work")
+    _await(lambda: bool(stage.place.value(written, [first, first + count]) >= count), crew)
+    _await(lambda: not stage.peer.busy(stage.place), crew)
     if crew.ended():
         raise Failed("one of its processes ended at once")
+
+
+def _await(is_done: Callable[[], bool], crew: Crew) -> None:
+    if not await_true(lambda: is_done() or crew.ended(), seconds=START_SECONDS, every=0.05):
+        raise Failed("its workers do not work")
 
 
 def drained(stage: Stage, crew: Crew, count: int, work: Work, first: int = 1) -> dict[str, Any]:
