@@ -47,7 +47,7 @@ def kills(stage: Stage) -> dict[str, Any]:
         settled_after = _settle(stage, siege.sent)
     finally:
         siege.crew.kill()
-    found = books(stage.place.value, sent=siege.sent, with_outcome=not stage.peer.lock)
+    found = books(stage.place.value, sent=siege.sent, with_outcome=stage.peer.records)
     left = stage.peer.left(stage.place)
     return {"kills": done, "sent": siege.sent, "settled_after": settled_after, **found, "stuck": left}
 

@@ -104,6 +104,8 @@ class Peer:
     variables: Mapping[str, str] = {}
     # A queue of one message every half second needs other numbers than the rest.
     slow: bool = False
+    # Whether it writes a row with the outcome beside the work's own.
+    records: bool = False
     # Why a scenario makes no sense for it, by the scenario's name.
     without: Mapping[str, str] = {}
 

@@ -4,7 +4,7 @@ import os
 import sys
 
 from balansity.processes import BRIDGE, WORKER, for_python
-from sandbox.bench.peers.ours.apps import QUEUE
+from sandbox.bench.peers.ours.apps import QUEUE, ROWS_QUEUE
 from sandbox.bench.peers.peer import (
     HIDDEN_FOR,
     SOON,
@@ -26,35 +26,56 @@ QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 class Ours(Peer):
     name = "ours"
     title = "ours"
-    about = "bridge and a worker with two children, our wake-up trigger; an archive row with its history a message"
-    due = f"SELECT FROM pgmq.q_{QUEUE} WHERE vt < {SOON}"
-    emptied = (f"TRUNCATE pgmq.q_{QUEUE}, pgmq.a_{QUEUE}",)
-    hidden = (
-        f"INSERT INTO pgmq.q_{QUEUE} (vt, message)"
-        f" SELECT now() + {HIDDEN_FOR}, '{{}}' FROM generate_series(1, %(count)s)"
-    )
+    about = "bridge, worker with two children, our wake-up trigger; a log line and an archive row with its history each"
+    records = True
+    queue, line = QUEUE, "peers"
+
+    @property
+    def due(self) -> str:  # type: ignore[override]
+        return f"SELECT FROM pgmq.q_{self.queue} WHERE vt < {SOON}"
 
     def install(self) -> dict[str, str]:
         return {}
 
     def prepare(self, place: Place) -> None:
         super().prepare(place)
-        place.value(f"SELECT pgmq.create('{QUEUE}')")
-        place.value(f"CREATE TRIGGER balansity_wakeup AFTER INSERT ON pgmq.q_{QUEUE} EXECUTE FUNCTION bridge_notify()")
+        place.value(f"SELECT pgmq.create('{self.queue}')")
+        table = f"pgmq.q_{self.queue}"
+        place.value(
+            f"CREATE TRIGGER balansity_wakeup AFTER INSERT ON {table} EXECUTE FUNCTION balansity.bridge_notify()"
+        )
 
     def clear(self, place: Place) -> None:
         super().clear(place)
+        place.value(f"TRUNCATE pgmq.q_{self.queue}, pgmq.a_{self.queue}")
         place.broker.flushdb()
+
+    def hide(self, place: Place, count: int) -> None:
+        place.value(
+            f"INSERT INTO pgmq.q_{self.queue} (vt, message)"
+            f" SELECT now() + {HIDDEN_FOR}, '{{}}' FROM generate_series(1, {count})"
+        )
+        place.value("VACUUM ANALYZE")
 
     def parts(self, place: Place, lease: int) -> list[Part]:
         leases = {"BRIDGE_DISPATCH_LEASE": str(lease), "BRIDGE_LEASE_MARGIN": str(max(1, lease - 7))} if lease else {}
         environment = {**os.environ, "PEER_DATABASE_URL": place.url, **leases}
-        worker = (sys.executable, *for_python(WORKER, "-n", f"peer-{os.urandom(4).hex()}@%h", "-Q", "peers", "-c", "2"))
-        bridge = (sys.executable, *for_python(BRIDGE, "--queue", QUEUE))
+        name = ("-n", f"peer-{os.urandom(4).hex()}@%h")
+        worker = (sys.executable, *for_python(WORKER, *name, "-Q", self.line, "-c", "2"))
+        bridge = (sys.executable, *for_python(BRIDGE, "--queue", self.queue))
         return [Part("worker", worker, environment, CHECKOUT), Part("dispatcher", bridge, environment, CHECKOUT)]
 
     def sender(self, place: Place) -> Sender:
-        return SqlSender(place, QUEUE)
+        return SqlSender(place, self.queue)
+
+
+class OursRows(Ours):
+    name = "ours-rows"
+    title = "ours, work that is nothing but rows"
+    about = "the same with `transactional=True`: a bundle in one transaction, its rows written with the outcome"
+    records = False
+    queue, line = ROWS_QUEUE, "peers_rows"
+    without = dict.fromkeys(("trickle", "idle", "xmin"), "the same processes and statements as above")
 
 
 class BareCelery(Peer):
@@ -229,4 +250,4 @@ class NodeWay(Peer):
         return SqlSender(place, "peer")
 
 
-ROSTER: tuple[type[Peer], ...] = (Ours, BareCelery, KombuPgmq, Procrastinate, Pgqueuer, DjangoOx, NodeWay)
+ROSTER: tuple[type[Peer], ...] = (Ours, OursRows, BareCelery, KombuPgmq, Procrastinate, Pgqueuer, DjangoOx, NodeWay)

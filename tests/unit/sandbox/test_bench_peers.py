@@ -14,7 +14,7 @@ from sandbox.bench.peers import environments, run, table
 from sandbox.bench.peers.environments import LOCKS, Unavailable
 from sandbox.bench.peers.kills import books, halved
 from sandbox.bench.peers.peer import EFFECTS, CopyingSender, Part, Peer, Sender, Work
-from sandbox.bench.peers.roster import ROSTER, BareCelery, Ours
+from sandbox.bench.peers.roster import ROSTER, BareCelery, Ours, OursRows
 from sandbox.packages import CHECKOUT
 
 LOCKED = sorted({peer.lock for peer in ROSTER if peer.lock})
@@ -215,7 +215,7 @@ def test_a_large_backlog_is_sent_once_and_copied_while_a_small_one_is_sent() -> 
 
 
 def test_only_ours_needs_no_environment_and_all_say_how_they_are_set_up() -> None:
-    assert [peer.name for peer in ROSTER if not peer.lock] == [Ours.name]
+    assert [peer.name for peer in ROSTER if not peer.lock] == [Ours.name, OursRows.name]
     assert all(peer.about and peer.title for peer in ROSTER)
-    assert len({peer.name for peer in ROSTER}) == len(ROSTER) == 7
+    assert len({peer.name for peer in ROSTER}) == len(ROSTER) == 8
     assert BareCelery.without.keys() <= table.COLUMNS.keys()

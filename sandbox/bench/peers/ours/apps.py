@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 from bridge.queues import NoJournal, Queue, registry
 
-QUEUE = "peers_queue"
+QUEUE, ROWS_QUEUE = "peers_queue", "peers_rows_queue"
 
 
 class PeersConfig(AppConfig):
@@ -10,7 +10,8 @@ class PeersConfig(AppConfig):
     label = "peers"
 
     def ready(self) -> None:
-        registry.register(
-            # Shorter than any attempt of a mail: it bounds what a killed worker delays.
-            Queue(name=QUEUE, task="peers.run", celery_queue="peers", max_retries=20, time_limit=5, journal=NoJournal())
-        )
+        for name, task, line in ((QUEUE, "peers.run", "peers"), (ROWS_QUEUE, "peers.rows", "peers_rows")):
+            registry.register(
+                # Shorter than any attempt of a mail: it bounds what a killed worker delays.
+                Queue(name=name, task=task, celery_queue=line, max_retries=20, time_limit=5, journal=NoJournal())
+            )

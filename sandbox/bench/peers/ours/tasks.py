@@ -11,8 +11,9 @@ from django.db import connection
 
 from bridge.message import Message
 from bridge.worker.task import queue_task
-from sandbox.bench.peers.ours.apps import QUEUE
+from sandbox.bench.peers.ours.apps import QUEUE, ROWS_QUEUE
 
+INSERT = "INSERT INTO peer_effect (number, pid, started_at) VALUES (%s, %s, %s)"
 _connections: dict[int, Any] = {}
 
 
@@ -23,10 +24,21 @@ def run(message: Message) -> Callable[[], None] | None:
     time.sleep(body["ms"] / 2000)
     if body["write"]:
         with _own_connection().cursor() as cursor:
-            insert = "INSERT INTO peer_effect (number, pid, started_at) VALUES (%s, %s, %s)"
-            cursor.execute(insert, [body["number"], os.getpid(), started_at])
+            cursor.execute(INSERT, [body["number"], os.getpid(), started_at])
     time.sleep(body["ms"] / 2000)
     return partial(_record, body["number"]) if body.get("record") else None
+
+
+@queue_task("peers.rows", queue=ROWS_QUEUE, transactional=True)
+def rows(message: Message) -> None:
+    """The same for work that is nothing but rows: they are written over Django's connection, with the outcome."""
+    body: dict[str, Any] = message.body
+    started_at = time.time()
+    time.sleep(body["ms"] / 2000)
+    if body["write"]:
+        with connection.cursor() as cursor:
+            cursor.execute(INSERT, [body["number"], os.getpid(), started_at])
+    time.sleep(body["ms"] / 2000)
 
 
 def _own_connection() -> Any:
