@@ -1,0 +1,79 @@
+"""A test gets the database that another has left only if that one changed nothing but rows."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+
+import psycopg2
+import pytest
+from pytest_django import DjangoDbBlocker
+
+from tests.support import databases
+from tests.support.databases import PGMQ_VERSIONS, DatabaseServer
+
+VERSION = PGMQ_VERSIONS[0]
+
+
+@pytest.fixture(autouse=True)
+def _unblocked(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Who is the first makes the template, by Django's `migrate`."""
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture
+def left_open() -> Iterator[ExitStack]:
+    """Connections that whoever had the database did not close."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def used(server: DatabaseServer, left_open: ExitStack, *statements: str, commit: bool = True) -> str:
+    """Use a clone for `statements`; returns its name."""
+    with server.clone(VERSION) as clone:
+        connection = left_open.enter_context(closing(psycopg2.connect(clone.url)))
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+        if commit:
+            connection.commit()
+        return clone.name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE balansity.auth_group ADD COLUMN more text",
+        "ALTER TABLE balansity.auth_group ALTER COLUMN name DROP NOT NULL",
+        "ALTER TABLE public.payments ALTER COLUMN currency SET DEFAULT 'EUR'",
+        "ALTER TABLE balansity.auth_group ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE public.payments RENAME TO bills",
+        "DROP TABLE balansity.auth_group CASCADE",
+        "GRANT SELECT ON balansity.auth_group TO anon",
+        "CREATE FUNCTION public.more() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE POLICY all_see ON public.payments USING (true)",
+        "ALTER TABLE public.payments ADD CONSTRAINT large CHECK (amount > 0) NOT VALID",
+        "SELECT pgmq.create('another')",
+        "CREATE SCHEMA another",
+    ],
+)
+def test_a_database_that_was_changed_is_given_to_nobody(
+    database_server: DatabaseServer, left_open: ExitStack, change: str
+) -> None:
+    changed = used(database_server, left_open, change)
+    assert used(database_server, left_open) != changed
+
+
+def test_rows_go_and_the_database_stays(
+    database_server: DatabaseServer, left_open: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = used(database_server, left_open, "SELECT 1")
+    # Nor is it looked at closely, which would take longer than the rest.
+    monkeypatch.setattr(databases, "_shape", lambda connection: pytest.fail("nobody has changed the catalogs"))
+    for _ in range(3):
+        assert used(database_server, left_open, "INSERT INTO balansity.auth_group (name) VALUES ('x')") == name
+
+
+def test_what_was_not_kept_changes_nothing(database_server: DatabaseServer, left_open: ExitStack) -> None:
+    name = used(database_server, left_open)
+    assert used(database_server, left_open, "CREATE TABLE public.not_kept (one int)", commit=False) == name
+    assert used(database_server, left_open) == name
