@@ -65,7 +65,8 @@ class Drain:
         if room <= 0:
             return Look(blocked=True)
         self.unhide()
-        limit = min(settings.MAX_TASKS_PER_CYCLE, room)
+        # Of quick work a bundle is one task.
+        limit = min(settings.MAX_TASKS_PER_CYCLE * self.flow.bundle_size, room)
         asked_for, ids = self._let_through, [self._let_through] if self._let_through is not None else None
         if ids is None:
             ids = self._order.next_ids(limit, crowded=self._crowded)
