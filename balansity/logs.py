@@ -33,10 +33,16 @@ class TraceFilter(logging.Filter):
 
 
 class RedactingFormatter(logging.Formatter):
-    """Masks the finished line, traceback included: whatever a library logs passes through here."""
+    """Masks the finished line, traceback included: whatever a library logs passes through here.
+
+    Console and file write the same line, which is made once.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        made: tuple[object, str] = record.__dict__.get("_finished_line", (None, ""))
+        if made[0] is not self:
+            made = record.__dict__["_finished_line"] = (self, redact(super().format(record)))
+        return made[1]
 
 
 class PrivateFileHandler(WatchedFileHandler):

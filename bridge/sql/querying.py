@@ -70,22 +70,22 @@ class Querying:
         rows = self._all(query, msg_id=token.msg_id, vt=token.vt, **values)
         return rows[0] if rows else None
 
-    def _all(self, query: str, *, rows_too: Statement | None = None, **values: Any) -> list[tuple[Any, ...]]:
-        """What the query returns. `rows_too` is sent amid it, where it has a place for rows of a handler."""
+    def _all(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        """What the query returns. `rows_too`, a `Statement` of a handler, is sent amid it, where it has a place for it."""
         try:
-            with self._executed(query, values, rows_too) as cursor:
+            with self._executed(query, values) as cursor:
                 rows: list[tuple[Any, ...]] = cursor.fetchall()
         except ProgrammingError as error:
             # It is gone. In a transaction nothing can follow; what began it does it all again.
             gone = (UndefinedColumn, UndefinedFunction, UndefinedTable)
             if connection.in_atomic_block or not isinstance(error.__cause__, gone):
                 raise
-            with self._executed(query, values, rows_too) as cursor:
+            with self._executed(query, values) as cursor:
                 return list(cursor.fetchall())
         if rows or not self._has_come(query):
             return rows
         # Nothing was changed, and now it goes to the right place.
-        return self._all(query, rows_too=rows_too, **values)
+        return self._all(query, **values)
 
     def _has_come(self, query: str) -> bool:
         """Whether there is by now what was not there at the last look, and for which the query would wait."""
@@ -98,10 +98,9 @@ class Querying:
             return int(cursor.rowcount)
 
     @contextmanager
-    def _executed(
-        self, query: str, values: dict[str, Any], rows_too: Statement | None = None
-    ) -> Iterator[CursorWrapper]:
+    def _executed(self, query: str, values: dict[str, Any]) -> Iterator[CursorWrapper]:
         values = {"name": self.name, **values}
+        rows_too: Statement | None = values.pop("rows_too", None)
         with connection.cursor() as cursor:
             try:
                 statement = self._statement(query)

@@ -33,7 +33,7 @@ def deliver_bundle(self: "Task[Any, Any]", queue: str, deliveries: list[Coordina
     it. The rest goes back to the queue at once, no attempt charged, so slow work does not wait here while other workers
     idle.
     """
-    task = current_app.tasks[registry.get(queue).task]
+    task: Any = current_app.tasks[registry.get(queue).task]
     last_start = time.monotonic() + BUNDLE_SECONDS
     found = Together(alone=[*range(len(deliveries))])
     if task.transactional and not task.spec.services:

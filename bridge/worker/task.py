@@ -267,7 +267,9 @@ def queue_task(name: str, *, queue: str, transactional: bool = False) -> Callabl
 
         run.__doc__ = handler.__doc__
         run.__module__ = handler.__module__
-        options = {"pgmq_queue": queue, "handler": staticmethod(handler), "transactional": transactional}
-        return shared_task(base=QueueTask, bind=True, name=name, **options)(run)
+        about: dict[str, Any] = {"pgmq_queue": queue, "transactional": transactional}
+        about["handler"] = staticmethod(handler)
+        made: Any = shared_task(base=QueueTask, bind=True, name=name, **about)
+        return made(run)
 
     return decorate

@@ -17,7 +17,6 @@ from bridge.models import KeptOutcome
 from bridge.pgmq import PgmqQueue
 from bridge.queues import registry
 from bridge.record import Statement
-from bridge.worker import task as task_module
 from sandbox.probe.apps import QUEUE
 from sandbox.probe.models import ProbeRun
 from tests.integration.bridge.conftest import archived
@@ -241,7 +240,7 @@ def test_a_claim_that_came_with_an_outcome_and_is_not_used_counts_as_nothing(
         return begun
 
     real = outcome.succeed
-    monkeypatch.setattr(task_module.outcome, "succeed", end)
+    monkeypatch.setattr(outcome, "succeed", end)
     task: Any = current_app.tasks["probe.run"]
     pop = type(task).pop_request
 
