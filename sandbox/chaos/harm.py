@@ -32,10 +32,15 @@ SIGTERM_SECONDS = 45.0
 SLOW_MAIL_WITHIN_SECONDS, LOOK_SECONDS = 4.0, 0.1
 CONTROL_TIMEOUT = (3, 5)
 
+# Begun so long ago that the mail server has it, and not so long that it has answered: a slow one takes two seconds.
+_HALF_WAY = (0.6, 1.6)
 _AT_WORK = """
-SELECT msg_id, split_part(headers -> 'bridge' ->> 'worker', ':', 2)::int, message ->> 'to' LIKE '%+slow2%'
-FROM pgmq.q_email_queue
-WHERE headers -> 'bridge' ? 'leased_until' AND vt > clock_timestamp() + interval '1 second'
+SELECT msg_id, split_part(headers -> 'bridge' ->> 'worker', ':', 2)::int,
+       message ->> 'to' LIKE '%%+slow2%%' AND begun BETWEEN %(least)s AND %(most)s
+FROM (
+    SELECT *, extract(epoch FROM clock_timestamp() - (headers -> 'bridge' ->> 'last_attempt_at')::timestamptz) AS begun
+    FROM pgmq.q_email_queue WHERE headers -> 'bridge' ? 'leased_until' AND vt > clock_timestamp() + interval '1 second'
+) AS running
 ORDER BY 3 DESC, vt DESC
 """
 
@@ -109,12 +114,12 @@ def _oversleep(scene: Scene, target: str) -> Iterator[Hit]:
 
 
 def _await_slow_mail(scene: Scene, target: str) -> tuple[list[psutil.Process], int | None]:
-    """The processes of a worker, as soon as one of them sends a slow mail, and the number of that."""
+    """The processes of a worker, as soon as one of them waits for the answer to a mail, and the number of that."""
     deadline = time.monotonic() + SLOW_MAIL_WITHIN_SECONDS
     while True:
         tree = scene.process(target).tree()
         own = {process.pid for process in tree}
-        msg_id = next((mail.msg_id for mail in _at_work(scene) if mail.is_slow and mail.pid in own), None)
+        msg_id = next((mail.msg_id for mail in _at_work(scene) if mail.is_half_way and mail.pid in own), None)
         if msg_id is not None or time.monotonic() > deadline:
             return tree, msg_id
         time.sleep(LOOK_SECONDS)
@@ -206,14 +211,14 @@ def _child_at_work(scene: Scene, target: str) -> psutil.Process | None:
 class _MailInHand:
     msg_id: int
     pid: int
-    is_slow: bool
+    is_half_way: bool
 
 
 def _at_work(scene: Scene) -> list[_MailInHand]:
-    """The mails that are sent just now, slow ones first."""
+    """The mails that are sent just now, those first whose server takes its time at this moment."""
     try:
         with _database(scene) as connection, connection.cursor() as cursor:
-            cursor.execute(_AT_WORK)
+            cursor.execute(_AT_WORK, dict(zip(("least", "most"), _HALF_WAY, strict=True)))
             return [_MailInHand(*row) for row in cursor.fetchall()]
     except psycopg2.OperationalError:
         # It is away at this moment, by another fault.
