@@ -24,7 +24,9 @@ from bridge.seldom import FewAnHour, Seldom
 from sandbox.mailbox import Mailbox
 from sandbox.services.sandbox import Sandbox
 from sandbox.yookassa import YooKassaServer
+from tests.acceptance.starter import start_server, use_inherited_server
 from tests.support.databases import PGMQ_VERSIONS, ClonedDatabase, DatabaseServer
+from tests.support.forked_workers import waits
 from tests.support.network import only_this_machine
 
 SERVER = "BALANSITY_TEST_SERVER"
@@ -64,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_forked(number: int) -> None:
     _take_own_broker(number + 1)
+    use_inherited_server()
     # It has read the settings while the tests were collected.
     current_app.conf.broker_url = settings.CELERY_BROKER_URL
 
@@ -100,7 +103,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         del os.environ[SERVER]
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.getoption("forks", 0) and any(waits(item) for item in session.items):
+        start_server()
     # Before they are frozen: what is, is listed no more.
     _HOURLY.extend(one for one in gc.get_objects() if type(one) in (Seldom, FewAnHour))
     # What is loaded by now stays. Going over it again and again is a tenth of all the work of a run.

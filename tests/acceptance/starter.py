@@ -12,6 +12,7 @@ import os
 import random
 import runpy
 import sys
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -28,10 +29,27 @@ LIBRARIES = [
     *("anymail.utils", "environ", "gunicorn.app.wsgiapp", "jwt", "psycopg2.extras", "rest_framework", "yookassa"),
     *("httpx", "icalendar", "PIL.Image", "pydantic", "pypdfium2", "rich.progress", "rich.table", "storage3"),
     *("weasyprint", "fontTools.subset"),
+    *("celery.beat", "celery.fixups.django", "celery.schedules", "kombu.pidbox", "gunicorn.http"),
+    *("django.contrib.auth.hashers", "django.contrib.auth.password_validation", "django.contrib.postgres.fields"),
+    *("django.contrib.postgres.indexes", "django.contrib.staticfiles.finders", "django.core.mail.backends.smtp"),
+    *("django.core.servers.basehttp", "django.db.migrations.loader", "django.middleware.common", "django.test.client"),
+    *("django.views.debug", "anymail.webhooks.base", "corsheaders.defaults", "csp.decorators", "django_otp.oath"),
+    *("inflection", "prometheus_client", "pythonjsonlogger.json", "pygments.formatters.html", "segno"),
+    *("rest_framework.serializers", "rest_framework.relations", "uritemplate"),
 ]
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(LIBRARIES)
+
+
+def start_server() -> None:
+    """Start it beforehand, so that forks of this process share it (`pytest --forks`)."""
+    forkserver.ensure_running()
+
+
+def use_inherited_server() -> None:
+    """In a fork: take it that the server runs, as this process is not its parent and cannot ask."""
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
 
 
 def start(
