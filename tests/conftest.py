@@ -7,17 +7,21 @@ find it through the environment. It never uses a `DATABASE_URL` or `REDIS_URL` f
 import gc
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
+from unittest import mock
 
+import httpx
 import hypothesis
 import pytest
 import redis
 from celery import current_app
 from django.conf import settings
+from httpx._transports import default as httpx_transport
 from pytest_django import DjangoDbBlocker, Settings
 
 from bridge.seldom import FewAnHour, Seldom
@@ -128,6 +132,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _no_network() -> Iterator[None]:
     with only_this_machine():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_trust_store() -> Iterator[None]:
+    """Reading the certificates of the world takes longer than most tests, and each client of a storage would do so."""
+    contexts: dict[Any, ssl.SSLContext] = {}
+
+    def once(**asked: Any) -> ssl.SSLContext:
+        # Where they are read from may be said by these.
+        key = (*asked.items(), os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        return contexts.get(key) or contexts.setdefault(key, httpx.create_ssl_context(**asked))
+
+    with mock.patch.object(httpx_transport, "create_ssl_context", once):
         yield
 
 

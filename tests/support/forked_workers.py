@@ -23,8 +23,10 @@ from typing import Any, NoReturn
 
 import pytest
 
-# Tests of one file that one worker does in a row. Those that wait are handed out one by one.
-IN_A_ROW = 8
+# Tests of one file that one worker does in a row, so that what one has rendered or read is there for the next. Those
+# that wait are handed out one by one.
+IN_A_ROW = 40
+MANY = 10
 PATIENCE_SECONDS = 10
 
 _fork = multiprocessing.get_context("fork")
@@ -97,7 +99,9 @@ class _Pool:
         self._session, self._forks = session, forks
         rows = list(in_rows(session.items))
         self._waiting = deque(row for row in rows if waits(session.items[row[0]]))
-        self._computing = deque(row for row in rows if not waits(session.items[row[0]]))
+        computing = [row for row in rows if not waits(session.items[row[0]])]
+        # In their order, but for the long ones, which nobody should wait for at the end.
+        self._computing = deque(sorted(computing, key=lambda row: len(row) < MANY))
         self._workers: dict[Connection, _Worker] = {}
 
     def run(self) -> None:
