@@ -92,8 +92,9 @@ class Leaf:
         )
         news = made or mark.note != note
         if news:
-            mark.note = note
-            mark.save(update_fields=["note"])
+            if not made:
+                mark.note = note
+                mark.save(update_fields=["note"])
             self._note_mark(EventKind.ATTENTION, reason=reason.value, note=note)
         return news
 

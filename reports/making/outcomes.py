@@ -77,7 +77,8 @@ def store_report(*, report: Report, message: Message, document: Document, key: s
     Runs in the transaction that archives the message, so the row, the outcome and the mail exist together. Raises
     `UploadExpired` when the object under `key` may be gone by now.
     """
-    with transaction.atomic():
+    # No savepoint: what fails here undoes the outcome as well.
+    with transaction.atomic(savepoint=False):
         report = Report.objects.select_for_update().get(pk=report.pk)
         changes = Changes(report)
         is_latest = report.msg_id == message.msg_id
