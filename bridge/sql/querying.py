@@ -71,7 +71,7 @@ class Querying:
         return rows[0] if rows else None
 
     def _all(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
-        """What the query returns. `rows_too`, a `Statement` of a handler, is sent amid it, where it has a place for it."""
+        """What the query returns. `rows_too`, a handler's `Statement`, is sent amid it, where it has a place for it."""
         try:
             with self._executed(query, values) as cursor:
                 rows: list[tuple[Any, ...]] = cursor.fetchall()

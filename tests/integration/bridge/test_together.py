@@ -26,7 +26,7 @@ from sandbox.probe.models import ProbeRun
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.deliveries import claim, make_due
 from tests.integration.bridge.test_bundle import RunBundle, run_bundle  # noqa: F401 - a fixture.
-from tests.integration.bridge.test_tries import BOTH_CARRIERS, HERE, send_with_history
+from tests.integration.bridge.test_tries import BOTH_CARRIERS, here, send_with_history
 from tests.support.databases import ClonedDatabase
 
 Handle = Callable[[Message], Any]
@@ -111,7 +111,7 @@ def test_all_are_done_by_one_transaction_and_each_has_its_outcome_its_rows_and_i
             *("attempts", "trace_id", "first_attempt_at", "last_attempt_at", "outcome", "finished_at", "tries")
         }
         (only,) = tries_of(history, now=timezone.now())
-        assert (only.number, only.worker, only.is_lost, only.error) == (1, HERE, False, None)
+        assert (only.number, only.worker, only.is_lost, only.error) == (1, here(), False, None)
         assert only.started_at is not None
         assert before < only.started_at < timezone.now()
         assert only.seconds is not None
