@@ -177,6 +177,21 @@ def test_a_stale_token_runs_nothing_and_leaves_the_message_to_its_owner(
     assert probe.load(owner.token) is not None
 
 
+def test_a_bundle_of_before_does_nothing_to_messages_that_were_given_back_and_read_anew(
+    probe: PgmqQueue,
+    run_bundle: RunBundle,  # noqa: F811
+    handle: Callable[[Handle], None],
+) -> None:
+    handle(lambda message: pytest.fail("it ran for somebody who had lost it"))
+    ids = send(probe, {}, {})
+    late = read(probe, 2)
+    probe.release([one.token for one in late])
+    owners = {one.token for one in read(probe, 2)}
+    run_bundle(late)
+    assert [probe.is_queued(msg_id) for msg_id in ids] == [True, True]
+    assert {token for token in owners if probe.load(token)} == owners
+
+
 def write_in_vain(message: Message) -> Callable[[], None] | None:
     """Write a row of its own; `fails` says where an error comes, after a row that must not stay."""
     body: Any = message.body
