@@ -39,11 +39,12 @@ class Rig:
         """Of the broker."""
         return os.environ["REDIS_URL"]
 
-    def start(self, *command: str, inside: tuple[str, ...] = (), **variables: str) -> "subprocess.Popen[bytes]":
-        """Start `python …` with the sandbox's environment; its output goes to a log in the sandbox.
+    def start(self, *command: str, **variables: str) -> "subprocess.Popen[bytes]":
+        """Start `python …` with the sandbox's environment; its output goes to a log in the sandbox."""
+        return self.start_inside((), *command, **variables)
 
-        `inside` are words before it, of a program that runs it elsewhere.
-        """
+    def start_inside(self, inside: tuple[str, ...], /, *command: str, **variables: str) -> "subprocess.Popen[bytes]":
+        """The same, with words of a program before it that runs it elsewhere."""
         with (self.folder / "processes.log").open("ab") as log:
             process = subprocess.Popen(
                 [*inside, sys.executable, *command],

@@ -80,7 +80,7 @@ def test_everybody_works_over_tls_comes_back_after_a_restart_and_names_a_wrong_c
 
 def _is_ready(address: str) -> bool:
     try:
-        return requests.get(f"{address}/health/ready", timeout=10).status_code == requests.codes.ok
+        return bool(requests.get(f"{address}/health/ready", timeout=10).status_code == requests.codes.ok)
     except requests.ConnectionError:
         return False
 

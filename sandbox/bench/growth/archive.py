@@ -153,7 +153,8 @@ def _steps() -> dict[str, list[float]]:
     from bridge.message import Outcome  # noqa: PLC0415 # The rig sets Django up.
     from bridge.pgmq import pgmq_queue  # noqa: PLC0415
 
-    queue, took = pgmq_queue(QUEUE), {"read of ten": [], "claim": [], "outcome": []}
+    queue = pgmq_queue(QUEUE)
+    took: dict[str, list[float]] = {"read of ten": [], "claim": [], "outcome": []}
     send(MESSAGES)
     for _ in range(MESSAGES // 10):
         began = time.perf_counter()

@@ -132,7 +132,7 @@ class Place:
             "DATABASE_URL": _through(self._near["DATABASE_URL"], postgres),
             "YUKASSA_API_URL": _through(self._near["YUKASSA_API_URL"], self._till_on(host)),
         }
-        return self._built.start(*command, inside=host.inside, **asked, **variables)
+        return self._built.start_inside(host.inside, *command, **asked, **variables)
 
     def _till_on(self, host: Host) -> Wire:
         """A sandbox takes no till for its own but one of its own host."""

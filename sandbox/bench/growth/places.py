@@ -137,6 +137,6 @@ def _port(url: str) -> int:
 
 def _is_ready(address: str) -> bool:
     try:
-        return requests.get(address, timeout=10).status_code == requests.codes.ok
+        return bool(requests.get(address, timeout=10).status_code == requests.codes.ok)
     except requests.RequestException:
         return False

@@ -1,6 +1,10 @@
-"""The plots of `docs/growth.md`, made of what was recorded: `./dev bench growth --plot`."""
+"""The plots of `docs/growth.md`, made of what was recorded: `./dev bench growth --plot`.
+
+Each stands between its marks, `<!-- plot: NAME -->` and `<!-- end -->`; around them stands what people wrote about it.
+"""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,21 +16,36 @@ from sandbox.bench.growth.svg import Plot, Series, bars, curves
 from sandbox.bench.growth.workers import BRIDGES, LOADS, WORKERS
 from sandbox.packages import CHECKOUT
 
+DOCUMENT = CHECKOUT / "docs" / "growth.md"
 FOLDER = CHECKOUT / "docs" / "growth"
+MARKED = re.compile(r"<!-- plot: (?P<name>[a-z0-9-]+) -->\n.*?<!-- end -->", re.DOTALL)
 Drawing = Callable[[Plot], str]
 # What was recorded is the value of a figure by its name.
 Values = dict[str, float]
 
 
 def write() -> list[Path]:
-    """Draw each plot whose figures were recorded; returns the files."""
+    """Draw each plot whose figures were recorded, and show it in the document; returns the files."""
+    drawn = drawn_plots(recorded_values())
     FOLDER.mkdir(exist_ok=True)
-    written = []
-    for name, drawn in drawn_plots(recorded_values()).items():
-        path = FOLDER / f"{name}.svg"
-        path.write_text(drawn, encoding="utf-8")
-        written.append(path)
+    written = [DOCUMENT]
+    for name, svg in drawn.items():
+        written.append(FOLDER / f"{name}.svg")
+        written[-1].write_text(svg, encoding="utf-8")
+    DOCUMENT.write_text(brought_up(DOCUMENT.read_text(encoding="utf-8"), drawn), encoding="utf-8")
     return written
+
+
+def brought_up(text: str, drawn: dict[str, str]) -> str:
+    """The document with a picture at each mark whose plot was drawn."""
+    titles = {name: plot.title for name, (plot, _) in _plots({}).items()}
+
+    def shown(match: re.Match[str]) -> str:
+        name = match["name"]
+        body = f"![{titles[name]}](growth/{name}.svg)" if name in drawn else "Not recorded yet."
+        return f"<!-- plot: {name} -->\n{body}\n<!-- end -->"
+
+    return MARKED.sub(shown, text)
 
 
 def recorded_values() -> Values:
@@ -36,6 +55,10 @@ def recorded_values() -> Values:
         answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values |= {figure["name"]: figure["value"] for figure in answer["figures"]}
     return values
+
+
+def all_names() -> set[str]:
+    return {*_plots({})}
 
 
 def drawn_plots(values: Values) -> dict[str, str]:

@@ -82,7 +82,7 @@ def nice_top(largest: float) -> float:
     if largest <= 0:
         return 1.0
     step = largest / _LINES
-    size = 10 ** math.floor(math.log10(step))
+    size = 10.0 ** math.floor(math.log10(step))
     return next(each * size for each in (1, 2, 2.5, 4, 5, 10) if each * size >= step * 0.999999) * _LINES
 
 

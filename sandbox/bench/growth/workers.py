@@ -117,10 +117,10 @@ def _figures(cells: dict[tuple[int, int, str], Cell]) -> list[Figure]:
             Figure.of(f"{what}: processor of bridges", cell.bridge_ms, "ms a message"),
             Figure.of(f"{what}: processor of Postgres", cell.postgres_ms, "ms a message"),
         ]
-    for load in LOADS:
+    for each in LOADS:
         alone, many, two = (
-            cells[number, bridges, load.name].rates for number, bridges in ((WORKERS[0], 1), (WORKERS[-1], 1), (1, 2))
+            cells[number, bridges, each.name].rates for number, bridges in ((WORKERS[0], 1), (WORKERS[-1], 1), (1, 2))
         )
-        figures.append(Figure.ratio(f"{load.name}; {WORKERS[-1]} workers / one", many, alone))
-        figures.append(Figure.ratio(f"{load.name}; two bridges / one", two, alone))
+        figures.append(Figure.ratio(f"{each.name}; {WORKERS[-1]} workers / one", many, alone))
+        figures.append(Figure.ratio(f"{each.name}; two bridges / one", two, alone))
     return figures

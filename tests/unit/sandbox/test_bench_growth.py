@@ -7,7 +7,6 @@ import pytest
 
 from sandbox.bench.growth import plots
 from sandbox.bench.growth.svg import HEIGHT, WIDTH, Plot, Series, bars, curves, nice_top
-from sandbox.packages import CHECKOUT
 
 SVG = "{http://www.w3.org/2000/svg}"
 PLOT = Plot(
@@ -69,9 +68,21 @@ def test_what_was_not_recorded_is_not_drawn() -> None:
     assert {*plots.drawn_plots({"1,000 rows: claim": 1.0})} == {"archive-statements"}
 
 
-def test_the_plots_of_the_documents_show_what_was_recorded() -> None:
-    kept = {path.stem: path.read_text(encoding="utf-8") for path in plots.FOLDER.glob("*.svg")}
+def test_the_document_shows_what_was_recorded_and_has_a_place_for_the_rest() -> None:
+    drawn = plots.drawn_plots(plots.recorded_values())
+    text = plots.DOCUMENT.read_text(encoding="utf-8")
 
-    assert plots.drawn_plots(plots.recorded_values()) == kept, "run ./dev bench growth --plot"
-    document = (CHECKOUT / "docs" / "growth.md").read_text(encoding="utf-8")
-    assert {*kept} == {*re.findall(r"\]\(growth/([a-z0-9-]+)\.svg\)", document)}
+    kept = {path.stem: path.read_text(encoding="utf-8") for path in plots.FOLDER.glob("*.svg")}
+    assert (drawn, plots.brought_up(text, drawn)) == (kept, text), "run ./dev bench growth --plot"
+    assert {match["name"] for match in plots.MARKED.finditer(text)} == plots.all_names()
+
+
+def test_a_plot_takes_its_place_in_the_document() -> None:
+    text = "words\n\n<!-- plot: workers-1 -->\nNot recorded yet.\n<!-- end -->\n\nmore words\n"
+
+    shown = plots.brought_up(text, {"workers-1": "<svg/>"})
+
+    assert "\n![Messages a second: no work](growth/workers-1.svg)\n" in shown
+    assert shown.startswith("words\n")
+    assert shown.endswith("more words\n")
+    assert plots.brought_up(shown, {}) == text
