@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from sandbox.chaos.happened import Happened, Planned
-from sandbox.chaos.harm import ACTS, Hit, Scene
+from sandbox.chaos.harm.acts import ACTS
+from sandbox.chaos.scene import Hit, Scene
 
 # As many faults may be there at once as there are groups; more never are.
 AT_ONCE = 12

@@ -21,7 +21,6 @@ from sandbox.chaos.director import carry_out
 from sandbox.chaos.draining import drain
 from sandbox.chaos.fleet import Fleet
 from sandbox.chaos.happened import Happened
-from sandbox.chaos.harm import Scene
 from sandbox.chaos.judging.verdict import judge
 from sandbox.chaos.known import Known
 from sandbox.chaos.load.buyers import Shop, buy_all
@@ -30,6 +29,7 @@ from sandbox.chaos.load.pace import Pace
 from sandbox.chaos.load.senders import ask_for_reports, send_mails
 from sandbox.chaos.reading import Sources, read_books
 from sandbox.chaos.result import Run, load_average, now
+from sandbox.chaos.scene import Scene
 from sandbox.chaos.schedule import make_schedule
 from sandbox.demo.payments.till import ADDRESS, Till
 from sandbox.errors import SandboxError

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.chaos import doubles, recording
 from sandbox.chaos.happened import Planned
-from sandbox.chaos.harm import ACTS
+from sandbox.chaos.harm.acts import ACTS
 from sandbox.chaos.recording import BEGIN, DOCUMENT, END, with_runs
 from sandbox.chaos.schedule import KINDS, make_schedule
 from sandbox.chaos.summary import hollow
