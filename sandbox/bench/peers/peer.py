@@ -186,12 +186,12 @@ class Sender:
 class SqlSender(Sender):
     """For queues that are filled by SQL: Supabase's own way."""
 
-    def __init__(self, place: Place, queue: str) -> None:
-        self._place, self._queue = place, queue
+    def __init__(self, place: Place, queue: str, *, records: bool = False) -> None:
+        self._place, self._queue, self._records = place, queue, records
 
     def send(self, count: int, work: Work = NOTHING, *, first: int = 1) -> float:
         called_at = time.time()
-        body = {"ms": work.ms, "write": work.write, **({"record": True} if work.record else {})}
+        body = {"ms": work.ms, "write": work.write, **({"record": True} if self._records and work.record else {})}
         self._place.value(
             "SELECT count(*) FROM pgmq.send_batch(%s, array(SELECT jsonb_build_object('number', n) || %s::jsonb"
             " FROM generate_series(%s, %s) AS n))",

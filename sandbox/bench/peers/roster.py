@@ -66,7 +66,7 @@ class Ours(Peer):
         return [Part("worker", worker, environment, CHECKOUT), Part("dispatcher", bridge, environment, CHECKOUT)]
 
     def sender(self, place: Place) -> Sender:
-        return SqlSender(place, self.queue)
+        return SqlSender(place, self.queue, records=self.records)
 
 
 class OursRows(Ours):

@@ -33,7 +33,7 @@ def _chapter(name: str, answer: Values) -> str:
     lines += [
         f"| {' | '.join(_row(name, peer, about, columns, one['rounds']))} |" for peer, about in answer["peers"].items()
     ]
-    return "\n".join([*lines, "", EXPLAINED[name], "", *(_run(run, len(one["rounds"])) for run in one["runs"]), ""])
+    return "\n".join([*lines, "", EXPLAINED[name], "", *(_run(run) for run in one["runs"]), ""])
 
 
 def _anybody(column: Column, rounds: Sequence[Values]) -> bool:
@@ -63,12 +63,13 @@ def _cell(values: Sequence[float]) -> str:
     return f"{shown(median(values))} ({shown(min(values))}–{shown(max(values))})"
 
 
-def _run(about: Values, rounds: int) -> str:
+def _run(about: Values) -> str:
     machine, load = about["machine"], about["load"]
     before, after = ("/".join(f"{value:g}" for value in load[when]) for when in ("before", "after"))
     changed = " with changes" if about["changed"] else ""
+    count, whose = about["rounds"], f" of {', '.join(about['peers'])}" if about["peers"] else ""
     return (
-        f"*{rounds} round{'s' * (rounds > 1)}; {about['recorded_at'][:10]}, commit {about['commit']}{changed}; "
+        f"*{count} round{'s' * (count > 1)}{whose}; {about['recorded_at'][:10]}, commit {about['commit']}{changed}; "
         f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']:g} GB; "
         f"load average {before} before and {after} after; Postgres {about['versions']['Postgres']}, "
         f"Valkey {about['versions']['Valkey']}.*"
@@ -177,9 +178,9 @@ EXPLAINED = {
         "first), never at an empty queue; leases are 15 s for all. Each message takes 20 ms and writes its row in "
         "the middle, on a connection of its own: an effect outside of any transaction of the library, so whoever "
         "delivers at least once doubles what was killed between that row and the acknowledgement. Lost is what "
-        "has no row when nothing has moved for a minute; left is what the peer's own tables hold then. With the "
-        "outcome: a row that our handler gives to be written in the transaction of the outcome, which none of the "
-        "others offers."
+        "has no row when the queue is empty, or nothing in it has moved for two minutes; left is what it holds "
+        "then. With the outcome: a row that our handler gives to be written in the transaction of the outcome, "
+        "which none of the others offers."
     ),
 }
 COLUMNS: dict[str, tuple[Column, ...]] = {
@@ -223,7 +224,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         ("doubled", _path("doubled")),
         ("left", _path("stuck")),
         ("with the outcome: lost", _path("recorded_lost")),
-        ("doubled", _path("recorded_doubled")),
+        ("with the outcome: doubled", _path("recorded_doubled")),
         ("sent", _path("sent")),
         ("seconds until settled", _path("settled_after")),
     ),

@@ -19,6 +19,8 @@ from sandbox.packages import CHECKOUT
 
 LOCKED = sorted({peer.lock for peer in ROSTER if peer.lock})
 RUN = {
+    "rounds": 3,
+    "peers": [],
     "seconds": 60,
     "recorded_at": "2026-11-27T02:00:00+00:00",
     "commit": "5c677cf",
