@@ -38,6 +38,8 @@ SERVER = "BALANSITY_TEST_SERVER"
 # A busy machine is no reason to fail: neither the time of one example nor that of drawing it says anything here.
 hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("suite")
+# For `--hypothesis-profile thorough`: what a person starts who has changed the protocol of deliveries, and an hour.
+hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("suite"), max_examples=5000)
 
 _SANDBOX = pytest.StashKey[Sandbox]()
 # What the modules of this process count, to write few lines an hour about what anybody may cause.
