@@ -42,7 +42,9 @@ def enter(row: EmailMessage, message: Message) -> bool:
     A row that was entered knows whether its provider is in no trouble (`provider_is_calm`).
     """
     fields = _fields()
-    values = {field.column: field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields}
+    values: dict[str, Any] = {
+        field.attname: field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields
+    }
     values |= answer_values(settings.EMAIL_PROVIDER, message)
     values |= {"holding": HOLDING_KEY, "limit": settings.EMAIL_HOURLY_LIMIT, "recent": timezone.now() - WINDOW}
     try:
@@ -69,7 +71,7 @@ def _fields() -> tuple["Field[Any, Any]", ...]:
 
 @cache
 def _statement(*, keyed: bool) -> str:
-    columns = [field.column for field in _fields()]
+    columns = [field.attname for field in _fields()]
     insert = _ENTER.format(
         columns=", ".join(columns),
         values=", ".join(f"%({column})s" for column in columns),

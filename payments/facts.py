@@ -111,7 +111,8 @@ def _purchase(order: Order | None, user_id: UUID) -> Purchase | None:
         kind = AppointmentType.objects.filter(pk__in=[order.appointment_type_id]).first()
     starts_at = _start(order, user_id) if kind else None
     sessions = package.session_count if package else None
-    return _named(order.kind, kind and kind.name, starts_at, package and package.name, sessions)
+    type_name, package_name = kind.name if kind else None, package.name if package else None
+    return _named(order.kind, type_name, starts_at, package_name, sessions)
 
 
 def _start(order: Order, user_id: UUID) -> datetime | None:

@@ -65,8 +65,8 @@ class Meter:
     def _row(self, statement: str, values: list[Any]) -> tuple[Any, ...]:
         with self._admin.cursor() as cursor:
             cursor.execute(statement, values)
-            found: tuple[Any, ...] = cursor.fetchone()
-        return found
+            found: tuple[Any, ...] | None = cursor.fetchone()
+        return found or ()
 
     def _value(self, statement: str) -> Any:
         return self._row(statement, [])[0]

@@ -30,7 +30,7 @@ def counted() -> Iterator[list[str]]:
 def written_in_vain() -> Iterator[list[str]]:
     """Columns, as `table.column`, of our packages' tables that an update within the block sets to what they are."""
     keys = {
-        model._meta.db_table: model._meta.pk.column
+        model._meta.db_table: str(model._meta.pk.column)
         for package in PACKAGES
         for model in apps.get_app_config(package).get_models()
         if model._meta.managed

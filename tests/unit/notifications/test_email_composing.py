@@ -37,7 +37,8 @@ def without_boundary(data: bytes) -> bytes:
 
 
 def by_django(mail: EmailMultiAlternatives) -> bytes:
-    data: bytes = mail.message().as_bytes(linesep="\r\n")
+    message: Any = mail.message()
+    data: bytes = message.as_bytes(linesep="\r\n")
     return data
 
 

@@ -15,8 +15,9 @@ SAYS_WHAT = {"update_fields", "force_insert"}
 def _whole_saves(code: str) -> Iterator[int]:
     """The lines of calls of a row's `save` that do not say what they write. A storage's has positional arguments."""
     for node in ast.walk(ast.parse(code)):
-        is_save = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "save"
-        if is_save and not node.args and not SAYS_WHAT & {keyword.arg for keyword in node.keywords}:
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "save"):
+            continue
+        if not node.args and not SAYS_WHAT & {keyword.arg for keyword in node.keywords}:
             yield node.lineno
 
 
