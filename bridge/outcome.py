@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
-from bridge.errors import DuplicateMessage, InvalidMessage, PermanentError, Refused, TokenLost
+from bridge.errors import DuplicateMessage, InvalidMessage, NotKept, PermanentError, Refused, TokenLost
 from bridge.journals import tell_journal
 from bridge.kept import Repeat, keep, take
 from bridge.message import Delivery, Ending, LastError, Message, Next, Outcome, Reason
@@ -261,7 +261,13 @@ def _finish(
         # Rows that cannot be written are the handler's own affair, and a reason to repeat.
         if not rows_written or (is_outage(error) and not is_locked(error)):
             raise
-        keep(queue.name, message, ending, error, then=then)
+        try:
+            keep(queue.name, message, ending, error, then=then)
+        except NotKept as refusal:
+            # So are those that only the commit refuses, whatever is written beside them.
+            if then is not None and isinstance(refusal.__cause__, IntegrityError):
+                raise refusal.__cause__ from error
+            raise
         return None
     return claimed
 

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg2
 import pytest
 from celery import current_app
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import Retry, SoftTimeLimitExceeded
 from django.db import DatabaseError, connection
 
 from bridge import holds, outcome
@@ -211,6 +211,30 @@ def test_rows_that_cannot_be_written_are_a_reason_to_repeat_and_the_next_one_has
         )
     assert probe.load(done.token) is not None
     assert claim(probe, second).history.attempts == 1
+
+
+@pytest.mark.parametrize("kind", ["a statement", "code"])
+def test_rows_that_only_the_commit_refuses_are_a_reason_to_repeat_too(
+    probe: PgmqQueue,
+    run_delivery: Run,
+    handler: Any,
+    kind: str,
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE parent (id int PRIMARY KEY);"
+            "CREATE TABLE child (id int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)"
+        )
+    broken = Statement("INSERT INTO child SELECT 7 WHERE {ours}")
+    handler(lambda message: broken if kind == "a statement" else broken.__call__)
+    probe.send({})
+    with pytest.raises(Retry):
+        run_delivery(*probe.read(limit=1, lease=60))
+    make_due(probe)
+    (again,) = probe.read(limit=1, lease=60)
+    assert again.history.last_error is not None
+    assert (again.history.attempts, again.history.last_error.type) == (1, "IntegrityError")
+    assert not KeptOutcome.objects.exists()
 
 
 def test_what_is_not_archived_leaves_no_rows_of_a_statement_and_is_kept_with_them_once(probe: PgmqQueue) -> None:
