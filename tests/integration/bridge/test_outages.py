@@ -123,7 +123,8 @@ def test_an_outcome_that_cannot_be_written_leaves_the_message_to_its_lease(
 Write = Callable[[Message], object]
 # What loses Postgres, and who must say so instead of taking it for trouble with this one message.
 WRITES: dict[str, tuple[Any, str, Write]] = {
-    "an end": (PgmqQueue, "finish", lambda message: outcome.succeed(registry.get(QUEUE), message, None)),
+    "an end": (PgmqQueue, "succeed", lambda message: outcome.succeed(registry.get(QUEUE), message, None)),
+    "an end with rows": (PgmqQueue, "finish", lambda message: outcome.succeed(registry.get(QUEUE), message, print)),
     "a repeat": (
         PgmqQueue,
         "retry",

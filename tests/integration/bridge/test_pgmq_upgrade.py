@@ -8,13 +8,15 @@ import pytest
 from celery.exceptions import Retry
 from django.db import connection
 
-from bridge.message import Ending, Outcome, Reason
+from bridge.message import Done, Ending, Message, Next, Outcome, Reason, Token
 from bridge.operations.discard import discard
 from bridge.operations.retry import retry_now
 from bridge.pgmq import PgmqQueue
+from bridge.record import Statement
 from bridge.status import read_status
 from bridge.wakeup import Method, install, installed_method
 from sandbox.probe.apps import QUEUE
+from sandbox.probe.models import ProbeRun
 from tests.integration.bridge.conftest import archived
 from tests.integration.bridge.deliveries import ERROR, claim, make_due, read_one
 from tests.integration.bridge.test_task import Read, Run
@@ -51,10 +53,28 @@ def test_attempts_go_on_counting_and_the_history_moves_to_the_new_column(
     assert row["headers"]["bridge"]["first_attempt_at"] == again.history.first_attempt_at
 
 
+def succeed_with_rows(queue: PgmqQueue, held: Message) -> bool:
+    """The rows are written once, though the statement is sent twice."""
+    rows = Statement(
+        "INSERT INTO probe_proberun (msg_id, attempt, pid, started_at, recorded)"
+        " SELECT %(msg_id)s, 1, 1, now(), false WHERE {ours}",
+        {"msg_id": held.msg_id},
+    )
+    ours, _ = queue.succeed(held, rows=rows, following=Next(Token(held.msg_id + 1, held.token.vt), 60, 1, "next", "w"))
+    return ours and ProbeRun.objects.count() == 1
+
+
+def finish_together(queue: PgmqQueue, held: Message) -> bool:
+    return queue.finish_together([Done(held.token, "trace", held.enqueued_at, 0.1)], worker="w") == 1
+
+
 @pytest.mark.parametrize(
     "write",
     [
         pytest.param(lambda queue, held: queue.finish(held, Outcome.SUCCEEDED), id="finish"),
+        pytest.param(lambda queue, held: queue.succeed(held)[0], id="succeed"),
+        pytest.param(succeed_with_rows, id="succeed with rows and a next"),
+        pytest.param(finish_together, id="finish_together"),
         pytest.param(lambda queue, held: queue.retry(held.token, delay=9, error=ERROR), id="retry"),
         pytest.param(lambda queue, held: queue.note_own_try(held.token, tries=2), id="note_own_try"),
         pytest.param(lambda queue, held: claim(queue, held, attempts=2), id="claim"),
