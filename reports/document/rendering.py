@@ -1,31 +1,16 @@
 """A report as the document that is stored: PDF, CSV or JSON. The same data always give the same bytes."""
 
 import time
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import assert_never
 
 from reports.content.data import ReportData
 from reports.document.composition import compose_html
 from reports.document.exports import to_csv, to_json
+from reports.document.made import Document
 from reports.document.preview import draw_preview
 from reports.document.typesetting import typeset_pdf
 from reports.models import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """`pages` is `None` for what has no pages, `preview` a PNG of the first one or empty; `duration_ms` of rendering.
-
-    `extension` comes without a dot; `sha256` is in hexadecimal.
-    """
-
-    content: bytes
-    extension: str
-    sha256: str
-    pages: int | None
-    preview: bytes
-    duration_ms: int
 
 
 def render(data: ReportData, kind: Kind) -> Document:

@@ -14,7 +14,7 @@ from bridge.changes import Changes
 from bridge.errors import DuplicateMessage, InvalidMessage, TokenLost
 from bridge.message import LastError, Message, Reason
 from bridge.reasons import FailureReason
-from reports.document.rendering import Document
+from reports.document.made import Document
 from reports.errors import AssessmentMissing, NotTheOwner, ReportError
 from reports.making.announcement import announce_report
 from reports.models import Leftover, Report, RequestedBy, Status, reason_of

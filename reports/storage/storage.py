@@ -14,7 +14,7 @@ from django.utils import timezone
 from bridge.breaker import Verdict
 from bridge.errors import Away, PermanentError
 from bridge.queues import registry
-from reports.document.rendering import Document
+from reports.document.made import Document
 from reports.errors import ReportError
 from reports.models import Leftover, Report
 from reports.queue import QUEUE

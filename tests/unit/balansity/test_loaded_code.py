@@ -11,6 +11,7 @@ from balansity.processes import BEAT, LOADED_WHEN_NEEDED
 _PAGES = {"rest_framework.views", "drf_spectacular.views", "jwt", "balansity.urls", "balansity.doctor"}
 _STORAGE = {"storage3", "httpx", "pydantic", "reports.storage.supabase"}
 _DRAWING = {"weasyprint", "PIL", "pypdfium2"}
+_SETTING = {"reports.document.composition", "reports.document.texts", "reports.document.preview"}
 _RARE = {"icalendar", "yookassa", "cryptography.hazmat", "sentry_sdk", "qrcode", "rich"}
 # Of the bridge, which sends no mail and asks nobody by HTTP, unless a service is away or somebody watches from outside.
 _CALLING = {"requests", "charset_normalizer", "anymail"}
@@ -41,7 +42,7 @@ def loaded() -> tuple[set[str], set[str]]:
 def test_the_bridge_holds_nothing_of_pages_documents_and_calls() -> None:
     bridge, _ = loaded()
 
-    assert bridge & (_PAGES | _STORAGE | _DRAWING | _RARE | _CALLING) == set()
+    assert bridge & (_PAGES | _STORAGE | _DRAWING | _SETTING | _RARE | _CALLING) == set()
 
 
 def test_beat_and_workers_hold_no_pages_and_what_draws_is_loaded_by_the_first_report() -> None:

@@ -19,7 +19,8 @@ from reports.content.loading import NAME_LENGTH, WORRIES_SHOWN, WORRY_LENGTH
 from reports.content.samples import SAMPLES
 from reports.content.scales import Section
 from reports.document.composition import compose_html
-from reports.document.rendering import Document, render
+from reports.document.made import Document
+from reports.document.rendering import render
 from reports.document.texts import report_texts
 from reports.document.wording import score_words
 from reports.models import Kind
