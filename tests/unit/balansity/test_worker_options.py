@@ -21,3 +21,10 @@ def test_it_has_as_many_children_as_its_variable_says_and_those_of_an_older_line
     by_variable: Any = app.WorkController(hostname="worker@here", pool_cls="solo")
     by_words: Any = app.WorkController(hostname="worker@here", pool_cls="solo", concurrency=5)
     assert (by_variable.concurrency, settings.WORKER_CONCURRENCY, by_words.concurrency) == (2, 2, 5)
+
+
+@pytest.mark.parametrize(("words", "seconds"), [({}, 10.0), ({"heartbeat_interval": 3.0}, 3.0)])
+def test_its_heart_beats_seldom_unless_its_line_says_otherwise(words: dict[str, Any], seconds: float) -> None:
+    worker: Any = app.WorkController(hostname="worker@here", pool_cls="solo", **words)
+    (heart,) = [step for step in worker.consumer.steps if type(step).__name__ == "Heart"]
+    assert heart.heartbeat_interval == seconds
