@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from sandbox.bench import backlog, delivery, mail, memory, operations, report_pdf, tables, wakeup, webhook
+from sandbox.bench import backlog, delivery, idle, mail, memory, operations, report_pdf, tables, wakeup, webhook
 from sandbox.bench.growth import running as growth
 from sandbox.bench.peers import run as peers
 from sandbox.bench.recording import recorded
@@ -20,6 +20,7 @@ BENCHES: dict[str, Callable[..., bool]] = {
     "wakeup": wakeup.run,
     "backlog": backlog.run,
     "mail": mail.run,
+    "idle": idle.run,
     "memory": memory.run,
     "report": report_pdf.run,
     "webhook": webhook.run,

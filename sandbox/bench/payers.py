@@ -1,12 +1,13 @@
-"""Customers who want to pay while YooKassa accepts connections and says nothing."""
+"""Customers who ask for what has to wait for a server that accepts connections and says nothing."""
 
 import http.client
 import json
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 
 from sandbox.bench.rig import await_true, execute
 from sandbox.tokens import access_token
@@ -18,13 +19,13 @@ PRICE = "4500.00"
 ANSWER_SECONDS = 60.0
 
 
-class SilentProvider:
-    """A server at `api_url` that reads nothing and answers nothing."""
+class SilentServer:
+    """YooKassa, or Supabase's storage, at `address`: it reads nothing and answers nothing."""
 
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._accepted: list[socket.socket] = []
-        self.api_url = f"http://127.0.0.1:{self._server.getsockname()[1]}/v3"
+        self.address = f"http://127.0.0.1:{self._server.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -50,23 +51,39 @@ class SilentProvider:
                 self._accepted.append(self._server.accept()[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one customer asks for, again and again."""
+
+    method: str
+    path: str
+    user_id: str
+    body: str = ""
+
+
+def payers() -> list[Call]:
+    """Customers who start a payment."""
+    body = json.dumps({"amount": PRICE, "currency": "RUB", "metadata": _package()})
+    return [Call("POST", PATH, customer(), body) for _ in range(CUSTOMERS)]
+
+
 @contextmanager
-def waiting_payers(port: int, provider: SilentProvider) -> Iterator[None]:
-    """Customers who start a payment, and come again when they are told to, for the length of the block.
+def waiting_customers(port: int, server: SilentServer, calls: Sequence[Call]) -> Iterator[None]:
+    """Each of them asks, and comes again when told to, for the length of the block.
 
     It begins when each of them waits: in the web process, or for the time to come again.
     """
-    order, ended, told = _package(), threading.Event(), list[int]()
-    before = provider.asked
-    threads = [threading.Thread(target=_pay, args=(port, _customer(), order, ended, told)) for _ in range(CUSTOMERS)]
+    ended, told = threading.Event(), list[int]()
+    before = server.asked
+    threads = [threading.Thread(target=_ask, args=(port, call, ended, told)) for call in calls]
     for thread in threads:
         thread.start()
-    await_true(lambda: provider.asked - before + len(told) >= CUSTOMERS, seconds=30)
+    await_true(lambda: server.asked - before + len(told) >= len(calls), seconds=30)
     try:
         yield
     finally:
         ended.set()
-        provider.let_go()
+        server.let_go()
         for thread in threads:
             thread.join(ANSWER_SECONDS)
 
@@ -85,7 +102,7 @@ def _package() -> dict[str, str]:
     return {"type": "package", "package_id": package}
 
 
-def _customer() -> str:
+def customer() -> str:
     user_id = str(uuid.uuid4())
     execute("INSERT INTO auth.users (id) VALUES (%s)", [user_id])
     execute(
@@ -95,15 +112,14 @@ def _customer() -> str:
     return user_id
 
 
-def _pay(port: int, user_id: str, order: dict[str, str], ended: threading.Event, told: list[int]) -> None:
-    body = json.dumps({"amount": PRICE, "currency": "RUB", "metadata": order})
-    headers = {"Authorization": f"Bearer {access_token(user_id)}", "Content-Type": "application/json"}
+def _ask(port: int, call: Call, ended: threading.Event, told: list[int]) -> None:
+    headers = {"Authorization": f"Bearer {access_token(call.user_id)}", "Content-Type": "application/json"}
     while not ended.is_set():
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)) as connection:
-            connection.request("POST", PATH, body, headers)
+            connection.request(call.method, call.path, call.body or None, headers)
             answer = connection.getresponse()
             answer.read()
         if answer.status not in {http.HTTPStatus.SERVICE_UNAVAILABLE, http.HTTPStatus.TOO_MANY_REQUESTS}:
-            raise SystemExit(f"a payment beside a silent provider was answered with {answer.status}")
+            raise SystemExit(f"{call.path} beside a silent server was answered with {answer.status}")
         told.append(answer.status)
         ended.wait(float(answer.headers.get("Retry-After", 1)))

@@ -94,13 +94,14 @@ class Rig:
 
 
 @contextmanager
-def rig(name: str, *, stand_ins: bool = False, **variables: str) -> Iterator[Rig]:
+def rig(name: str, *, seed: bool = False, stand_ins: bool = False, **variables: str) -> Iterator[Rig]:
     """A `Rig` for the length of the block, on a fresh sandbox that syncs its commits as production does.
 
-    `variables` are the environment's for this process and for all that it starts.
+    `seed`: with families, as the demo has them. `variables` are the environment's for this process and for all that it
+    starts.
     """
     own = f"bench-{name}-{os.getpid()}"
-    with Sandbox(own, seed=False, fresh=True, keep=False, stand_ins=stand_ins) as sandbox:
+    with Sandbox(own, seed=seed, fresh=True, keep=False, stand_ins=stand_ins) as sandbox:
         os.environ.update(sandbox.environment, DJANGO_SETTINGS_MODULE="sandbox.probe.settings", **variables)
         django.setup()
         call_command("migrate", verbosity=0)

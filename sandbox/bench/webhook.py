@@ -4,6 +4,7 @@ import http.client
 import json
 import random
 import uuid
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import psutil
@@ -15,7 +16,9 @@ from bridge.wakeup import Method
 from payments.queue import QUEUE
 from payments.states import PaymentStatus, ProviderStatus
 from sandbox.bench import open_loop
-from sandbox.bench.payers import CUSTOMERS, SilentProvider, waiting_payers
+from sandbox.bench.idle import processor_seconds
+from sandbox.bench.payers import CUSTOMERS, SilentServer, payers, waiting_customers
+from sandbox.bench.readers import readers
 from sandbox.bench.report import Figure, median, percentile, show
 from sandbox.bench.rig import Rig, await_true, execute, rig, value
 from sandbox.services.process import free_port
@@ -25,40 +28,65 @@ RATE = 100.0
 SECONDS = 10.0
 ROUNDS = 3
 PAYMENTS = 500
-# A process whose threads all wait makes it thousands.
+MOST_MILLISECONDS = 20.0
+# Of `/health`; and of itself alone: a process whose threads all wait makes it thousands.
 MOST_TIMES = 2.0
 PATH = "/api/webhook/yookassa"
 
 
+@dataclass
+class _Load:
+    """What came back of one kind of request, a list of milliseconds a round."""
+
+    requests: list[bytes]
+    rounds: list[list[float]] = field(default_factory=list)
+
+    def send(self, port: int, *, seconds: float = SECONDS) -> list[float]:
+        answered = open_loop.send(port, *_schedule(self.requests, seconds=seconds))
+        self.rounds.append(answered)
+        return answered
+
+    def percentiles(self, percent: int) -> list[float]:
+        return [percentile(one, percent) for one in self.rounds]
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.rounds))
+
+
 def run() -> bool:
-    """Gunicorn as shipped, on a database that syncs its commits; the baseline is the same server without a database."""
-    health: list[float] = []
-    ours: list[float] = []
-    beside_health: list[float] = []
-    beside_ours: list[float] = []
+    """Gunicorn as shipped, on a database that syncs its commits; the baseline is the same server without a database.
+
+    Alone, beside customers who start payments at a YooKassa that says nothing, and beside customers who download
+    reports from a storage that says nothing.
+    """
     with rig("webhook") as built:
         wakeup.install(QUEUE, Method.TRIGGER)
-        bodies = _notifications(_make_payments())
-        provider = SilentProvider()
-        port, web = _start_gunicorn(built, provider)
+        bodies, get_health = _notifications(_make_payments()), [open_loop.get("/health")]
+        provider, storage = SilentServer(), SilentServer()
+        port, web = _start_gunicorn(built, provider, storage)
+        neighbours = {"a silent YooKassa": (provider, payers()), "a silent storage": (storage, readers())}
         # The first ones open connections and import code.
-        open_loop.send(port, *_schedule([open_loop.get("/health")], seconds=1))
-        sent = len(open_loop.send(port, *_schedule(bodies, seconds=1)))
+        _Load(get_health).send(port, seconds=1)
+        warm = _Load(bodies)
+        warm.send(port, seconds=1)
+        health, ours = _Load(get_health), _Load(bodies)
+        beside = {name: (_Load(get_health), _Load(bodies)) for name in neighbours}
         processor = 0.0
         for number in range(1, ROUNDS + 1):
-            before = _processor_seconds(web)
-            health += open_loop.send(port, *_schedule([open_loop.get("/health")], seconds=SECONDS))
-            latest = open_loop.send(port, *_schedule(bodies, seconds=SECONDS))
-            ours += latest
-            sent += len(latest)
-            processor += _processor_seconds(web) - before
+            before = processor_seconds(web)
+            health.send(port)
+            latest = ours.send(port)
+            processor += processor_seconds(web) - before
             print(f"round {number}: {median(latest):.1f} ms, p99 {percentile(latest, 99):.1f} ms", flush=True)
-            with waiting_payers(port, provider):
-                beside_health += open_loop.send(port, *_schedule([open_loop.get("/health")], seconds=SECONDS))
-                beside_ours += open_loop.send(port, *_schedule(bodies, seconds=SECONDS))
-        provider.close()
-        per_request = processor * 1000 / (len(ours) + len(health))
-        sent += len(beside_ours)
+            for name, (server, calls) in neighbours.items():
+                with waiting_customers(port, server, calls):
+                    for load in beside[name]:
+                        load.send(port)
+        for server in (provider, storage):
+            server.close()
+        per_request = processor * 1000 / (ours.count + health.count)
+        sent = sum(load.count for load in (warm, ours, *(load for _, load in beside.values())))
         stored = value("SELECT count(*) FROM payments_providernotification WHERE status = 'stored' AND trusted")
         queued = value(f"SELECT count(*) FROM pgmq.q_{QUEUE}")
     if (stored, queued) != (sent, sent):
@@ -66,42 +94,50 @@ def run() -> bool:
     return show(
         "webhook",
         [
-            Figure("notification, p50", median(ours), "ms"),
-            Figure("notification, p99", percentile(ours, 99), "ms", most=20),
-            Figure("notification, slowest", max(ours), "ms"),
-            Figure("/health, p50", median(health), "ms"),
-            Figure("/health, p99", percentile(health, 99), "ms"),
-            Figure("notification / health, p50", median(ours) / median(health), "times"),
-            Figure("notification / health, p99", percentile(ours, 99) / percentile(health, 99), "times"),
-            Figure("beside a silent YooKassa: notification, p99", percentile(beside_ours, 99), "ms"),
-            Figure("beside it / without, notification, p99", _times(beside_ours, ours), "times", most=MOST_TIMES),
-            Figure("beside it / without, /health, p99", _times(beside_health, health), "times", most=MOST_TIMES),
+            Figure.of("notification, p50", ours.percentiles(50), "ms"),
+            Figure.of("notification, p99", ours.percentiles(99), "ms", most=MOST_MILLISECONDS),
+            Figure.of("notification, slowest", ours.percentiles(100), "ms"),
+            Figure.of("/health, p50", health.percentiles(50), "ms"),
+            Figure.of("/health, p99", health.percentiles(99), "ms"),
+            Figure.ratio("notification / health, p50", ours.percentiles(50), health.percentiles(50)),
+            Figure.ratio("notification / health, p99", ours.percentiles(99), health.percentiles(99), most=MOST_TIMES),
+            *(figure for name, loads in beside.items() for figure in _beside(name, *loads, health, ours)),
             Figure("web processes, processor time a request of either kind", per_request, "ms"),
         ],
         notes=[
             f"{RATE:.0f} requests a second at random times, {SECONDS:.0f} s a round, {ROUNDS} rounds in turn;",
             "each over a new connection, from its time to the end of the answer; /health touches no database;",
-            f"beside a silent YooKassa {CUSTOMERS} customers start payments, and come again when they are told to;",
+            f"beside a silent server {CUSTOMERS} customers ask for what it has to tell, and come again when told to;",
             f"{sent:,} notifications were answered with 200, and as many are stored with their check",
         ],
     )
 
 
-def _times(beside: list[float], without: list[float]) -> float:
-    return percentile(beside, 99) / percentile(without, 99)
+def _beside(name: str, beside_health: _Load, beside_ours: _Load, health: _Load, ours: _Load) -> list[Figure]:
+    """A neighbour that waits is to take from nobody: what it is beside it, and by how much that is more than alone."""
+    p99, alone = beside_ours.percentiles(99), ours.percentiles(99)
+    health_p99, health_alone = beside_health.percentiles(99), health.percentiles(99)
+    return [
+        Figure.of(f"beside {name}: notification, p99", p99, "ms", most=MOST_MILLISECONDS),
+        Figure.ratio(f"beside {name}: notification / health, p99", p99, health_p99, most=MOST_TIMES),
+        Figure.ratio(f"beside {name} / alone: notification, p99", p99, alone, most=MOST_TIMES),
+        Figure.ratio(f"beside {name} / alone: /health, p99", health_p99, health_alone, most=MOST_TIMES),
+    ]
 
 
-def _start_gunicorn(built: Rig, provider: SilentProvider) -> tuple[int, psutil.Process]:
+def _start_gunicorn(built: Rig, provider: SilentServer, storage: SilentServer) -> tuple[int, psutil.Process]:
     port = free_port()
-    shop = {"YUKASSA_SHOP_ID": "100500", "YUKASSA_SECRET_KEY": "test_of-a-silent-shop"}
-    process = built.start(*for_python(WEB), API_PORT=str(port), YUKASSA_API_URL=provider.api_url, **shop)
+    silent = {
+        "YUKASSA_SHOP_ID": "100500",
+        "YUKASSA_SECRET_KEY": "test_of-a-silent-shop",
+        "YUKASSA_API_URL": f"{provider.address}/v3",
+        "SUPABASE_URL": storage.address,
+        "SUPABASE_SERVICE_ROLE_KEY": "sb_secret_of-a-silent-storage",
+        "REPORTS_STORAGE": "supabase",
+    }
+    process = built.start(*for_python(WEB), API_PORT=str(port), **silent)
     await_true(lambda: _answers(port), seconds=60)
     return port, psutil.Process(process.pid)
-
-
-def _processor_seconds(web: psutil.Process) -> float:
-    """What gunicorn and its workers used up so far: tells a slow server from a busy machine."""
-    return sum(sum(process.cpu_times()[:2]) for process in (web, *web.children()))
 
 
 def _answers(port: int) -> bool:
