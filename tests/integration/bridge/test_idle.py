@@ -120,7 +120,8 @@ def test_bridge_and_beat_together_stay_below_two_transactions_a_second(
 ) -> None:
     current_app.loader.import_default_modules()
     together = transactions(minute) + float(len(looks))
-    for entry in settings.CELERY_BEAT_SCHEDULE.values():
+    schedule: dict[str, dict[str, Any]] = settings.CELERY_BEAT_SCHEDULE
+    for entry in schedule.values():
         task, seconds = current_app.tasks[entry["task"]], entry["schedule"]
         if not isinstance(seconds, float):
             # Once a day.
