@@ -76,7 +76,7 @@ def reports(name: str, count: int) -> Errands:
             'report_type', 'pdf', 'created_at', now())))
         FROM generate_series(1, %(count)s) AS n"""
     made = """SELECT count(*) FROM reports_report, generate_series(1, %s) AS n
-              WHERE user_id = md5(%s || n)::uuid AND status = 'completed'"""
+              WHERE user_id = md5(%s || n)::uuid AND status = 'stored'"""
     return Errands(
         "report_generation_queue", count, lambda: execute(statement, values), lambda: value(made, [count, name])
     )
