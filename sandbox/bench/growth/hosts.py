@@ -50,6 +50,9 @@ def three_hosts() -> Iterator[Hosts]:
         way = "three network stacks (namespaces) on a switch of the kernel"
         yield Hosts(Host(_address(number, 1)), office, workshop, way)
     finally:
+        # Both ends of a link go at once with one of them; with its namespace they would go some time later.
+        for place in (2, 3):
+            _ip("link", "delete", f"bal{number}e{place}")
         for name in names:
             _ip("netns", "delete", name)
         _ip("link", "delete", bridge)
