@@ -49,7 +49,7 @@ def start_server() -> None:
 
 def use_inherited_server() -> None:
     """In a fork: take it that the server runs, as this process is not its parent and cannot ask."""
-    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
 
 
 def start(
