@@ -58,13 +58,13 @@ class Rig:
         return process
 
     def start_worker(self, **variables: str) -> "subprocess.Popen[bytes]":
-        worker = self.start(*for_python(WORKER, "-n", "bench@%h", "-Q", "probe"), inside=(), **variables)
+        worker = self.start(*for_python(WORKER, "-n", "bench@%h", "-Q", "probe"), **variables)
         # A bound queue is a worker that listens.
         await_true(lambda: bool(self.broker.exists("_kombu.binding.probe")), seconds=60)
         return worker
 
     def start_bridge(self, queue: str = QUEUE, **variables: str) -> "subprocess.Popen[bytes]":
-        bridge = self.start(*for_python(BRIDGE, "--queue", queue), inside=(), **variables)
+        bridge = self.start(*for_python(BRIDGE, "--queue", queue), **variables)
         name = f"%:{bridge.pid}@%"
         query = "SELECT EXISTS (SELECT FROM bridge_bridgeprocess WHERE name LIKE %s)"
         await_true(lambda: bool(value(query, [name])), seconds=60)
