@@ -207,9 +207,11 @@ def write_in_vain(message: Message) -> Callable[[], None] | None:
         case "and hides it":
             run.save()
             swallow(lambda: connection.cursor().execute("SELECT 1 / 0"))
+            return None
         case "and hides it within":
             run.save()
             swallow(spoil_block)
+            return None
         case "before it is read":
             run.save()
             connection.cursor().execute("SELEC 1")
