@@ -112,12 +112,13 @@ class Runner:
         while not self._stopping:
             self._survive(self._beat, may_end_outage=False)
             self._survive(self._look_around, may_end_outage=False)
-            if not self.outage.what:
-                listens = self._listener.connect()
-                self._survive(partial(self._prober.turn, listens=listens), may_end_outage=False)
+            listens = not self.outage.what and self._listener.connect()
             for name in self._worth_a_look(self._due()):
                 if self._stopping or not self._survive(partial(self._look, name), name):
                     break
+            if not self.outage.what:
+                # Behind the looks: a word that wakes the bridge is a message nearly always, and waits for no service.
+                self._survive(partial(self._prober.turn, listens=listens), may_end_outage=False)
             self._sleep()
         self._survive(lambda: self._heartbeat.stop(published=self.totals.published, archived=self.totals.archived))
         self._listener.close()

@@ -93,3 +93,14 @@ def test_it_says_in_the_table_that_it_stopped_in_order(probe: PgmqQueue, publish
     process = BridgeProcess.objects.get()
     assert process.stopped_at is not None
     assert process.waits_for == ""
+
+
+def test_what_wakes_the_bridge_is_read_before_services_are_looked_at(
+    probe: PgmqQueue, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, order = Runner([registry.get(QUEUE)], publisher), list[str]()
+    monkeypatch.setattr(runner, "_look", order.append)
+    monkeypatch.setattr(runner._prober, "turn", lambda **_: order.append("services"))
+    monkeypatch.setattr(runner, "_sleep", runner.stop)
+    runner.run()
+    assert order == [QUEUE, "services"]
