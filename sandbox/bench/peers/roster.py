@@ -90,7 +90,9 @@ class BareCelery(Peer):
     }
 
     def parts(self, place: Place, lease: int) -> list[Part]:
-        command = (self.interpreter, "-m", "celery", "-A", "celery_app", "worker", "-c", "2", "-Q", "peer", *QUIET)
+        # Theirs and not ours, whose one line stands in `balansity.processes`.
+        program = (self.interpreter, "-m", "celery.__main__")
+        command = (*program, "-A", "celery_app", "worker", "-c", "2", "-Q", "peer", *QUIET)
         name = ("-n", f"peer-{os.urandom(4).hex()}@%h")
         return [Part("worker", (*command, *name), self.run_environment(place, lease))]
 
