@@ -48,8 +48,9 @@ def start_server() -> None:
 
 
 def use_inherited_server() -> None:
-    """In a fork: take it that the server runs, as this process is not its parent and cannot ask."""
-    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
+    """In a fork: take it that a server which was started runs, as this process is not its parent and cannot ask."""
+    if forkserver._forkserver._forkserver_pid is not None:  # type: ignore[attr-defined]
+        forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
 
 
 def start(
