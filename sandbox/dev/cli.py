@@ -176,7 +176,9 @@ def _test(arguments: list[str]) -> NoReturn:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     # All of them take a while, and many of them wait: six keep two cores busy. A few chosen ones are done before any
     # worker has started.
-    arguments = arguments or ["-p", "tests.support.forked_workers", "--forks", "6"]
+    # macOS' own libraries do not outlive a fork.
+    forks = ["-p", "tests.support.forked_workers", "--forks", "6"]
+    arguments = arguments or (["-n", "6", "--dist", "worksteal"] if sys.platform == "darwin" else forks)
     os.execve(sys.executable, [sys.executable, "-m", "pytest", *arguments], environment)
 
 
