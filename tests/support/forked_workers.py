@@ -105,7 +105,11 @@ class _Pool:
         self._workers: dict[Connection, _Worker] = {}
 
     def run(self) -> None:
-        capture = self._session.config.pluginmanager.getplugin("capturemanager")
+        plugins = self._session.config.pluginmanager
+        capture, terminal = plugins.getplugin("capturemanager"), plugins.getplugin("terminalreporter")
+        if terminal is not None:
+            # The files take turns, and each turn would have a line.
+            terminal.showfspath = False
         # Its file would be one for all forks. Each begins its own.
         capture.stop_global_capturing()
         try:
