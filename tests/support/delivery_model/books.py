@@ -12,8 +12,9 @@ from typing import Any
 from django.db import connection
 
 from bridge.queues import registry
+from bridge.worker.together import LOOK_SECONDS
 from sandbox.probe.apps import QUEUE
-from tests.support.delivery_model.clock import SCHEMA
+from tests.support.delivery_model.clock import SCHEMA, Clock
 from tests.support.delivery_model.stage import Process, microseconds
 
 
@@ -114,13 +115,19 @@ class Books:
     `outcomes` are those of all messages that have ended, deleted or not; `met` counts what has happened.
     """
 
+    clock: Clock
     page: Page = field(default_factory=look)
     outcomes: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     met: Counter[str] = field(default_factory=Counter)
+    _held_since: float | None = None
 
     def check(self, moved: Collection[Process], *, waited: Collection[Process] = ()) -> None:
         """Turn the page. `moved` are those who did anything, and `waited` those of them that had begun before."""
         before, self.page = self.page, look()
+        if not self.page.holds_back(0):
+            self._held_since = None
+        elif self._held_since is None:
+            self._held_since = self.clock.passed
         for msg_id, was in before.queue.items():
             row, ended = self.page.queue.get(msg_id), self.page.archive.get(msg_id)
             if row is not None and ended is not None:
@@ -146,14 +153,25 @@ class Books:
         row = self.page.queue.get(message.msg_id)
         if row is None or row.vt != microseconds(message.token.vt):
             raise Violation(f"{process.name} began {message.msg_id} and does not own it")
-        if message.history.attempts != row.attempts or row.attempts > registry.get(QUEUE).most_attempts:
+        is_together = message.msg_id in process.together
+        if message.history.attempts != row.attempts + is_together or row.attempts > registry.get(QUEUE).most_attempts:
             raise Violation(f"{message.msg_id}: attempt {message.history.attempts}, counted are {row.attempts}")
+        if is_together:
+            self._check_start_in_a_bundle(message.msg_id, row)
         for other in others:
             held = other.message
-            if other is process or held is None or held.msg_id != message.msg_id:
+            if other is process or other.at != "handler" or held is None or held.msg_id != message.msg_id:
                 continue
-            if microseconds(held.token.vt) > self.page.now:
+            # In a bundle the row is locked, whatever the lease says.
+            if held.msg_id in other.together or microseconds(held.token.vt) > self.page.now:
                 raise Violation(f"{process.name} and {other.name} work on {message.msg_id} at once")
+
+    def _check_start_in_a_bundle(self, msg_id: int, row: Row) -> None:
+        self.met["begun in a bundle"] += 1
+        if row.reads != 1 or row.attempts:
+            raise Violation(f"{msg_id} was delivered before, and may end the worker of a whole bundle")
+        if self._held_since is not None and self.clock.passed - self._held_since > LOOK_SECONDS:
+            raise Violation(f"{msg_id} was begun in a bundle while it is held")
 
     def _check_archive(self, before: Page, moved: Collection[Process]) -> None:
         for msg_id, was in before.archive.items():
@@ -243,7 +261,8 @@ class _Hands:
     def ended_it(self, row: Row) -> tuple[str, str | None]:
         told = row.told
         ending = told.get("outcome"), told.get("reason")
-        if row.attempts != self.was.attempts:
+        together = any(self.msg_id in one.together for one in self._owners())
+        if row.attempts != self.was.attempts + together:
             raise Violation(f"{self.msg_id} ended with {row.attempts} attempts, and {self.was.attempts} were counted")
         if ending not in {*self._endings()}:
             raise Violation(f"{self.msg_id} ended as {ending}, and may end as {[*self._endings()]}")

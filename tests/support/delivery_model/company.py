@@ -1,7 +1,8 @@
 """What bridges, workers and operators do: the product's own functions, each as one job of a process."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -12,7 +13,6 @@ from celery.exceptions import Ignore, Retry
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 
-from bridge import outcome
 from bridge.breaker import Verdict, asking, services
 from bridge.breaker.watch import end_turn, lift_forgotten, open_services, take_turn
 from bridge.daemon.drain import Drain
@@ -142,17 +142,28 @@ def lock_messages() -> None:
         cursor.execute(f"SELECT FROM pgmq.q_{QUEUE} FOR UPDATE SKIP LOCKED")
 
 
-def at_work(task: Any, clock: Clock) -> Any:
+@contextmanager
+def at_work(task: Any, clock: Clock) -> Iterator[None]:
     """Let the task of the queue call `handle`, and nobody sleep or go by another clock."""
 
     def run(message: Message) -> None:
-        record = handle(message)
-        task._write(lambda: outcome.succeed(task.spec, message, record))
+        task.end(message, handle(message))
 
     time = SimpleNamespace(monotonic=lambda: clock.passed, sleep=lambda _seconds: None)
-    return (
-        mock.patch.object(task, "_orig_run", run),
-        mock.patch.object(outcome, "time", time),
-        mock.patch("bridge.worker.bundle.time", time),
-        mock.patch("bridge.daemon.drain.time", time),
-    )
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(task, "_orig_run", run))
+        for module in ("outcome", "daemon.drain", "worker.bundle", "worker.together"):
+            stack.enter_context(mock.patch(f"bridge.{module}.time", time))
+        yield
+
+
+@contextmanager
+def together(task: Any) -> Iterator[None]:
+    """Let bundles run in one transaction: the handler needs no service, and has no effect but rows."""
+    queue = registry.get(QUEUE)
+    registry._queues[QUEUE] = replace(queue, services=())
+    try:
+        with mock.patch.object(task, "transactional", True), mock.patch.object(task, "handler", handle):
+            yield
+    finally:
+        registry._queues[QUEUE] = queue

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -16,7 +16,7 @@ from bridge.models import OutsideService, QueueHold
 from bridge.pgmq import pgmq_queue
 from bridge.queues import registry
 from sandbox.probe.apps import QUEUE
-from tests.support.delivery_model.books import Books, Decision, Violation
+from tests.support.delivery_model.books import Books, Decision, Violation, look
 from tests.support.delivery_model.clock import SCHEMA, Clock
 from tests.support.delivery_model.company import PAUSE_SECONDS, Bridge, act, deliver, lock_messages
 from tests.support.delivery_model.line import Task
@@ -66,6 +66,7 @@ class Delivery(RuleBasedStateMachine):
     clock: ClassVar[Clock]
     # What has happened in all examples together.
     met: ClassVar[Counter[str]] = Counter()
+    sizes: ClassVar[list[int]] = [1, 1, 3]
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +77,7 @@ class Delivery(RuleBasedStateMachine):
         self.bridges = {one: Bridge(one.name, self.tasks) for one in self.cast if one.name.startswith("bridge")}
         self.workers = [one for one in self.cast if one.name.startswith("worker")]
         self.operator, self.stranger = self.cast[-2:]
-        self.books = Books(met=self.met)
+        self.books = Books(self.clock, met=self.met)
 
     @initialize(number=st.integers(1, 3))
     def begin(self, number: int) -> None:
@@ -121,7 +122,8 @@ class Delivery(RuleBasedStateMachine):
     # What bridges do.
 
     def a_bridge_looks(self, chance: Chance) -> None:
-        size, breaks_after = chance.of([(1, None), (1, None), (3, None), (3, None), (1, 0), (1, 1)])
+        size = self.sizes[chance.which % len(self.sizes)]
+        breaks_after = chance.of([None, None, None, None, 0, 1])
         self._at_work(chance, [*self.bridges], lambda one: self._look(one, size, breaks_after), "look")
 
     def a_bridge_probes(self, chance: Chance) -> None:
@@ -241,7 +243,7 @@ class Delivery(RuleBasedStateMachine):
 
     def _send(self, body: Any) -> None:
         pgmq_queue(QUEUE).send(body)
-        self.books = Books(outcomes=self.books.outcomes, met=self.met)
+        self.books = replace(self.books, page=look())
 
     def _look(self, process: Process, size: int, breaks_after: int | None) -> Callable[[], object]:
         return partial(self.bridges[process].look, size, breaks_after)

@@ -51,10 +51,11 @@ def microseconds(moment: datetime) -> int:
 
 
 class Process:
-    """One bridge, worker or operator.
+    """One bridge, worker, operator or stranger.
 
     `at`: `idle`, `statement`, `commit` or `handler`. `waits`: for a lock that somebody else holds. `tokens` are those
-    that it put into statements during its job, and `decisions` how its handlers ended, by message.
+    that it put into statements during its job, and `decisions` how its handlers ended, by message. `together` are those
+    whose handler ran in the transaction of a bundle when it ran last.
     """
 
     def __init__(self, name: str) -> None:
@@ -62,6 +63,7 @@ class Process:
         self.message: Message | None = None
         self.tokens: set[Pair] = set()
         self.decisions: dict[int, Any] = {}
+        self.together: set[int] = set()
         self.job = ""
         self._error: BaseException | None = None
         self._pid, self._dead = 0, False
@@ -76,7 +78,8 @@ class Process:
     def begin(self, job: Callable[[], object], name: str) -> None:
         """Begin a job, which comes as far as its first statement."""
         assert self.at == "idle", f"{self.name} is at work"
-        self.job, self.tokens, self.decisions, self.message = name, set(), {}, None
+        self.job, self.message = name, None
+        self.tokens, self.decisions, self.together = set(), {}, set()
         self._orders.put(job)
         self._wait()
 
@@ -100,8 +103,9 @@ class Process:
         while time.monotonic() < until:
             with suppress(Empty):
                 self.at = self._reports.get(timeout=PATIENCE_SECONDS)
-                if self._error is not None:
-                    raise self._error
+                error, self._error = self._error, None
+                if error is not None:
+                    raise error
                 return
             if _is_blocked(self._pid):
                 self.waits = True
@@ -113,6 +117,9 @@ class Process:
     def work(self, message: Message) -> Any:
         """Stand in the handler until the driver says how it ends."""
         self.message = message
+        self.together.discard(message.msg_id)
+        if connection.in_atomic_block:
+            self.together.add(message.msg_id)
         decision = self._stop("handler")
         self.decisions[message.msg_id], self.message = decision, None
         return decision
@@ -163,7 +170,7 @@ class Process:
         order = self._orders.get()
         if order is Fate.KILL:
             self._dead = True
-            if connection.connection is not None:
+            if connection.connection is not None and not connection.connection.closed:
                 connection.connection.rollback()
             raise Killed
         return order
@@ -184,7 +191,8 @@ def here() -> Process:
 
 def _pairs(params: Mapping[str, Any]) -> set[Pair]:
     if "vt" in params:
-        return {(params["msg_id"], microseconds(params["vt"]))}
+        names = [("msg_id", "vt"), *([("next_msg_id", "next_vt")] if "next_vt" in params else [])]
+        return {(params[msg_id], microseconds(params[vt])) for msg_id, vt in names}
     ids = params.get("msg_ids") or params.get("ids") or []
     return {(msg_id, microseconds(vt)) for msg_id, vt in zip(ids, params.get("vts", []), strict=False)}
 
