@@ -4,6 +4,7 @@ A message that asks Postgres for nothing needs none, and of others it costs no r
 over the connection passes here, COPY included: cursors of Django's and of psycopg2's own are made by it.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -11,6 +12,9 @@ from typing import Any, Self
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg2.extensions import TRANSACTION_STATUS_INERROR
 from psycopg2.extensions import cursor as Cursor
+
+# What holds until the end of the transaction, which is that of all.
+_OF_ALL = re.compile(r"\bset\s+(local|constraints)\b|\bset_config\s*\(", re.IGNORECASE)
 
 
 class Savepoints:
@@ -25,6 +29,8 @@ class Savepoints:
         # cannot even be read takes what stands before it with it, and must not lead back to the savepoint of another.
         self._set: int | None = None
         self._is_fresh = False
+        # Whether the message set what would hold for the next ones as well.
+        self._sets = False
 
     @classmethod
     @contextmanager
@@ -41,7 +47,7 @@ class Savepoints:
     @contextmanager
     def one(self) -> Iterator[None]:
         """The work of one message. What it raises is raised, and what it did is undone."""
-        hooks = len(self._connection.run_on_commit)
+        hooks, self._sets = len(self._connection.run_on_commit), False
         if not self._is_fresh:
             self._number += 1
             released = "" if self._set is None else f"RELEASE SAVEPOINT message_{self._set}; "
@@ -50,6 +56,8 @@ class Savepoints:
             yield
             if self._connection.needs_rollback or self._has_failed():
                 raise RuntimeError("a statement failed, and the error was not let through")
+            if self._sets:
+                raise RuntimeError("it set what would hold for others")
         except BaseException:
             if not self._due:
                 self._go_back()
@@ -57,9 +65,13 @@ class Savepoints:
             raise
         finally:
             self._due = ""
+        # What one raises after the commit must not keep those of others from being called.
+        waiting = self._connection.run_on_commit
+        waiting[hooks:] = [(savepoints, hook, True) for savepoints, hook, _ in waiting[hooks:]]
 
-    def take_due(self) -> str:
-        """What to say before a statement of the message."""
+    def take_due(self, query: Any = "") -> str:
+        """What to say before a statement of the message, which is this one."""
+        self._sets = self._sets or _OF_ALL.search(str(query)) is not None
         due, self._due = self._due, ""
         if due:
             self._set = self._number
@@ -81,7 +93,7 @@ class _Watched(Cursor):
     watcher: Savepoints
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - as psycopg2 calls it.
-        due = self.watcher.take_due()
+        due = self.watcher.take_due(query)
         if due and isinstance(query, str) and self.name is None:
             query = due + query
         elif due:
@@ -89,11 +101,11 @@ class _Watched(Cursor):
         super().execute(query, vars)
 
     def executemany(self, query: Any, vars_list: Any) -> None:
-        self._say(self.watcher.take_due())
+        self._say(self.watcher.take_due(query))
         super().executemany(query, vars_list)
 
     def callproc(self, procname: Any, parameters: Any = None) -> Any:
-        self._say(self.watcher.take_due())
+        self._say(self.watcher.take_due(f"{procname}("))
         return super().callproc(procname, parameters)
 
     def copy_from(self, *args: Any, **options: Any) -> None:

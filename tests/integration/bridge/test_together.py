@@ -285,6 +285,66 @@ def test_hooks_of_a_message_that_failed_are_not_called(
     assert called == [good, other]
 
 
+def test_a_hook_that_fails_keeps_none_of_others_from_being_called(
+    probe: PgmqQueue,
+    run_bundle: RunBundle,  # noqa: F811
+    handle: Callable[[Handle], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    called: list[int] = []
+
+    def act(message: Message) -> None:
+        def hook() -> None:
+            called.append(message.msg_id)
+            if message.body:
+                raise ValueError("the commit is long done")
+
+        transaction.on_commit(hook)
+
+    handle(act)
+    ids = send(probe, {}, {"bad": True}, {})
+    run_bundle(read(probe, 3))
+    assert called == ids
+    assert outcomes(probe, ids) == [("succeeded", 1)] * 3
+    assert any("the commit is long done" in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "usual"),
+    [
+        ("SET LOCAL statement_timeout TO '77s'", "SHOW statement_timeout", "0"),
+        ("set  local\nlock_timeout TO '77s'", "SHOW lock_timeout", "0"),
+        (
+            "SELECT set_config('request.jwt.claims', '{}', true)",
+            "SELECT nullif(current_setting('request.jwt.claims', true), '')",
+            None,
+        ),
+    ],
+)
+def test_what_a_message_sets_until_the_end_of_its_transaction_does_not_hold_for_the_next_ones(
+    probe: PgmqQueue,
+    run_bundle: RunBundle,  # noqa: F811
+    handle: Callable[[Handle], None],
+    said: str,
+    shown: str,
+    usual: Any,
+) -> None:
+    seen: list[Any] = []
+
+    def act(message: Message) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(shown)
+            seen.extend(cursor.fetchone())
+            if message.body:
+                cursor.execute(said)
+
+    handle(act)
+    ids = send(probe, {}, {"sets": True}, {}, {})
+    run_bundle(read(probe, 4))
+    assert seen == [usual] * 4
+    assert outcomes(probe, ids) == [("succeeded", 1)] * 4
+
+
 def test_a_failing_message_is_repeated_by_its_own_rules_and_counted_from_its_own_attempt(
     probe: PgmqQueue,
     run_bundle: RunBundle,  # noqa: F811
