@@ -1,6 +1,8 @@
 """SMTP that also tells what Django's backend keeps to itself: was the body sent, and the server's last reply."""
 
 import smtplib
+import ssl
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from smtplib import quoteaddr
@@ -39,6 +41,13 @@ class _Utf8(str):
 _sanitized = lru_cache(maxsize=10)(sanitize_address)
 
 
+# How long a server is asked one by one that took several commands in another way than it had announced.
+DISTRUST_SECONDS = 3600.0
+# A command that came too early, by the server's words.
+_BAD_SEQUENCE = 503
+_distrusted: dict[tuple[str, int], float] = {}
+
+
 def _quoted(msg: bytes) -> bytes:
     """A body as it is sent: no line of it is the one that ends it (RFC 5321, 4.5.2)."""
     whole = msg if msg.endswith(smtplib.bCRLF) else msg + smtplib.bCRLF
@@ -66,8 +75,12 @@ class _Observed(smtplib.SMTP):
     def sendmail(self, from_addr: Any, to_addrs: Any, msg: Any, *args: Any, **kwargs: Any) -> Any:
         self.body_sent, self.last_reply = False, ""
         self.ehlo_or_helo_if_needed()
+        if self._says_more():
+            # A farewell, or a second answer to the last mail: this one would take it for its own.
+            self.close()
+            raise smtplib.SMTPServerDisconnected("the server said what it was not asked for")
         is_usual = isinstance(msg, bytes) and len(to_addrs) == 1 and not any((*args, *kwargs.values()))
-        if is_usual and self.has_extn("pipelining") and (from_addr + to_addrs[0]).isascii():
+        if is_usual and self._takes_several() and (from_addr + to_addrs[0]).isascii():
             return self._sendmail_at_once(from_addr, to_addrs[0], msg)
         return super().sendmail(from_addr, to_addrs, msg, *args, **kwargs)
 
@@ -81,17 +94,42 @@ class _Observed(smtplib.SMTP):
         if any("\r" in line or "\n" in line for line in asked):
             raise ValueError("an address contains a line break")
         self.send("".join(f"{line}{smtplib.CRLF}" for line in asked))
+        is_begun = False
         try:
             self._expect((250,), lambda code, reply: smtplib.SMTPSenderRefused(code, reply, from_addr))
+            is_begun = True
             self._expect((250, 251), lambda code, reply: smtplib.SMTPRecipientsRefused({to_addr: (code, reply)}))
             self._expect((354,), smtplib.SMTPDataError)
+            if self._says_more():
+                # What is no answer to the body must not be taken for one.
+                raise smtplib.SMTPDataError(-1, b"the server said what it was not asked for")
+            is_begun = False
             self.body_sent = True
             self.send(_quoted(msg))
             self.last_reply = self._expect((250,), smtplib.SMTPDataError).decode("utf-8", "replace")
-        except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
+        except (smtplib.SMTPServerDisconnected, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as error:
             self.close()
+            if is_begun and _lost_its_place(error):
+                _distrusted[_server()] = time.monotonic() + DISTRUST_SECONDS
             raise
         return {}
+
+    def _takes_several(self) -> bool:
+        return self.has_extn("pipelining") and _distrusted.get(_server(), 0.0) < time.monotonic()
+
+    def _says_more(self) -> bool:
+        """Whether there is something to read although no answer is due."""
+        sock, answers = self.sock, self.file
+        if sock is None or answers is None:
+            return False
+        patience = sock.gettimeout()
+        sock.settimeout(0)
+        try:
+            return bool(answers.peek(1))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        finally:
+            sock.settimeout(patience)
 
     def _expect(self, codes: tuple[int, ...], refusal: Callable[[int, bytes], Exception]) -> bytes:
         code, reply = self.getreply()
@@ -104,6 +142,21 @@ class _Observed(smtplib.SMTP):
         code, reply = super().data(msg)
         self.last_reply = reply.decode("utf-8", "replace")
         return code, reply
+
+
+def _server() -> tuple[str, int]:
+    return settings.EMAIL_HOST, settings.EMAIL_PORT
+
+
+def _lost_its_place(error: Exception) -> bool:
+    """Whether the server, having begun a mail, did not hear what stood behind, or did not expect it there."""
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            return any(code == _BAD_SEQUENCE for code, _reply in error.recipients.values())
+        case smtplib.SMTPResponseException():
+            return error.smtp_code == _BAD_SEQUENCE
+        case _:
+            return isinstance(error.__context__, TimeoutError)
 
 
 class _ObservedSSL(_Observed, smtplib.SMTP_SSL):

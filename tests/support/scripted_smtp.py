@@ -22,14 +22,17 @@ _USUAL = {
 class ScriptedServer:
     """Answers each command with the usual reply, or with that of the script; an empty reply is silence.
 
-    After `mails_per_connection` mails it says `farewell` (if any) to the next one and closes.
+    After `mails_per_connection` mails it says `farewell` (if any) to the next one and closes. One that `forgets` drops
+    what has come behind a command.
     """
 
-    def __init__(self, script: dict[str, str], *, mails_per_connection: int = 1000, farewell: str = "") -> None:
+    def __init__(
+        self, script: dict[str, str], *, mails_per_connection: int = 1000, farewell: str = "", forgets: bool = False
+    ) -> None:
         self.connections = self.accepted = self.farewells = 0
         self.greetings: list[str] = []
         self._replies = _USUAL | script
-        self._most, self._farewell = mails_per_connection, farewell
+        self._most, self._farewell, self._forgets = mails_per_connection, farewell, forgets
         self._ended = threading.Event()
         outer = self
 
@@ -67,7 +70,7 @@ class ScriptedServer:
         mails = 0
         if not self._say(client, "CONNECT"):
             return
-        while line := client.rfile.readline():
+        while line := self._heard(client):
             command = line[:4].decode("ascii", "replace").upper().strip()
             if command in ("EHLO", "HELO"):
                 self.greetings.append(line.decode("ascii").strip())
@@ -86,6 +89,12 @@ class ScriptedServer:
             if command == "QUIT":
                 self.farewells += 1
                 return
+
+    def _heard(self, client: socketserver.StreamRequestHandler) -> bytes:
+        line = client.rfile.readline()
+        if self._forgets:
+            client.rfile = client.connection.makefile("rb")
+        return line
 
     def _say(self, client: socketserver.StreamRequestHandler, command: str) -> bool:
         """Answer; says whether the conversation goes on."""

@@ -34,18 +34,25 @@ def mailer() -> Iterator[Mailer]:
     mailer.close()
 
 
-def test_a_mail_takes_two_round_trips(mailer: Mailer, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[bytes] = []
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What servers are sent, in the pieces in which it leaves."""
+    pieces: list[bytes] = []
     send = smtplib.SMTP.send
 
     def noted(self: smtplib.SMTP, data: bytes | str) -> None:
-        sent.append(data.encode() if isinstance(data, str) else data)
+        pieces.append(data.encode() if isinstance(data, str) else data)
         send(self, data)
 
+    monkeypatch.setattr(smtplib.SMTP, "send", noted)
+    return pieces
+
+
+def test_a_mail_takes_two_round_trips(mailer: Mailer, settings: Settings, sent: list[bytes]) -> None:
     with ScriptedServer(OFFERS) as server:
         server.use(settings)
         mailer.send(EMAIL)
-        monkeypatch.setattr(smtplib.SMTP, "send", noted)
+        sent.clear()
         receipt = mailer.send(EMAIL)
     (asked, body), end = sent, b".\r\n"
     verbs = [line.partition(b" ")[0].lower() for line in asked.split(b"\r\n")]
@@ -114,3 +121,50 @@ def test_an_address_cannot_bring_a_command_of_its_own(mailer: Mailer, settings: 
         with pytest.raises(ValueError, match=r"newline|line break|Invalid address"):
             mailer.send(replace(EMAIL, recipient="parent@example.org>\r\nRCPT TO:<other@example.org"))
         assert server.accepted == 0
+
+
+def test_what_a_server_says_too_early_is_not_taken_for_its_answer_to_the_mail(
+    mailer: Mailer, settings: Settings
+) -> None:
+    with ScriptedServer({**OFFERS, "DATA": "354 Go on\r\n250 Not asked for", "BODY": "554 5.7.1 spam"}) as server:
+        server.use(settings)
+        for _ in range(2):
+            with pytest.raises(DeliveryDeferred, match="said what it was not asked for"):
+                mailer.send(EMAIL)
+        assert (server.accepted, server.connections) == (0, 2)
+
+
+@pytest.mark.parametrize("offers", [{}, OFFERS])
+def test_a_second_answer_to_one_mail_is_not_taken_for_that_to_the_next(
+    offers: dict[str, str], mailer: Mailer, settings: Settings
+) -> None:
+    with ScriptedServer({**offers, "BODY": "250 Kept\r\n250 Kept, as I said"}) as server:
+        server.use(settings)
+        receipts = [mailer.send(EMAIL).provider_message_id for _ in range(2)]
+        assert (receipts, server.accepted, server.connections) == (["Kept"] * 2, 2, 2)
+
+
+def test_whoever_forgets_what_stands_behind_a_command_is_asked_one_by_one_from_then_on(
+    mailer: Mailer, settings: Settings
+) -> None:
+    with ScriptedServer(OFFERS, forgets=True) as server:
+        server.use(settings)
+        settings.EMAIL_TIMEOUT = 0.5
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            mailer.send(EMAIL)
+        settings.EMAIL_TIMEOUT = 20
+        mailer.send(EMAIL)
+        mailer.send(EMAIL)
+        assert (server.accepted, server.connections) == (2, 2)
+
+
+def test_whoever_calls_several_commands_a_bad_sequence_is_asked_one_by_one_from_then_on(
+    mailer: Mailer, settings: Settings, sent: list[bytes]
+) -> None:
+    with ScriptedServer({**OFFERS, "RCPT": "503 5.5.1 One at a time"}) as server:
+        server.use(settings)
+        for _ in range(2):
+            sent.clear()
+            with pytest.raises(OurFault, match="One at a time"):
+                mailer.send(EMAIL)
+        assert not any(b"\r\n" in piece.removesuffix(b"\r\n") for piece in sent)
