@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 
 from bridge import outcome
-from bridge.daemon.flow import Flow
+from bridge.daemon.flow import FEW_MESSAGES, Flow
 from bridge.daemon.publisher import Publisher
 from bridge.daemon.screening import Order
 from bridge.errors import BrokerAway, TokenLost
@@ -59,14 +59,17 @@ class Drain:
         Raises `BrokerAway` before anything is read, or after handing back what was read; `QueueMissing`; and Django's
         `OperationalError` when Postgres is away. None of them costs a message an attempt.
         """
-        # The broker is asked first: while it is away nothing is read, so no lease and no read_ct is spent.
-        self.observe(time.monotonic())
-        room = self.flow.room
-        if room <= 0:
-            return Look(blocked=True)
+        bundle_size, limit = 1, min(settings.MAX_TASKS_PER_CYCLE, FEW_MESSAGES)
+        if not self._may_read_at_once():
+            # The broker is asked first: while it is away nothing is read, so no lease and no read_ct is spent.
+            self.observe(time.monotonic())
+            room = self.flow.room
+            if room <= 0:
+                return Look(blocked=True)
+            # Of quick work a bundle is one task.
+            bundle_size = self.flow.bundle_size
+            limit = min(settings.MAX_TASKS_PER_CYCLE * bundle_size, room)
         self.unhide()
-        # Of quick work a bundle is one task.
-        limit = min(settings.MAX_TASKS_PER_CYCLE * self.flow.bundle_size, room)
         asked_for, ids = self._let_through, [self._let_through] if self._let_through is not None else None
         if ids is None:
             ids = self._order.next_ids(limit, crowded=self._crowded)
@@ -86,11 +89,20 @@ class Drain:
             else:
                 ended.append((delivery, *end))
         # Published first: trouble with the archive must not keep the others waiting for their lease.
-        self._publish(runnable)
+        self._publish(runnable, bundle_size=bundle_size)
         archived = sum(self._archive(delivery, reason, error) for delivery, reason, error in ended)
         for delivery in kept:
             self._write_kept(delivery)
         return Look(published=len(runnable), archived=archived, full=self._crowded, asked_for=asked_for)
+
+    def _may_read_at_once(self) -> bool:
+        """Whether a few messages may be read before the broker is asked how long the line is, for they wait for that.
+
+        Not where more of them wait, nor after the broker has failed. Does it fail now, what was read is handed back.
+        """
+        if self._crowded or self._let_through is not None or not self._publisher.is_open:
+            return False
+        return self.flow.has_room_for_few(time.monotonic())
 
     def observe(self, now: float) -> None:
         """Ask the broker how long the line is. Raises `BrokerAway`."""
@@ -115,11 +127,12 @@ class Drain:
                 found,
             )
 
-    def _publish(self, deliveries: list[Delivery]) -> None:
+    def _publish(self, deliveries: list[Delivery], *, bundle_size: int | None = None) -> None:
         if not deliveries:
             return
+        bundle_size = bundle_size or self.flow.bundle_size
         try:
-            sizes = self._publisher.publish(self.queue, deliveries, bundle_size=self.flow.bundle_size)
+            sizes = self._publisher.publish(self.queue, deliveries, bundle_size=bundle_size)
         except BrokerAway:
             # Whatever did get through finds its token spent.
             self.pgmq.release(delivery.token for delivery in deliveries)

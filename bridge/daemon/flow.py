@@ -11,6 +11,9 @@ WINDOW_SECONDS = 1.0
 SECONDS_IN_BUNDLE = 0.1
 MOST_IN_BUNDLE = 50
 LEAST_PAUSE, MOST_PAUSE = 0.01, 0.5
+# How long a count of the broker's is good enough for a few messages. Workers only make the line shorter, and what is
+# published here is counted here; another bridge may do as much at the same time.
+KNOWN_SECONDS, FEW_MESSAGES = 15.0, LEAST_IN_LINE // 2
 
 
 class Flow:
@@ -27,6 +30,7 @@ class Flow:
         self._in_line = 0
         self._strangers = 0
         self._started: float | None = None
+        self._counted_at = -KNOWN_SECONDS
 
     def published(self, sizes: list[int]) -> None:
         """Count tasks that were just put at the end of the line, by the number of deliveries each carries."""
@@ -35,7 +39,7 @@ class Flow:
 
     def observe(self, tasks_in_line: int, now: float) -> None:
         """Take in the broker's count at the monotonic time `now` (seconds)."""
-        done = 0
+        done, self._counted_at = 0, now
         while len(self._waiting) > tasks_in_line:
             done += self._waiting.popleft()
         self._in_line -= done
@@ -46,6 +50,11 @@ class Flow:
         self._done.append((now, done))
         while self._done[0][0] < now - WINDOW_SECONDS:
             self._done.popleft()
+
+    def has_room_for_few(self, now: float) -> bool:
+        """Whether `FEW_MESSAGES` more are welcome, by what the broker said some seconds ago: it need not be asked."""
+        in_line = self._in_line + self._strangers
+        return now < self._counted_at + KNOWN_SECONDS and in_line + FEW_MESSAGES <= LEAST_IN_LINE
 
     @property
     def rate(self) -> float:

@@ -41,6 +41,11 @@ class Publisher:
     ) -> None:
         self.close()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the broker has answered whatever it was last asked."""
+        return self._producer is not None
+
     def line_length(self, celery_queue: str) -> int:
         """How many tasks wait for a worker in this line, by the broker's own count. Raises `BrokerAway`."""
         with self._reaching_broker():

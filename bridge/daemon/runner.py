@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 # How long a queue is left alone that Postgres refuses for a reason of its own.
 TROUBLE_PAUSE = 30
+# How long after something was published the rest is asked: how long the line is, and when the next message is due.
+SETTLE_SECONDS = 0.02
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ class Runner:
         self._blocked: set[str] = set()
         # Those whose next look is due by the interval alone.
         self._calm: set[str] = set()
+        # Those of which something was just published, and whose next time is not known yet.
+        self._unsettled: set[str] = set()
         self._missing: set[str] = set()
         self._held = HeldQueues()
         # What keeps a queue from being touched: rows that are hidden from us would be lost, or worked on without end.
@@ -114,7 +118,7 @@ class Runner:
             self._survive(self._look_around, may_end_outage=False)
             listens = not self.outage.what and self._listener.connect()
             for name in self._worth_a_look(self._due()):
-                if self._stopping or not self._survive(partial(self._look, name), name):
+                if self._stopping or not self._survive(partial(self._turn, name), name):
                     break
             if not self.outage.what:
                 # Behind the looks: a word that wakes the bridge is a message nearly always, and waits for no service.
@@ -189,10 +193,17 @@ class Runner:
             self._look_at[name] = 0.0
         self.left_alone = found
 
-    def _look(self, name: str) -> Look:
+    def _turn(self, name: str) -> None:
+        self._look(name, settles=name in self._unsettled)
+
+    def _look(self, name: str, *, settles: bool = False) -> Look:
+        """One look at a queue; or, when one that found something is over, only at what comes next and when."""
         drain = self._drains[name]
+        self._unsettled.discard(name)
         try:
-            look = drain.look()
+            if settles:
+                drain.observe(time.monotonic())
+            look = Look() if settles else drain.look()
             wait = self._wait_after(look, drain)
         except QueueMissing as missing:
             if name not in self._missing:
@@ -211,13 +222,18 @@ class Runner:
         return look
 
     def _wait_after(self, look: Look, drain: Drain) -> float:
-        if look.published and look.asked_for is None:
+        is_let_go = bool(look.published) and look.asked_for is None
+        if is_let_go:
             self._held.note(drain.queue.name, is_held=False)
         if look.full:
             return 0.0
         interval = settings.WORKER_INTERVAL_MS / 1000
         if look.blocked:
             return min(drain.flow.pause, interval)
+        if is_let_go:
+            # A worker begins with it now. What is left to be asked takes nothing from it a little later.
+            self._unsettled.add(drain.queue.name)
+            return SETTLE_SECONDS
         outlook = drain.outlook()
         self._held.note(drain.queue.name, is_held=outlook.is_held)
         if outlook.is_held:
@@ -299,6 +315,7 @@ class Runner:
             if name in self._look_at and not self.outage.what:
                 self._look_at[name] = 0.0
                 self._calm.discard(name)
+                self._unsettled.discard(name)
 
     def _wait_for_signals(self, seconds: float) -> None:
         listening = self._listener.fileno()

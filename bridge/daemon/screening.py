@@ -49,7 +49,9 @@ class Order:
         `crowded`: more messages wait than one read takes, so their order matters.
         """
         screen = self._queue.screen
-        if screen is None and not crowded:
+        if not crowded and (screen is None or (limit < screen.least and not self._is_flooded)):
+            # So few are shown to no screen. Where more of them wait, this read is full, and the next one finds a crowd.
+            self._next.clear()
             return None
         now = time.monotonic()
         used_up = len(self._next) < limit and (self._goes_on or screen is not None)

@@ -1,11 +1,15 @@
 """The loop goes on, whatever one of its steps meets."""
 
 import threading
+import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import Error, connection, transaction
 from pytest_django import Settings
 
+from bridge.daemon.drain import Drain
 from bridge.daemon.publisher import Publisher
 from bridge.daemon.runner import Runner
 from bridge.models import BridgeProcess
@@ -95,11 +99,33 @@ def test_it_says_in_the_table_that_it_stopped_in_order(probe: PgmqQueue, publish
     assert process.waits_for == ""
 
 
+def test_when_the_next_message_is_due_is_asked_when_a_worker_has_begun_with_the_last(
+    probe: PgmqQueue, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, order = Runner([registry.get(QUEUE)], publisher), list[str]()
+    look, outlook, sleep = Drain.look, Drain.outlook, runner._sleep
+
+    def told(word: str, act: Callable[[Drain], Any]) -> Callable[[Drain], Any]:
+        return lambda drain: (order.append(word), act(drain))[1]
+
+    def sleep_or_stop() -> None:
+        order.append("sleep")
+        sleep() if order.count("sleep") < 2 else runner.stop()
+
+    monkeypatch.setattr(Drain, "look", told("look", look))
+    monkeypatch.setattr(Drain, "outlook", told("outlook", outlook))
+    monkeypatch.setattr(runner, "_sleep", sleep_or_stop)
+    probe.send({})
+    runner.run()
+    assert order == ["look", "sleep", "outlook", "sleep"]
+    assert runner._look_at[QUEUE] > time.monotonic() + 1
+
+
 def test_what_wakes_the_bridge_is_read_before_services_are_looked_at(
     probe: PgmqQueue, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner, order = Runner([registry.get(QUEUE)], publisher), list[str]()
-    monkeypatch.setattr(runner, "_look", order.append)
+    monkeypatch.setattr(runner, "_turn", order.append)
     monkeypatch.setattr(runner._prober, "turn", lambda **_: order.append("services"))
     monkeypatch.setattr(runner, "_sleep", runner.stop)
     runner.run()

@@ -1,6 +1,14 @@
 """How much the bridge puts in front of the workers."""
 
-from bridge.daemon.flow import LEAST_IN_LINE, LEAST_PAUSE, MOST_IN_LINE, MOST_PAUSE, Flow
+from bridge.daemon.flow import (
+    FEW_MESSAGES,
+    KNOWN_SECONDS,
+    LEAST_IN_LINE,
+    LEAST_PAUSE,
+    MOST_IN_LINE,
+    MOST_PAUSE,
+    Flow,
+)
 
 
 def feed(flow: Flow, *, seconds: float, rate: int, line: int = 10) -> float:
@@ -29,6 +37,25 @@ def test_published_messages_take_room_until_a_worker_takes_their_task() -> None:
     assert flow.room == LEAST_IN_LINE - 7
     flow.observe(1, 1.1)
     assert flow.room == LEAST_IN_LINE - 5
+
+
+def test_a_few_are_welcome_by_what_the_broker_said_some_seconds_ago_and_no_longer() -> None:
+    flow = Flow()
+    assert not flow.has_room_for_few(1.0)
+    flow.observe(0, 1.0)
+    assert flow.has_room_for_few(1.0 + KNOWN_SECONDS - 0.1)
+    assert not flow.has_room_for_few(1.0 + KNOWN_SECONDS)
+
+
+def test_a_few_are_not_welcome_without_a_look_where_others_wait_or_were_just_published() -> None:
+    strangers, own = Flow(), Flow()
+    for flow in (strangers, own):
+        flow.observe(0, 1.0)
+    strangers.observe(FEW_MESSAGES + 1, 2.0)
+    own.published([1] * FEW_MESSAGES)
+    assert own.has_room_for_few(2.0)
+    own.published([1])
+    assert (strangers.has_room_for_few(2.0), own.has_room_for_few(2.0)) == (False, False)
 
 
 def test_a_full_line_has_no_room() -> None:

@@ -87,6 +87,21 @@ def test_what_comes_past_a_screen_is_not_read_as_whatever_waits_longest(waiting:
     assert order.next_ids(10, crowded=False) == []
 
 
+def test_fewer_than_a_screen_judges_are_read_without_a_look_unless_they_are_the_rest_of_a_flood(
+    waiting: Waiting,
+) -> None:
+    order = order_of(waiting, Screen(judge=lambda candidates: {}, least=11))
+    waiting.priorities = {1: 0, 2: 0}
+    assert order.next_ids(10, crowded=False) is None
+    assert waiting.looks == 0
+    # A read that may be cut off by its limit, one before which more wait, and one amid a flood.
+    assert order.next_ids(11, crowded=False) == [1, 2]
+    assert order.next_ids(10, crowded=True) == [1, 2]
+    order._is_flooded = True
+    assert order.next_ids(10, crowded=False) == [1, 2]
+    assert waiting.looks == 3
+
+
 def test_without_a_screen_and_without_a_crowd_nobody_looks(waiting: Waiting) -> None:
     waiting.priorities = {1: 1, 2: 2}
     assert order_of(waiting).next_ids(10, crowded=False) is None
