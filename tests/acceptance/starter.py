@@ -1,7 +1,8 @@
 """Starts Python programs in a third of the time: a server that has loaded their libraries forks for each of them.
 
 Importing Django, Celery and the rest is most of what a start costs, and the tests start hundreds of processes. What is
-forked has nothing of ours in it yet: it reads the environment, the settings and our code as a new interpreter would.
+forked has loaded nothing that depends on how it is started (`tests.acceptance.loaded`): it reads the environment and
+the settings, and sets our applications up, as a new interpreter would.
 The demo and the sandbox are started without this, by the commands that people use.
 """
 
@@ -18,28 +19,8 @@ from pathlib import Path
 
 from tests.acceptance.waiting import wait_until
 
-# Libraries alone, and only what reads no settings.
-LIBRARIES = [
-    *("celery.bin.celery", "celery.apps.worker", "celery.concurrency.prefork", "celery.worker.consumer"),
-    *("celery.worker.strategy", "celery.app.log", "celery.contrib.django.task", "celery.events.state"),
-    *("kombu.pools", "kombu.transport.redis"),
-    *("django.core.cache.backends.redis", "django.core.mail", "django.core.management", "django.forms", "django.urls"),
-    *("django.db.backends.postgresql.base", "django.template.defaulttags", "django.template.loader_tags"),
-    *("django.contrib.admin.apps", "django.contrib.auth.apps", "django.contrib.sessions.apps"),
-    *("anymail.utils", "environ", "gunicorn.app.wsgiapp", "jwt", "psycopg2.extras", "rest_framework", "yookassa"),
-    *("httpx", "icalendar", "PIL.Image", "pydantic", "pypdfium2", "rich.progress", "rich.table", "storage3"),
-    *("weasyprint", "fontTools.subset"),
-    *("celery.beat", "celery.fixups.django", "celery.schedules", "kombu.pidbox", "gunicorn.http"),
-    *("django.contrib.auth.hashers", "django.contrib.auth.password_validation", "django.contrib.postgres.fields"),
-    *("django.contrib.postgres.indexes", "django.contrib.staticfiles.finders", "django.core.mail.backends.smtp"),
-    *("django.core.servers.basehttp", "django.db.migrations.loader", "django.middleware.common", "django.test.client"),
-    *("django.views.debug", "anymail.webhooks.base", "corsheaders.defaults", "csp.decorators", "django_otp.oath"),
-    *("inflection", "prometheus_client", "pythonjsonlogger.json", "pygments.formatters.html", "segno"),
-    *("rest_framework.serializers", "rest_framework.relations", "uritemplate"),
-]
-
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(LIBRARIES)
+_context.set_forkserver_preload(["tests.acceptance.loaded"])
 
 
 def start_server() -> None:
