@@ -6,6 +6,7 @@ at again while it lives: poolers, and whoever shares one with us, may take it aw
 
 import logging
 import math
+import select
 import threading
 import time
 from typing import Any
@@ -65,6 +66,23 @@ def _ask_for_a_place() -> None:
         ask_for_a_place()
 
 
+def _session_of(raw: Connection) -> tuple[Any, ...] | None:
+    """What the session looks like, `None` where Postgres does not answer."""
+    try:
+        with raw.cursor() as cursor:
+            cursor.execute(_SESSION)
+            return cursor.fetchone()
+    except psycopg2.Error:
+        return None
+
+
+def _is_silent(raw: Connection) -> bool:
+    """Whether nothing has come: Postgres says so when it ends a session, and whoever hangs up is heard as well."""
+    waiting = select.poll()
+    waiting.register(raw.fileno(), select.POLLIN)
+    return not waiting.poll(0)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Raises `SharedSession` from whatever opens the first connection to a pooler in transaction mode."""
 
@@ -77,13 +95,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._session: tuple[Any, ...] | None = None
         self._looked_at = 0.0
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the session was set up for another thread, and is taken over as it is."""
+        return self._session is not None
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self._session, self._looked_at = None, time.monotonic()
         pool = shared()
         if pool is None:
             return self._open(conn_params)
         kept = pool.take(lambda: self._open(conn_params), self._is_as_kept)
-        self._session = kept.session
+        self._session, self._looked_at = kept.session, kept.looked_at
         return kept.raw
 
     def _open(self, conn_params: dict[str, Any]) -> Any:
@@ -128,7 +151,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if pool is None or self.connection is None or session is None or self.in_atomic_block:
             return
         raw, self.connection = self.connection, None
-        if raw.info.transaction_status == TRANSACTION_STATUS_IDLE:
+        # Django calls this when the answer is out, so that nobody waits for the look.
+        if raw.info.transaction_status == TRANSACTION_STATUS_IDLE and _session_of(raw) == session:
             pool.give_back(Kept(raw, session))
         else:
             raw.close()
@@ -171,13 +195,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise OperationalError("the session in Postgres was changed by somebody else; the next one is set up anew")
 
     def _is_as_kept(self, kept: Kept) -> bool:
-        """Whether a connection that another thread gave back can go on: Postgres answers, and it is as it was."""
-        try:
-            with kept.raw.cursor() as cursor:
-                cursor.execute(_SESSION)
-                return bool(cursor.fetchone() == kept.session)
-        except psycopg2.Error:
-            return False
+        """Whether a connection that another thread gave back can go on: Postgres answers, and it is as it was.
+
+        As it was just now when it was given back, unless Postgres has said something since.
+        """
+        if time.monotonic() - kept.looked_at <= LOOK_EVERY_SECONDS and _is_silent(kept.raw):
+            return True
+        kept.looked_at = time.monotonic()
+        return _session_of(kept.raw) == kept.session
 
     def _is_as_set_up(self, seen: tuple[Any, ...]) -> bool:
         if self._session is None or seen == self._session:

@@ -26,7 +26,8 @@ def end_with_client(connection: BaseDatabaseWrapper, **_: Any) -> None:
     nothing: amid a transaction, or an answer that it does not take, it would keep others from rows and from vacuum.
     And a statement whose client is gone would run on, for hours.
     """
-    if connection.vendor == "postgresql":
+    # A session that threads share has heard it, and is looked at before each use.
+    if connection.vendor == "postgresql" and not getattr(connection, "is_kept", False):
         with connection.cursor() as cursor:
             cursor.execute(
                 "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; "

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
+import psycopg2
 import pytest
 from django.db import OperationalError, ProgrammingError, close_old_connections, connection, transaction
 
 from balansity.postgres import pool as pooling
+from balansity.postgres.base import LOOK_EVERY_SECONDS
 from balansity.postgres.pool import Pool
+from tests.support.counting_relay import counting_relay
 from tests.support.databases import ClonedDatabase
 
 
@@ -72,6 +76,59 @@ def test_a_session_that_a_request_has_changed_is_given_to_no_other(shared: Pool,
     assert again != first
     assert schema == ("balansity",)
     assert shared._open == 1
+
+
+@pytest.fixture
+def said(database: ClonedDatabase) -> Iterator[Callable[[], int]]:
+    """How often this process has said something to Postgres."""
+    settings = connection.settings_dict
+    before = {name: settings[name] for name in ("HOST", "PORT")}
+    with counting_relay(int(settings["PORT"])) as relay:
+        settings.update(HOST="127.0.0.1", PORT=str(relay.port))
+        try:
+            yield lambda: relay.said
+        finally:
+            connection.close()
+            settings.update(before)
+
+
+def test_an_answer_waits_for_its_own_statements_and_for_nothing_about_the_session(
+    said: Callable[[], int], shared: Pool
+) -> None:
+    request(SESSION)
+    close_old_connections()
+    before = said()
+    with connection.cursor() as cursor:
+        cursor.execute(SESSION)
+        cursor.execute(SESSION)
+    answered = said()
+    # Django calls this when the answer is out.
+    close_old_connections()
+    assert (answered - before, said() - answered) == (2, 1)
+
+
+def test_a_session_that_ended_just_now_is_given_to_nobody(shared: Pool, database: ClonedDatabase) -> None:
+    ((first,),) = request(SESSION)
+    with closing(psycopg2.connect(database.url)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [first])
+    ((second,),) = request(SESSION)
+    assert second != first
+    assert shared._open == 1
+
+
+def test_a_session_that_somebody_changed_while_nobody_had_it_is_found_out_a_second_later(shared: Pool) -> None:
+    ((first,),) = request(SESSION)
+    (kept,) = shared._free
+    with kept.raw.cursor() as cursor:
+        cursor.execute("SET search_path TO public")
+    kept.looked_at -= LOOK_EVERY_SECONDS
+    ((second,),) = request(SESSION)
+    assert second != first
+
+
+def test_a_session_knows_when_to_end_though_it_is_told_once(shared: Pool) -> None:
+    asked = "SHOW idle_in_transaction_session_timeout"
+    assert request(asked) == request(asked) == [("2min",)]
 
 
 def break_it() -> None:
