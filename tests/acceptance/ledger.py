@@ -151,6 +151,11 @@ class Ledger:
             assert cursor.rowcount == 1
             yield
 
+    def await_blocked(self) -> list[int]:
+        """Wait until the outcome is on its way and waits for the row; returns the sessions that brought it."""
+        query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return [pid for (pid,) in wait_until(lambda: self.rows(query), "an outcome waits for its row")]
+
     def let_lease_run_out(self, msg_id: int) -> None:
         """As much time passes as an attempt may take, and the test need not."""
         self.execute(f"UPDATE pgmq.q_{self.queue} SET vt = clock_timestamp() WHERE msg_id = %s", [msg_id])

@@ -69,7 +69,10 @@ def test_a_mail_whose_worker_died_before_the_commit_is_repeated_with_the_same_me
     # Whoever holds the row keeps the outcome from being written.
     with mail.locked(msg_id):
         wait_until(lambda: mailbox.messages, "the server accepts the mail")
+        sessions = mail.await_blocked()
         doomed.kill()
+        # It goes on with what it was told, until it sees that nobody is there any more. Here it sees that at once.
+        mail.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS session (pid)", [sessions])
     mail.let_lease_run_out(msg_id)
     fleet.worker()
     ending = mail.await_ending(msg_id)
