@@ -50,7 +50,9 @@ def moved_clock() -> Iterator[Clock]:
     after = f"SET search_path TO {SCHEMA}, {schema.SCHEMA}, public, pg_catalog;"
     with connection.cursor() as cursor:
         cursor.execute(_MAKE)
-    with mock.patch.object(base, "_SET_UP", base._SET_UP.replace(before, after)):
+    set_up = mock.patch.object(base, "_SET_UP", base._SET_UP.replace(before, after))
+    # A slow machine is no full pooler.
+    with set_up, mock.patch.object(base, "SET_UP_SECONDS", 60.0):
         connection.close()
         try:
             yield Clock()

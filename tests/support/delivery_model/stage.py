@@ -53,7 +53,8 @@ def microseconds(moment: datetime) -> int:
 class Process:
     """One bridge, worker, operator or stranger.
 
-    `at`: `idle`, `statement`, `commit` or `handler`. `waits`: for a lock that somebody else holds. `tokens` are those
+    `at`: `idle`, `statement`, `commit` or `handler`. `waits`: it has not come back from there, as a rule since somebody
+    else holds a lock. `tokens` are those
     that it put into statements during its job, and `decisions` how its handlers ended, by message. `together` are those
     whose handler ran in the transaction of a bundle when it ran last.
     """
@@ -99,16 +100,16 @@ class Process:
         self._thread.join(LONGEST_SECONDS)
 
     def _wait(self) -> None:
-        until, self.waits = time.monotonic() + LONGEST_SECONDS, False
+        # Whatever is raised here, it is told nothing more before it has come back.
+        until, self.waits = time.monotonic() + LONGEST_SECONDS, True
         while time.monotonic() < until:
             with suppress(Empty):
-                self.at = self._reports.get(timeout=PATIENCE_SECONDS)
+                self.at, self.waits = self._reports.get(timeout=PATIENCE_SECONDS), False
                 error, self._error = self._error, None
                 if error is not None:
                     raise error
                 return
             if _is_blocked(self._pid):
-                self.waits = True
                 return
         raise TimeoutError(f"{self.name} does not come back from {self.at}")
 
