@@ -14,10 +14,13 @@ class Statement:
     `sql` has named placeholders for `values`, and `{ours}` among its conditions: whoever sends it together with the
     outcome puts there that the message still belongs to this attempt; alone, in the transaction that has seen to that
     before, it is true.
+
+    `planned`: it is one statement that tells the types of all values, so that its plan may be kept (`sql.prepared`).
     """
 
     sql: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    planned: bool = False
 
     def __call__(self) -> None:
         with connection.cursor() as cursor:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from bridge.breaker.record import IN_TROUBLE, answer_values
 from bridge.message import Message
+from bridge.sql.prepared import Part, execute
 from notifications.models import HOLDING_KEY, EmailMessage
 from notifications.recipients import MAILBOX_LOCK, WINDOW
 
@@ -22,18 +23,21 @@ DEDUPE_LOCK = 7_262_031
 
 _TABLE = EmailMessage._meta.db_table
 # Each statement of a string sees what those before it waited for, and all of them are one transaction.
-_LOCK_KEY = f"SELECT pg_advisory_xact_lock({DEDUPE_LOCK}, hashtext(%(dedupe_key)s));\n"
-_ENTER = f"""SELECT pg_advisory_xact_lock({MAILBOX_LOCK}, hashtext(%(mailbox)s));
-INSERT INTO {_TABLE} ({{columns}})
+_LOCK_KEY = f"SELECT pg_advisory_xact_lock({DEDUPE_LOCK}, hashtext(%(dedupe_key)s))"
+_LOCK_MAILBOX = f"SELECT pg_advisory_xact_lock({MAILBOX_LOCK}, hashtext(%(mailbox)s))"
+# What the partial indexes want to be told stands there in words: a kept plan is made before it knows any value.
+_HOLDING = f"status IN ({', '.join(repr(str(status)) for status in HOLDING_KEY)})"
+_ENTER = f"""INSERT INTO {_TABLE} ({{columns}})
 SELECT {{values}}
 WHERE {{unasked}}
   AND (SELECT count(*) FROM (
-         SELECT FROM {_TABLE} WHERE mailbox = %(mailbox)s AND created_at > %(recent)s AND status IN %(holding)s
+         SELECT FROM {_TABLE}
+         WHERE mailbox = %(mailbox)s AND mailbox <> '' AND created_at > %(recent)s AND {_HOLDING}
          LIMIT %(limit)s) AS few) < %(limit)s
 ON CONFLICT (queue, msg_id) DO NOTHING
 RETURNING id, {IN_TROUBLE}
 """  # noqa: S608 # Names of ours.
-_UNASKED = f"NOT EXISTS (SELECT FROM {_TABLE} WHERE dedupe_key = %(dedupe_key)s AND status IN %(holding)s)"
+_UNASKED = f"NOT EXISTS (SELECT FROM {_TABLE} WHERE dedupe_key = %(dedupe_key)s AND dedupe_key <> '' AND {_HOLDING})"
 
 
 def enter(row: EmailMessage, message: Message) -> bool:
@@ -46,10 +50,10 @@ def enter(row: EmailMessage, message: Message) -> bool:
         field.attname: field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields
     }
     values |= answer_values(settings.EMAIL_PROVIDER, message)
-    values |= {"holding": HOLDING_KEY, "limit": settings.EMAIL_HOURLY_LIMIT, "recent": timezone.now() - WINDOW}
+    values |= {"limit": settings.EMAIL_HOURLY_LIMIT, "recent": timezone.now() - WINDOW}
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_statement(keyed=bool(row.dedupe_key)), values)
+            execute(cursor, _statements(keyed=bool(row.dedupe_key)), values)
             entered: tuple[Any, ...] | None = cursor.fetchone()
     except ProgrammingError:
         # A table of this version that `migrate` has not made yet. Step by step it is found out whether that matters.
@@ -70,11 +74,16 @@ def _fields() -> tuple["Field[Any, Any]", ...]:
 
 
 @cache
-def _statement(*, keyed: bool) -> str:
-    columns = [field.attname for field in _fields()]
+def _statements(*, keyed: bool) -> list[Part]:
+    columns = {field.attname: _type_of(field) for field in _fields()}
     insert = _ENTER.format(
         columns=", ".join(columns),
-        values=", ".join(f"%({column})s" for column in columns),
+        values=", ".join(f"%({column})s::{kind}" for column, kind in columns.items()),
         unasked=_UNASKED if keyed else "true",
     )
-    return _LOCK_KEY + insert if keyed else insert
+    return [Part(text) for text in ([_LOCK_KEY] if keyed else []) + [_LOCK_MAILBOX, insert]]
+
+
+def _type_of(field: "Field[Any, Any]") -> str:
+    """Without its length: what is too long has to be refused and not cut."""
+    return str(field.db_type(connection)).partition("(")[0]

@@ -126,7 +126,7 @@ def mark_sent(row: EmailMessage, receipt: Receipt) -> Statement:
     now = timezone.now()
     values = {"id": row.pk, "status": Status.SENT, "now": now}
     values |= {"provider": receipt.provider, "provider_message_id": receipt.provider_message_id}
-    return Statement(_SENT if not row.error_type and not row.error else _SENT_AFTER_ALL, values)
+    return Statement(_SENT if not row.error_type and not row.error else _SENT_AFTER_ALL, values, planned=True)
 
 
 def mark_retrying(message: Message, error: LastError, next_retry_at: datetime) -> None:

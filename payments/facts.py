@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from bridge.sql.prepared import Part, execute
 from notifications.recipients import is_address_of, same_recipient
 from notifications.writing.facts import NONE, Facts, Meeting, Purchase
 from payments.errors import InvalidOrder
@@ -36,14 +37,14 @@ SELECT c.kind, c.scheduled_at, c.appointment_id IS NOT NULL,
        (SELECT scheduled_at FROM public.appointments WHERE id = c.appointment_id AND user_id = c.user_id),
        (SELECT name FROM public.packages WHERE id = c.package_id),
        (SELECT session_count FROM public.packages WHERE id = c.package_id)
-FROM payments_checkout AS c WHERE c.payment_id = %s
+FROM payments_checkout AS c WHERE c.payment_id = %(payment_id)s::uuid
 """
 
 
 def facts_of_payment(payment_id: UUID, recipient: str) -> Facts:
     """What it is for, if it is the recipient's."""
     with connection.cursor() as cursor:
-        cursor.execute(_FROZEN, [payment_id])
+        execute(cursor, [Part(_FROZEN)], {"payment_id": payment_id})
         frozen = cursor.fetchone()
     if frozen is None:
         return _facts_of_foreign(payment_id, recipient)

@@ -155,12 +155,12 @@ UPDATE {queue} AS q
 SET vt = statement_timestamp() + make_interval(secs => %(lease)s),
     {written}
 FROM {absent}, jsonb_build_object(
-        'attempts', %(attempts)s,
-        'trace_id', %(trace_id)s,
+        'attempts', %(attempts)s::int,
+        'trace_id', %(trace_id)s::text,
         'first_attempt_at', statement_timestamp(),
         'last_attempt_at', statement_timestamp(),
         'leased_until', statement_timestamp() + make_interval(secs => %(lease)s),
-        'worker', %(worker)s,
+        'worker', %(worker)s::text,
         'next_retry_at', NULL,
         'own_tries', NULL,
         'outcome', NULL,
@@ -229,11 +229,11 @@ SET LOCAL lock_timeout TO '2s';
 UPDATE {queue} AS q
 SET {written}
 FROM {absent}, jsonb_build_object(
-        'outcome', %(outcome)s,
-        'reason', %(reason)s,
+        'outcome', %(outcome)s::text,
+        'reason', %(reason)s::text,
         'last_error', %(last_error)s::jsonb,
-        'original', %(original)s,
-        'trace_id', %(trace_id)s,
+        'original', %(original)s::bigint,
+        'trace_id', %(trace_id)s::text,
         'seconds', %(seconds)s::numeric,
         'leased_until', NULL,
         'next_retry_at', NULL,

@@ -1,6 +1,7 @@
 """Runs the statements about one queue, whatever becomes of its tables in between."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,8 @@ from psycopg2.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
 from bridge.errors import BridgeError
 from bridge.message import Token, Unreadable
 from bridge.record import Statement
-from bridge.sql.statements import HOLDS, compose, heeds_holds, plain, writes
+from bridge.sql.prepared import Part, execute
+from bridge.sql.statements import HOLDS, compose, heeds_holds, is_planned, plain, writes
 
 # Where the statement of a handler may stand in one of ours.
 _ROWS = "/* rows */"
@@ -104,11 +106,10 @@ class Querying:
         with connection.cursor() as cursor:
             try:
                 statement = self._statement(query)
-                if rows_too is not None:
-                    # Rows must not be there without the outcome: what is not archived then is an error, and undoes all.
-                    statement = statement.replace(_ROWS, self._rows_of(cursor, rows_too, values))
-                    statement = statement.replace(_ARCHIVE, f"1 / {_ARCHIVE}::int = 1 AS archive")
-                cursor.execute(statement, values)
+                if is_planned(query):
+                    execute(cursor, self._parts(statement, rows_too), values | _rows_values(rows_too))
+                else:
+                    cursor.execute(statement, values)
             except ProgrammingError as error:
                 # A column or the table is gone: pgmq was changed, or the queue dropped, under a running process. The
                 # next statement looks at the table anew.
@@ -120,12 +121,18 @@ class Querying:
                 raise
             yield cursor
 
-    def _rows_of(self, cursor: CursorWrapper, rows: Statement, values: dict[str, Any]) -> str:
-        """The statement that writes a handler's rows, if the message is still ours amid the statements around it."""
-        # Its placeholders have names of their own, which may be ours as well.
-        ours = _escaped(cursor.mogrify(self._statement("is_ours"), values))
-        text = rows.sql.strip().rstrip(";").replace("{ours}", ours)
-        return f"{_escaped(cursor.mogrify(text, dict(rows.values)))};"
+    def _parts(self, statement: str, rows: Statement | None) -> list[Part]:
+        """The statements of a string, with the one that writes a handler's rows amid them."""
+        parts = []
+        if rows is not None:
+            # Rows must not be there without the outcome: what is not archived then is an error, and undoes all.
+            statement = statement.replace(_ARCHIVE, f"1 / {_ARCHIVE}::int = 1 AS archive")
+        for text in statement.split(";\n"):
+            if rows is not None and text.startswith(_ROWS):
+                ours = self._statement("is_ours")
+                parts.append(Part(_renamed(rows.sql).strip().rstrip(";").replace("{ours}", ours), rows.planned))
+            parts.append(Part(text.removeprefix(_ROWS).strip(), not text.startswith("SET ")))
+        return parts
 
     def _statement(self, query: str) -> str:
         statement = self._statements.get(query)
@@ -138,8 +145,13 @@ class Querying:
         return statement
 
 
-def _escaped(text: bytes) -> str:
-    return text.decode().replace("%", "%%")
+def _renamed(text: str) -> str:
+    """With other names for the placeholders of a handler's statement, which may be those of ours as well."""
+    return re.sub(r"%%|%\((\w+)\)s", lambda found: f"%(rows_{found[1]})s" if found[1] else found[0], text)
+
+
+def _rows_values(rows: Statement | None) -> dict[str, Any]:
+    return {f"rows_{name}": value for name, value in rows.values.items()} if rows is not None else {}
 
 
 def loaded(value: str | None) -> Any:

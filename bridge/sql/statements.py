@@ -94,6 +94,8 @@ def plain(query: str) -> str:
 # The outcome of one message and the claim of the next in one go: made of the statements that do either alone, so that
 # it has their protections. The next is claimed when the outcome was written; what somebody holds is not waited for.
 FINISH_AND_CLAIM = "finish_and_claim"
+# Those that every message asks, whose plans are kept.
+_PLANNED = frozenset(("claim", "finish", FINISH_AND_CLAIM))
 _NEXT = re.compile(r"%\((msg_id|vt|lease|attempts|trace_id|worker)\)s")
 _CLAIMED = "{absent}, jsonb_build_object("
 _WHOSE = "WHERE q.msg_id = %(msg_id)s"
@@ -118,6 +120,11 @@ def _text(query: str) -> str:
 def writes(query: str) -> bool:
     """Whether the query writes a history, and so changes nothing where its carrier is no longer the current one."""
     return "{current}" in _text(query)
+
+
+def is_planned(query: str) -> bool:
+    """Whether it is sent again and again, and tells the types of all its values."""
+    return query in _PLANNED
 
 
 def heeds_holds(query: str) -> bool:

@@ -1,5 +1,6 @@
 """What a mail costs Postgres: how many round trips, and no column written that stays as it is."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from bridge.models import OutsideService
+from bridge.sql import prepared
 from notifications.mail_log import start_sending
 from notifications.models import Status
 from notifications.sending.mailer import mailer
@@ -97,6 +99,27 @@ def test_the_bodies_of_a_mail_are_stored_once() -> None:
     assert stored is not None
     assert attempt(msg_id).status == Status.SENT
     assert where() == stored
+
+
+@pytest.mark.usefixtures("mailbox")
+def test_the_kept_plan_of_a_mails_row_finds_others_by_the_indexes_that_are_for_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prepared, "SECONDS", 600.0)
+    with connection.cursor() as cursor:
+        # Tables as small as those of a test are read whole otherwise.
+        cursor.execute("SET enable_seqscan TO off")
+        for _ in range(2):
+            attempt(enqueue("appointment_reminder_1h"))
+        cursor.execute("SET plan_cache_mode TO force_generic_plan")
+        cursor.execute("SELECT name, cardinality(parameter_types) FROM pg_prepared_statements")
+        plans = []
+        for name, given in cursor.fetchall():
+            cursor.execute(f"EXPLAIN EXECUTE {name} ({', '.join(['NULL'] * given)})")
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+        cursor.execute("RESET enable_seqscan; RESET plan_cache_mode")
+    (plan,) = (plan for plan in plans if plan.startswith("Insert"))
+    assert {"email_mailbox_created", "email_dedupe_key_unique"} <= set(re.findall(r"using (\w+)", plan)), plan
 
 
 @pytest.mark.usefixtures("mailbox")
