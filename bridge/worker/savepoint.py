@@ -66,7 +66,7 @@ class Savepoints:
         finally:
             self._due = ""
         # What one raises after the commit must not keep those of others from being called.
-        waiting = self._connection.run_on_commit
+        waiting: list[Any] = self._connection.run_on_commit
         waiting[hooks:] = [(savepoints, hook, True) for savepoints, hook, _ in waiting[hooks:]]
 
     def take_due(self, query: Any = "") -> str:
