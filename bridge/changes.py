@@ -22,8 +22,9 @@ class Changes:
         """The columns that differ."""
         if self._before is None:
             return [*_values(self._row)]
-        now = _values(self._row)
-        return [name for name, value in self._before.items() if now[name] != value]
+        before = self._before
+        # One that was not loaded at first may have been set since.
+        return [name for name, value in _values(self._row).items() if name not in before or before[name] != value]
 
     def save(self) -> bool:
         """Write them, and with them when that was; returns whether there was anything to write."""
