@@ -36,7 +36,8 @@ TABLES = "tables"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    # Help is asked for behind a name as well: whatever has options of its own tells them itself.
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__, add_help=False)
     parser.add_argument(
         *("name",),
         nargs="?",
@@ -44,7 +45,14 @@ def main() -> int:
         help=f"default: all, each in a process of its own; {TABLES}: write docs/benchmarks.md from what was recorded",
     )
     parser.add_argument("--record", action="store_true", help="keep the figures in docs/benchmarks/NAME.json")
+    told = f"show this help message and exit; {', '.join(sorted(WITH_OPTIONS))} have one of their own: NAME --help"
+    parser.add_argument("-h", "--help", action="store_true", help=told)
     known, options = parser.parse_known_args()
+    if known.help and known.name in WITH_OPTIONS:
+        options = ["--help"]
+    elif known.help:
+        parser.print_help()
+        return 0
     # Whoever stops it stops its services with it, as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if options and known.name not in WITH_OPTIONS:
