@@ -98,7 +98,7 @@ def test_nothing_breaks_the_protocol() -> None:
 
 def test_nothing_breaks_it_where_bundles_are_one_transaction() -> None:
     with together(current_app.tasks["probe.run"]):
-        go_through(Bundled, 25)
+        go_through(Bundled, 18)
     assert Delivery.met["begun in a bundle"]
 
 
