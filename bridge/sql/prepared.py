@@ -54,10 +54,12 @@ class _Session:
     prefix: str = field(default_factory=lambda: f"bridge_{secrets.token_hex(4)}")
     made: int = 0
     keeps: bool = True
+    # What a string prepared that ended with an error stays in the session, and nobody knows how far it got.
+    is_littered: bool = False
 
     def render(self, parts: list[Part], now: float) -> tuple[str, dict[str, _Plan]]:
         """The string to send, and the plans that there are when it went well."""
-        sent: list[str] = []
+        sent = ["DEALLOCATE ALL"] if self.is_littered else []
         fresh: dict[str, _Plan] = {}
         for part in parts:
             is_frequent = now - self.seen.get(part.text, -SECONDS) < SECONDS
@@ -96,14 +98,19 @@ def execute(cursor: CursorWrapper, parts: list[Part], values: Mapping[str, Any])
     string, fresh = session.render(parts, time.monotonic())
     try:
         cursor.execute(string, values)
-    except DatabaseError as error:
-        if not isinstance(error.__cause__, InvalidSqlStatementName | FeatureNotSupported):
+    except BaseException as error:
+        session.plans.clear()
+        session.is_littered = True
+        is_lost = isinstance(error, DatabaseError) and isinstance(
+            error.__cause__, InvalidSqlStatementName | FeatureNotSupported
+        )
+        if not is_lost:
             raise
         # Nothing of the string was done. What a plan returns may be of another type since pgmq was changed.
-        session.plans.clear()
         session.keeps = isinstance(error.__cause__, FeatureNotSupported)
         cursor.execute(whole, values)
     else:
+        session.is_littered = False
         session.plans |= fresh
 
 

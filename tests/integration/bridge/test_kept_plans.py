@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import DatabaseError, ProgrammingError, connection, transaction
 
 from bridge.message import Message, Next, Outcome
 from bridge.pgmq import PgmqQueue
@@ -205,3 +205,22 @@ def test_a_statement_that_tells_no_types_is_sent_as_it_is_unless_it_says_that_it
         execute(cursor, untold, {"id": 1})
         with pytest.raises(ProgrammingError, match="data type"):
             execute(cursor, untold, {"id": 1})
+
+
+def test_statements_that_fail_again_and_again_do_not_fill_the_session(probe: PgmqQueue) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;"
+            f"CREATE TRIGGER refuse BEFORE INSERT ON pgmq.a_{probe.name} FOR EACH ROW EXECUTE FUNCTION refuse()"
+        )
+    probe.send({})
+    message = claim(probe, read_one(probe))
+    numbers = []
+    for _ in range(8):
+        with pytest.raises(DatabaseError, match="not now"):
+            probe.succeed(message)
+        numbers.append(len(kept()))
+    assert max(numbers) == numbers[2]
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TRIGGER refuse ON pgmq.a_{probe.name}")
+    assert probe.succeed(message) == (True, None)
