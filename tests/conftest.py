@@ -74,7 +74,7 @@ def pytest_forked(number: int) -> None:
     _take_own_broker(number + 1)
     use_inherited_server()
     # It has read the settings while the tests were collected.
-    current_app.conf.broker_url = settings.CELERY_BROKER_URL
+    current_app.conf.update(broker_url=settings.CELERY_BROKER_URL)
 
 
 def _take_own_broker(number: int) -> None:
