@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 # How long a queue is left alone that Postgres refuses for a reason of its own.
 TROUBLE_PAUSE = 30
 # How long after something was published the rest is asked: how long the line is, and when the next message is due.
-SETTLE_SECONDS = 0.02
+SETTLE_SECONDS = 0.05
 
 
 @dataclass(slots=True)
