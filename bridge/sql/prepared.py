@@ -9,9 +9,9 @@ read all of a full one, and nothing tells of that before Postgres next analyzes 
 
 import re
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -95,7 +95,7 @@ def execute(cursor: CursorWrapper, parts: list[Part], values: Mapping[str, Any])
     if connection.in_atomic_block or connection.execute_wrappers or not session.keeps:
         cursor.execute(whole, values)
         return
-    string, fresh = session.render(parts, time.monotonic())
+    string, fresh = session.render(parts, monotonic())
     try:
         cursor.execute(string, values)
     except BaseException as error:

@@ -85,7 +85,7 @@ def test_a_session_that_lost_its_plans_answers_all_the_same_and_keeps_none_from_
 @pytest.mark.usefixtures("database")
 def test_a_plan_is_used_for_a_few_seconds_and_the_one_after_it_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(prepared.time, "monotonic", lambda: now)
+    monkeypatch.setattr("bridge.sql.prepared.monotonic", lambda: now)
     # What comes seldom is not worth a plan.
     for _ in range(3):
         added(1, 1)
