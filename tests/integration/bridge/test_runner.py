@@ -106,7 +106,11 @@ def test_when_the_next_message_is_due_is_asked_when_a_worker_has_begun_with_the_
     look, outlook, sleep = Drain.look, Drain.outlook, runner._sleep
 
     def told(word: str, act: Callable[[Drain], Any]) -> Callable[[Drain], Any]:
-        return lambda drain: (order.append(word), act(drain))[1]
+        def noted(drain: Drain) -> Any:
+            order.append(word)
+            return act(drain)
+
+        return noted
 
     def sleep_or_stop() -> None:
         order.append("sleep")
