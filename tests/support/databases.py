@@ -22,6 +22,7 @@ from sandbox.probe.apps import QUEUE as PROBE_QUEUE
 from sandbox.services.pgmq_install import official_sql
 from sandbox.services.postgres import OWNER, create_database, drop_database, execute
 from sandbox.services.supabase import prepare
+from tests.support.kept_sessions import KeptSession
 
 # The newest first: it is the default.
 PGMQ_VERSIONS = ("1.13", "1.11", "1.4")
@@ -60,7 +61,7 @@ SELECT (SELECT md5(string_agg(concat_ws(' ', oid, relname, relowner, relacl, rel
 
 _DISCONNECT_OTHERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), %s)
 """
 
 # Only what was ever written into, which is little of much: a table that never was has no pages. Deleting makes none of
@@ -144,13 +145,13 @@ class DatabaseServer:
         """
         clone = _idle.pop(pgmq_version, None) or self._new_clone(pgmq_version)
         try:
-            with django_on(clone.name):
+            with django_on(clone.name, keep=clone.session):
                 yield ClonedDatabase(self.url(clone.name), clone.name, pgmq_version)
         finally:
             if clone.empty():
                 _idle[pgmq_version] = clone
             else:
-                clone.connection.close()
+                clone.close()
                 with closing(self._connect()) as admin:
                     drop_database(admin, clone.name)
 
@@ -160,8 +161,10 @@ class DatabaseServer:
         To be called between two of them; `intact` says that the last one, if any, was not stopped in the middle.
         """
         clone = _idle.pop(pgmq_version, None)
+        if clone is not None:
+            clone.session.close()
         if clone is not None and not (intact and clone.empty()):
-            clone.connection.close()
+            clone.close()
             with closing(self._connect()) as admin:
                 drop_database(admin, clone.name)
             clone = None
@@ -172,7 +175,7 @@ class DatabaseServer:
         with closing(self._connect()) as admin:
             create_database(admin, name, self._template(admin, pgmq_version))
         connection = self._connect(name)
-        return _Clone(name, connection, _shape(connection), _written(connection))
+        return _Clone(name, connection, _shape(connection), _written(connection), KeptSession())
 
     @contextmanager
     def empty(self) -> Iterator[str]:
@@ -222,12 +225,17 @@ class _Clone:
     connection: Connection
     shape: tuple[object, ...] | None
     written: int
+    session: KeptSession
+
+    def close(self) -> None:
+        self.session.close()
+        self.connection.close()
 
     def empty(self) -> bool:
         """Bring it back to its template; false when it cannot be used again."""
         try:
             with self.connection.cursor() as cursor:
-                cursor.execute(_DISCONNECT_OTHERS)
+                cursor.execute(_DISCONNECT_OTHERS, [self.session.pid])
             written = _written(self.connection)
             if written != self.written:
                 if _shape(self.connection) != self.shape:
@@ -255,14 +263,21 @@ def _shape(connection: Connection) -> tuple[object, ...] | None:
 
 
 @contextmanager
-def django_on(name: str) -> Iterator[None]:
-    """Point Django's default connection at another database of the same server, in all threads."""
+def django_on(name: str, *, keep: KeptSession | None = None) -> Iterator[None]:
+    """Point Django's default connection at another database of the same server, in all threads.
+
+    With `keep`, the first connection is made with the session that was kept, and the last one's is kept.
+    """
     settings = connections.databases["default"]
     before = settings["NAME"]
     connections.close_all()
     settings["NAME"] = name
     try:
-        yield
+        if keep is None:
+            yield
+        else:
+            with keep.used():
+                yield
     finally:
         connections.close_all()
         settings["NAME"] = before

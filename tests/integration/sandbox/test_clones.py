@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing
 
 import psycopg2
 import pytest
+from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from tests.support import databases
@@ -77,3 +78,57 @@ def test_what_was_not_kept_changes_nothing(database_server: DatabaseServer, left
     name = used(database_server, left_open)
     assert used(database_server, left_open, "CREATE TABLE public.not_kept (one int)", commit=False) == name
     assert used(database_server, left_open) == name
+
+
+# What a session can hold, how it gets that, and how it is seen.
+HELD = {
+    "a setting": ("SET statement_timeout TO 12345", "SELECT current_setting('statement_timeout') = '12345ms'"),
+    "a role": ("SET ROLE anon", "SELECT current_user = 'anon'"),
+    "a lock": ("SELECT pg_advisory_lock(1)", "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory')"),
+    "a statement": ("PREPARE p AS SELECT", "SELECT EXISTS (SELECT FROM pg_prepared_statements)"),
+    "an ear": ("LISTEN here", "SELECT EXISTS (SELECT FROM pg_listening_channels())"),
+}
+
+
+def session(server: DatabaseServer, *statements: str) -> tuple[int, bool]:
+    """Let Django execute these in a clone; returns Postgres's process and the answer to the last one."""
+    with server.clone(VERSION), connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        answer = cursor.fetchone() if cursor.description else None
+        return connection.connection.info.backend_pid, bool(answer and answer[0])
+
+
+@pytest.mark.parametrize("what", HELD)
+def test_a_session_of_django_goes_on_and_holds_nothing_of_the_test_before(
+    database_server: DatabaseServer, what: str
+) -> None:
+    hold, see = HELD[what]
+    first, is_held = session(database_server, hold, see)
+    assert is_held
+    assert session(database_server, see) == (first, False)
+
+
+def test_a_session_in_the_middle_of_something_or_closed_is_given_to_nobody(database_server: DatabaseServer) -> None:
+    with database_server.clone(VERSION):
+        connection.set_autocommit(False)
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO balansity.auth_group (name) VALUES ('x')")
+        first = connection.connection.info.backend_pid
+    second, has_rows = session(database_server, "SELECT EXISTS (SELECT FROM balansity.auth_group)")
+    assert second != first
+    assert not has_rows
+    with database_server.clone(VERSION):
+        connection.ensure_connection()
+        connection.close()
+    assert session(database_server)[0] != second
+
+
+def test_what_django_connects_with_otherwise_gets_a_session_of_its_own(
+    database_server: DatabaseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = session(database_server)
+    options = connection.settings_dict["OPTIONS"] | {"application_name": "another"}
+    with monkeypatch.context() as patch:
+        patch.setitem(connection.settings_dict, "OPTIONS", options)
+        assert session(database_server)[0] != first

@@ -1,0 +1,101 @@
+"""One session of Postgres for Django's connections of one test after another.
+
+A session costs Postgres a process, which reads the catalogs anew, and more than many tests do. Django does not notice:
+its connection is made and closed for each test, sets its session up and looks at it. Within a test, what is closed is
+closed.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import psycopg2
+from django.db import connection as django_connection
+from django.db.backends.postgresql.base import DatabaseWrapper
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import connection as Connection
+
+from balansity.postgres.pool import shared
+
+# What it has written is counted now, and not in ten seconds: whoever comes next reads these numbers.
+_COUNT = "SELECT pg_stat_force_next_flush()"
+
+_connect = psycopg2.connect
+_get_new_connection = DatabaseWrapper.get_new_connection
+
+
+class KeptSession:
+    """Keeps the session of the test before, if it was left in order, for the test that comes."""
+
+    def __init__(self) -> None:
+        self._kept: Connection | None = None
+        # How it was opened, and by which process: a fork has its parent's connections, and must not speak there.
+        self._parameters: dict[str, Any] = {}
+        self._process = 0
+
+    @property
+    def pid(self) -> int:
+        """The process in Postgres, 0 without one."""
+        return self._kept.info.backend_pid if self._kept is not None else 0
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Let the first connection that Django opens like the last one have the session, and keep what it leaves."""
+        opened: list[tuple[Connection, dict[str, Any]]] = []
+
+        def get_new_connection(wrapper: DatabaseWrapper, parameters: dict[str, Any]) -> Connection:
+            # Who has replaced `connect` wants to see it called.
+            if psycopg2.connect is not _connect:
+                return _get_new_connection(wrapper, parameters)
+            raw = self._take(parameters) or _get_new_connection(wrapper, parameters)
+            opened.append((raw, dict(parameters)))
+            return raw
+
+        usual = django_connection.get_connection_params()
+        with mock.patch.object(DatabaseWrapper, "get_new_connection", get_new_connection):
+            try:
+                yield
+            finally:
+                for raw, parameters in opened:
+                    if raw is django_connection.connection and parameters == usual:
+                        self._keep(raw, parameters)
+
+    def close(self) -> None:
+        if self._kept is not None and self._process == os.getpid():
+            self._kept.close()
+        self._kept = None
+
+    def _take(self, parameters: dict[str, Any]) -> Connection | None:
+        if self._kept is None or self._process != os.getpid() or parameters != self._parameters:
+            return None
+        raw, self._kept = self._kept, None
+        try:
+            with raw.cursor() as cursor:
+                cursor.execute("SELECT")
+        except psycopg2.Error:
+            # Postgres was restarted since, or has ended all sessions.
+            return None
+        return raw
+
+    def _keep(self, raw: Connection, parameters: dict[str, Any]) -> None:
+        self.close()
+        if (
+            raw.closed
+            or shared() is not None
+            or raw.info.transaction_status != TRANSACTION_STATUS_IDLE
+            or not django_connection.autocommit
+        ):
+            return
+        try:
+            with raw.cursor() as cursor:
+                cursor.execute("DISCARD ALL")
+                cursor.execute(_COUNT)
+        except psycopg2.Error:
+            return
+        raw.notices.clear()
+        raw.notifies.clear()
+        self._kept, self._parameters, self._process = raw, parameters, os.getpid()
+        # Django would close it.
+        django_connection.connection = None
