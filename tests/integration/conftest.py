@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import pytest
 from django.core.files.storage import storages
@@ -40,3 +42,18 @@ def storage_server(tmp_path: Path, settings: Settings, storage_patience: float) 
         # Its class cannot be imported before Django is set up, which is after this file.
         with closing(cast(Any, storages["reports"])):
             yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _documents_drawn_once() -> Iterator[None]:
+    """Typeset each document once: the same words give the same bytes, as `tests/unit/reports` shows.
+
+    Here tests look at rows, storage, links and mails, and nearly all of them are about the same few families.
+    """
+    from reports.document import rendering  # noqa: PLC0415
+
+    with (
+        mock.patch.object(rendering, "typeset_pdf", cache(rendering.typeset_pdf)),
+        mock.patch.object(rendering, "draw_preview", cache(rendering.draw_preview)),
+    ):
+        yield
