@@ -50,10 +50,12 @@ def _documents_drawn_once() -> Iterator[None]:
 
     Here tests look at rows, storage, links and mails, and nearly all of them are about the same few families.
     """
-    from reports.document import rendering  # noqa: PLC0415
+    from reports.document.preview import draw_preview  # noqa: PLC0415
+    from reports.document.typesetting import typeset_pdf  # noqa: PLC0415
 
+    place = "reports.document.rendering"
     with (
-        mock.patch.object(rendering, "typeset_pdf", cache(rendering.typeset_pdf)),
-        mock.patch.object(rendering, "draw_preview", cache(rendering.draw_preview)),
+        mock.patch(f"{place}.typeset_pdf", cache(typeset_pdf)),
+        mock.patch(f"{place}.draw_preview", cache(draw_preview)),
     ):
         yield

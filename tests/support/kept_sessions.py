@@ -45,7 +45,7 @@ class KeptSession:
         """Let the first connection that Django opens like the last one have the session, and keep what it leaves."""
         opened: list[tuple[Connection, dict[str, Any]]] = []
 
-        def get_new_connection(wrapper: DatabaseWrapper, parameters: dict[str, Any]) -> Connection:
+        def get_new_connection(wrapper: DatabaseWrapper, parameters: dict[str, Any]) -> Any:
             # Who has replaced `connect` wants to see it called.
             if psycopg2.connect is not _connect:
                 return _get_new_connection(wrapper, parameters)
