@@ -10,7 +10,6 @@ from bridge.errors import PermanentError, Refused
 from notifications.recipients import is_address_of
 from reports.errors import LinkExpired, LinkInvalid
 from reports.models import Report
-from wording.our_address import our_address
 
 
 class _DatedSigner(TimestampSigner):
@@ -24,6 +23,8 @@ class _DatedSigner(TimestampSigner):
         return b62_encode(int(self._at.timestamp())) if self._at else super().timestamp()
 
 
+# Of the view `report-file`. Asking Django for it would have each child of a worker load all pages for its first mail.
+FILE_PATH = "api/reports/{}/file"
 # Binds the signature to this purpose: nothing else that is signed here opens a report.
 _SALT = "reports.file-link"
 _signer = _DatedSigner(_SALT)
@@ -35,7 +36,7 @@ def make_file_url(report_id: UUID, *, at: datetime | None = None) -> str:
     The days count from `at`, by default from now; the same moment gives the same address.
     """
     token = _DatedSigner(_SALT, at).sign(str(report_id)).partition(":")[2]
-    return f"{our_address('report-file', report_id)}?token={token}"
+    return f"{settings.API_BASE_URL.rstrip('/')}/{FILE_PATH.format(report_id)}?token={token}"
 
 
 def make_recipients_link(report_id: UUID, recipient: str, at: datetime) -> str:

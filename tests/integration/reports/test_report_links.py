@@ -15,6 +15,7 @@ from reports.making.asking import request_report
 from reports.models import Kind, RequestedBy
 from reports.storage.links import check_token, make_file_url, make_recipients_link
 from tests.support.report_deliveries import ANNA, ARTYOM_CHECKUP, IGOR, MARIA_CHECKUP, make, set_email
+from wording.our_address import our_address
 
 ANNAS, IGORS = "anna@example.org", "igor@example.org"
 
@@ -46,6 +47,10 @@ def test_there_is_no_link_to_a_report_that_has_no_document_or_is_gone() -> None:
 
 REPORT = UUID("5f000000-0000-4000-8000-000000000001")
 OTHER = UUID("5f000000-0000-4000-8000-000000000002")
+
+
+def test_a_link_leads_to_the_view_of_the_file() -> None:
+    assert make_file_url(REPORT).partition("?")[0] == our_address("report-file", REPORT)
 
 
 def test_a_token_opens_its_own_report_alone() -> None:

@@ -56,3 +56,17 @@ def test_what_children_share_is_named_by_modules_that_nobody_else_loads() -> Non
     _, beat = loaded()
 
     assert not {*LOADED_WHEN_NEEDED} & beat
+
+
+def test_a_link_to_a_report_is_made_without_the_pages() -> None:
+    look = """
+import os, sys, uuid
+os.environ["DJANGO_SETTINGS_MODULE"] = "balansity.settings"
+import django
+django.setup()
+from reports.storage.links import make_file_url
+make_file_url(uuid.uuid4())
+print("balansity.urls" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "False"
