@@ -18,6 +18,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 
 from balansity.postgres.pool import shared
+from bridge.sql import prepared
 
 # What it has written is counted now, and not in ten seconds: whoever comes next reads these numbers.
 _COUNT = "SELECT pg_stat_force_next_flush()"
@@ -94,6 +95,8 @@ class KeptSession:
                 cursor.execute(_COUNT)
         except psycopg2.Error:
             return
+        # What is remembered of it in this process.
+        prepared._sessions.pop(raw, None)
         raw.notices.clear()
         raw.notifies.clear()
         self._kept, self._parameters, self._process = raw, parameters, os.getpid()

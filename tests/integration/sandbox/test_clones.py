@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
+from bridge.sql import prepared
 from tests.support import databases
 from tests.support.databases import PGMQ_VERSIONS, DatabaseServer
 
@@ -107,6 +108,17 @@ def test_a_session_of_django_goes_on_and_holds_nothing_of_the_test_before(
     first, is_held = session(database_server, hold, see)
     assert is_held
     assert session(database_server, see) == (first, False)
+
+
+def test_nor_are_plans_looked_for_in_it_that_it_had(database_server: DatabaseServer) -> None:
+    """A session that has lost its plans is given no more of them, and so would be the next test's."""
+    for _ in range(2):
+        with database_server.clone(VERSION), connection.cursor() as cursor:
+            for _ in range(2):
+                prepared.execute(cursor, [prepared.Part("SELECT 1")], {})
+            known = prepared._sessions[connection.connection]
+            assert known.keeps
+            assert len(known.plans) == 1
 
 
 def test_a_session_in_the_middle_of_something_or_closed_is_given_to_nobody(database_server: DatabaseServer) -> None:
