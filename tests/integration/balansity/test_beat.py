@@ -152,6 +152,8 @@ def operators_acts(stage: Stage) -> Iterator[None]:
 
 
 def row_counts(stage: Stage) -> Iterator[None]:
+    # Nobody counts for a page that there is not.
+    stage.settings.METRICS_TOKEN = "of-a-monitor-" * 3
     CountedRows.objects.create(what="mails", state="sending", count=7, at=LONG_AGO)
     EmailMessage.objects.create(queue=EMAIL_QUEUE, msg_id=1, enqueued_at=LONG_AGO)
     yield
