@@ -72,6 +72,8 @@ def published(drain: Drain) -> set[int]:
     """What one look hands over: it is leased, and has no outcome."""
     drain.flow._waiting.clear()
     drain.flow._in_line = 0
+    # A read before has come back full: until then the few that one takes are shown to nobody.
+    drain._crowded = True
     drain.look()
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT msg_id FROM pgmq.q_{QUEUE} WHERE vt > now() AND read_ct > 0")
