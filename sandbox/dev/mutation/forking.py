@@ -15,6 +15,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
+from unittest import mock
 
 import psycopg2
 import pytest
@@ -126,7 +127,10 @@ class _Forking:
         """
         if SERVER not in os.environ:
             return
-        server = import_module("tests.support.databases").DatabaseServer.from_text(os.environ[SERVER])
+        # What it loads names the settings of Django to whoever asks, and the tests of this project may have none.
+        with mock.patch.dict(os.environ):
+            databases = import_module("tests.support.databases")
+        server = databases.DatabaseServer.from_text(os.environ[SERVER])
         with closing(psycopg2.connect(server.admin_url, connect_timeout=10)) as admin:
             admin.autocommit = True
             with admin.cursor() as cursor:

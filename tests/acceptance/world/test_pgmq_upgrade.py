@@ -16,7 +16,8 @@ from tests.support.pgmq_upgrades import upgrade_pgmq
 def test_attempts_go_on_counting_nothing_circles_and_every_outcome_is_seen(
     fleet: Fleet, probe: Ledger, database: ClonedDatabase, pgmq_version: str
 ) -> None:
-    fleet.variables |= {"PROBE_MAX_RETRIES": "1", "BRIDGE_DELAY_SCALE": "1"}
+    # A dead worker's lease is as long as an attempt may take.
+    fleet.variables |= {"PROBE_MAX_RETRIES": "1", "BRIDGE_DELAY_SCALE": "1", "PROBE_TIME_LIMIT": "3"}
     before = probe.send_many([{"note": True}, {"note": True, "permanent": True}])
     bridge = fleet.bridge()
     fleet.worker()
