@@ -14,7 +14,7 @@ LIBRARIES = [
     *("django.core.cache.backends.redis", "django.core.mail", "django.core.management", "django.forms", "django.urls"),
     *("django.db.backends.postgresql.base", "django.template.defaulttags", "django.template.loader_tags"),
     *("django.contrib.admin.apps", "django.contrib.auth.apps", "django.contrib.sessions.apps"),
-    *("anymail.utils", "environ", "gunicorn.app.wsgiapp", "jwt", "psycopg2.extras", "rest_framework", "yookassa"),
+    *("anymail.utils", "gunicorn.app.wsgiapp", "jwt", "psycopg2.extras", "rest_framework", "yookassa"),
     *("httpx", "icalendar", "PIL.Image", "pydantic", "pypdfium2", "rich.progress", "rich.table", "storage3"),
     *("weasyprint", "fontTools.subset"),
     *("celery.beat", "celery.fixups.django", "celery.schedules", "kombu.pidbox", "gunicorn.http"),
