@@ -85,8 +85,7 @@ def test_a_bug_is_logged_with_its_traceback_and_the_id_that_the_caller_sees(
     answer = client.get("/api/raise/bug")
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.exc_info
-    # Whoever writes the line first may have masked what looks like a password.
-    assert f"RuntimeError: {INNER.partition('=')[0]}=" in caplog.text
+    assert INNER in caplog.text
     assert record.__dict__["trace_id"] == answer.headers["X-Request-ID"]
 
 

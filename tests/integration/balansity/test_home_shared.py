@@ -123,7 +123,7 @@ def test_nothing_is_kept_for_longer_than_its_times_may_be_wrong(
         now = began + turn * KEPT_SECONDS
         monkeypatch.setattr(sharing, "_clock", partial(float, now))
         counts.append(asked(lambda: boss.get(NOW))[1])
-    assert counts[2] == counts[1] > MOST_OF_SHARED
+    assert counts[2] >= counts[1] - 1 > MOST_OF_SHARED
     answer, _count = asked(lambda: boss.get(NOW, headers={"If-None-Match": '"older"'}))
     assert answer.status_code == 200
 

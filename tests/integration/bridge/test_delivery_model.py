@@ -129,7 +129,7 @@ def test_a_message_that_was_delivered_before_and_is_bundled_again_is_found() -> 
         ("claim", "\n  AND NOT {held}", "", "begun while it is held", 2),
         ("claim", "'attempts', %(attempts)s::int,", "", "attempts were counted", 0),
         ("finish", " AND q.vt = %(vt)s", "", "and may end as", 2),
-        ("retry", " AND q.vt = %(vt)s", "", "with a token that opens nothing", 0),
+        ("retry", " AND q.vt = %(vt)s", "", "with a token that opens nothing|and may end as", 0),
         ("put_back", " AND q.vt = %(vt)s", "", "with a token that opens nothing", 5),
         ("hand_back", " AND q.vt = %(vt)s", "", "with a token that opens nothing", 0),
         ("read", "vt <= now() AND ", "", "with a token that opens nothing", 0),
@@ -147,7 +147,7 @@ def test_a_protection_that_is_taken_away_is_missed(
     times = 2 if query == "finish" else 1
     with (
         without(query, protection, instead=instead, times=times),
-        pytest.raises(Violation, match=f"{found}|may end as"),
+        pytest.raises(Violation, match=found),
     ):
         run_state_machine_as_test(hypothesis.seed(seed)(type("Weakened", (Delivery,), {})), settings=chances)
 

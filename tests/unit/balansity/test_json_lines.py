@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -169,6 +170,17 @@ def test_every_handler_writes_in_the_chosen_format(style: str, tmp_path: Any) ->
     assert {handler["formatter"] for handler in handlers.values()} == {style}
 
 
+@pytest.fixture
+def gunicorns_loggers() -> Iterator[None]:
+    """As they were: pytest listens at loggers that pass nothing on, and would keep the format of these."""
+    yield
+    for name in ("gunicorn.error", "gunicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+
+
+@pytest.mark.usefixtures("gunicorns_loggers")
 @pytest.mark.parametrize("style", ["text", "json"])
 def test_gunicorns_own_lines_pass_the_redactor(
     style: str, settings: Settings, capsys: pytest.CaptureFixture[str]
