@@ -212,18 +212,15 @@ class PgmqQueue(Archive, Browsing, Acts):
         The last attempt took `seconds`, if that is known.
         Raises `NotArchivable` where row security lets pgmq find nothing to archive.
         """
-        row = self._one(
+        row = self._ended(
             "finish",
-            held.token,
+            held,
             outcome=outcome.value,
             reason=reason.value if reason else None,
             last_error=_error_json(error) if error else None,
             original=original,
-            trace_id=held.history.trace_id or None,
             seconds=_rounded(seconds),
         )
-        if row is not None and not row[0]:
-            raise NotArchivable(f"{self.name} {held.msg_id} was not moved to the archive, and pgmq does not say why")
         return row is not None
 
     def succeed(
@@ -237,7 +234,6 @@ class PgmqQueue(Archive, Browsing, Acts):
         values: dict[str, Any] = {
             "outcome": Outcome.SUCCEEDED.value,
             **dict.fromkeys(("reason", "last_error", "original")),
-            "trace_id": message.history.trace_id or None,
             "seconds": _rounded(message.seconds),
         }
         query = "finish"
@@ -246,12 +242,17 @@ class PgmqQueue(Archive, Browsing, Acts):
             values |= {"next_msg_id": following.token.msg_id, "next_vt": following.token.vt}
             values |= {"next_lease": following.lease, "next_attempts": following.attempts}
             values |= {"next_trace_id": following.trace_id, "next_worker": following.worker or None}
-        row = self._one(query, message.token, rows_too=rows, **values)
+        row = self._ended(query, message, rows_too=rows, **values)
         if row is None:
             return False, None
-        if not row[0]:
-            raise NotArchivable(f"{self.name} {message.msg_id} was not moved to the archive, and pgmq does not say why")
         return True, self._message(row[1:]) if following is not None and row[1] is not None else None
+
+    def _ended(self, query: str, held: Delivery | Message, **values: Any) -> tuple[Any, ...] | None:
+        """What a query says that archives a message; `None` where that was not ours. Raises `NotArchivable`."""
+        row = self._one(query, held.token, trace_id=held.history.trace_id or None, **values)
+        if row is not None and not row[0]:
+            raise NotArchivable(f"{self.name} {held.msg_id} was not moved to the archive, and pgmq does not say why")
+        return row
 
     def release(self, tokens: Iterable[Token], *, counted: bool = False) -> int:
         """Make messages that were leased and not started visible again; returns how many were still ours.
