@@ -1,13 +1,17 @@
-"""What a door that is no part of the API answers when it takes nothing: RFC 9457, as the API does."""
+"""The one shape of an error, of the API as of the doors beside it: RFC 9457, and what front end and support read."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from django.http import JsonResponse
 
 from bridge.trace import current_trace_id
 
+CONTENT_TYPE = "application/problem+json"
 
-def problem(status: int, code: str, error: str, headers: dict[str, str] | None = None) -> JsonResponse:
+
+def problem(status: int, code: str, error: str, headers: Mapping[str, str] | None = None, **more: Any) -> JsonResponse:
     """`code` is for programs, `error` for people; the trace id finds the call in the log."""
     body = {
         "type": "about:blank",
@@ -17,5 +21,12 @@ def problem(status: int, code: str, error: str, headers: dict[str, str] | None =
         "error": error,
         "code": code,
         "request_id": current_trace_id(),
+        **more,
     }
-    return JsonResponse(body, status=status, content_type="application/problem+json", headers=headers)
+    return JsonResponse(
+        body,
+        status=status,
+        content_type=CONTENT_TYPE,
+        headers=headers,
+        json_dumps_params={"ensure_ascii": False},
+    )

@@ -1,16 +1,13 @@
-"""The one shape of an error: the members of RFC 9457, and those that the front end and support read."""
+"""An error of the API, and what is wrong with which member of a request."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from http import HTTPStatus
 from math import ceil
+from typing import Any
 
 from django.http import HttpResponse
 
-from bridge.trace import current_trace_id
-
-CONTENT_TYPE = "application/problem+json"
+from bridge.problem import problem
 
 
 @dataclass(frozen=True)
@@ -33,19 +30,8 @@ class Problem:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def response(self) -> HttpResponse:
-        body = {
-            "type": "about:blank",
-            "title": HTTPStatus(self.status).phrase,
-            "status": self.status,
-            "detail": self.error,
-            "error": self.error,
-            "code": self.code,
-            "request_id": current_trace_id(),
-        }
-        if self.errors:
-            body["errors"] = [asdict(each) for each in self.errors]
-        content = json.dumps(body, ensure_ascii=False)
-        return HttpResponse(content, status=self.status, content_type=CONTENT_TYPE, headers=dict(self.headers))
+        more: dict[str, Any] = {"errors": [asdict(each) for each in self.errors]} if self.errors else {}
+        return problem(self.status, self.code, self.error, self.headers, **more)
 
 
 def retry_after(seconds: float | None) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from balansity.api.problems import CONTENT_TYPE
+from bridge.problem import CONTENT_TYPE
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _REQUEST_ID = {"description": "The id of the request, for log lines and support.", "schema": {"type": "string"}}
