@@ -23,7 +23,8 @@ from psycopg2.errors import FeatureNotSupported, InvalidSqlStatementName
 SECONDS = 5.0
 # Postgres would plan the first five anew as well, and then compare.
 _GENERIC = "SET LOCAL plan_cache_mode TO force_generic_plan;\n"
-_PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
+# Of a named value; a percent sign that is none is written twice.
+PLACEHOLDER = re.compile(r"%%|%\((\w+)\)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,9 @@ def _prepared(name: str, text: str, until: float) -> _Plan:
 
 def _prepare(name: str, text: str) -> str:
     numbers = {each: number for number, each in enumerate(_names(text), 1)}
-    body = _PLACEHOLDER.sub(lambda found: f"${numbers[found[1]]}" if found[1] else found[0], text)
+    body = PLACEHOLDER.sub(lambda found: f"${numbers[found[1]]}" if found[1] else found[0], text)
     return f"PREPARE {name} AS {body}"
 
 
 def _names(text: str) -> list[str]:
-    return list(dict.fromkeys(found for found in _PLACEHOLDER.findall(text) if found))
+    return list(dict.fromkeys(found for found in PLACEHOLDER.findall(text) if found))

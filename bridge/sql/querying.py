@@ -1,7 +1,6 @@
 """Runs the statements about one queue, whatever becomes of its tables in between."""
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,11 +12,9 @@ from psycopg2.errors import UndefinedColumn, UndefinedFunction, UndefinedTable
 from bridge.errors import BridgeError
 from bridge.message import Token, Unreadable
 from bridge.record import Statement
-from bridge.sql.prepared import Part, execute
-from bridge.sql.statements import HOLDS, compose, heeds_holds, is_planned, plain, writes
+from bridge.sql.prepared import PLACEHOLDER, Part, execute
+from bridge.sql.statements import HOLDS, ROWS, compose, heeds_holds, is_planned, plain, writes
 
-# Where the statement of a handler may stand in one of ours.
-_ROWS = "/* rows */"
 _ARCHIVE = "pgmq.archive(%(name)s, q.msg_id)"
 # Names of others may have anything that pgmq takes; what is longer is none.
 _MOST_CHARACTERS = 100
@@ -128,10 +125,10 @@ class Querying:
             # Rows must not be there without the outcome: what is not archived then is an error, and undoes all.
             statement = statement.replace(_ARCHIVE, f"1 / {_ARCHIVE}::int = 1 AS archive")
         for text in statement.split(";\n"):
-            if rows is not None and text.startswith(_ROWS):
+            if rows is not None and text.startswith(ROWS):
                 ours = self._statement("is_ours")
                 parts.append(Part(_renamed(rows.sql).strip().rstrip(";").replace("{ours}", ours), rows.planned))
-            parts.append(Part(text.removeprefix(_ROWS).strip(), not text.startswith("SET ")))
+            parts.append(Part(text.removeprefix(ROWS).strip(), not text.startswith("SET ")))
         return parts
 
     def _statement(self, query: str) -> str:
@@ -147,7 +144,7 @@ class Querying:
 
 def _renamed(text: str) -> str:
     """With other names for the placeholders of a handler's statement, which may be those of ours as well."""
-    return re.sub(r"%%|%\((\w+)\)s", lambda found: f"%(rows_{found[1]})s" if found[1] else found[0], text)
+    return PLACEHOLDER.sub(lambda found: f"%(rows_{found[1]})s" if found[1] else found[0], text)
 
 
 def _rows_values(rows: Statement | None) -> dict[str, Any]:

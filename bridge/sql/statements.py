@@ -94,6 +94,8 @@ def plain(query: str) -> str:
 # The outcome of one message and the claim of the next in one go: made of the statements that do either alone, so that
 # it has their protections. The next is claimed when the outcome was written; what somebody holds is not waited for.
 FINISH_AND_CLAIM = "finish_and_claim"
+# Where the statement of a handler may stand in one of ours.
+ROWS = "/* rows */"
 # Those that every message asks, whose plans are kept.
 _PLANNED = frozenset(("claim", "finish", FINISH_AND_CLAIM))
 _NEXT = re.compile(r"%\((msg_id|vt|lease|attempts|trace_id|worker)\)s")
@@ -106,15 +108,15 @@ def _text(query: str) -> str:
         return _queries()[query]
     outcome, archive = _queries()["finish"].rsplit(";", 1)
     _, claim = _queries()["claim"].split(";", 1)
-    if "/* rows */" not in archive or _CLAIMED not in claim or _WHOSE not in claim:
+    if ROWS not in archive or _CLAIMED not in claim or _WHOSE not in claim:
         raise ValueError("the statements finish and claim cannot be put together as they are")
-    rows, archive = archive.split("/* rows */")
+    rows, archive = archive.split(ROWS)
     free = "(SELECT this.msg_id FROM {queue} AS this WHERE this.msg_id = %(msg_id)s FOR UPDATE SKIP LOCKED)"
     claim = claim.replace(_CLAIMED, f"ended, {_CLAIMED}").replace(_WHOSE, f"WHERE ended.archive AND q.msg_id = {free}")
     claim = _NEXT.sub(r"%(next_\1)s", claim)
     both = "WITH ended AS MATERIALIZED ({}), claimed (msg_id, vt, read_ct, enqueued_at, body, history) AS ({})"
     both = both.replace("{}", archive, 1).replace("{}", claim, 1)
-    return f"{outcome};{rows}/* rows */ {both} SELECT ended.archive, claimed.* FROM ended LEFT JOIN claimed ON true"  # noqa: S608
+    return f"{outcome};{rows}{ROWS} {both} SELECT ended.archive, claimed.* FROM ended LEFT JOIN claimed ON true"  # noqa: S608
 
 
 def writes(query: str) -> bool:
