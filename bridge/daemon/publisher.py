@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ from kombu import Connection, Producer
 from kombu.exceptions import KombuError
 
 from bridge.errors import BrokerAway
-from bridge.message import Delivery
+from bridge.message import Delivery, Token
 from bridge.queues import BUNDLE_SECONDS, Queue
 
 BUNDLE_TASK = "bridge.deliver_bundle"
@@ -117,6 +118,11 @@ class Publisher:
             options["time_limit"] = queue.time_limit + BUNDLE_SECONDS
             options["soft_time_limit"] = queue.soft_time_limit + BUNDLE_SECONDS
         self._app.send_task(name, args=args, argsrepr=f"({queue.name}, {first.msg_id})", **options)
+
+
+def token_of(coordinates: Coordinates) -> Token:
+    """What opens a delivery of a bundle."""
+    return Token(coordinates[0], datetime.fromisoformat(coordinates[1]))
 
 
 def _coordinates(delivery: Delivery) -> Coordinates:

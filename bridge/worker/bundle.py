@@ -5,7 +5,6 @@ Each delivery is still claimed, run and written on its own, through its own task
 
 import logging
 import time
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -13,8 +12,8 @@ from celery import Task, current_app, shared_task
 from celery.exceptions import Ignore, Retry
 from celery.utils.imports import qualname
 
-from bridge.daemon.publisher import BUNDLE_TASK, Coordinates
-from bridge.message import Next, Token
+from bridge.daemon.publisher import BUNDLE_TASK, Coordinates, token_of
+from bridge.message import Next
 from bridge.outcome import put_back
 from bridge.pgmq import pgmq_queue
 from bridge.queues import BUNDLE_SECONDS, registry
@@ -82,16 +81,14 @@ def _run_alone(
 
 def _offer(task: Any, delivery: Coordinates, last_start: float) -> Next | None:
     """The delivery that comes next, if it may be started now."""
-    msg_id, vt, trace_id, attempts = delivery
+    _msg_id, _vt, trace_id, attempts = delivery
     if time.monotonic() > last_start:
         return None
-    token = Token(msg_id, datetime.fromisoformat(vt))
-    return Next(token, task.spec.run_lease, attempts + 1, trace_id, this_process())
+    return Next(token_of(delivery), task.spec.run_lease, attempts + 1, trace_id, this_process())
 
 
 def _hand_back(queue: str, deliveries: list[Coordinates], why: str, *, counted: bool = False) -> None:
     if not deliveries:
         return
-    rest = [Token(msg_id, datetime.fromisoformat(vt)) for msg_id, vt, *_ in deliveries]
-    released = pgmq_queue(queue).release(rest, counted=counted)
+    released = pgmq_queue(queue).release(map(token_of, deliveries), counted=counted)
     logger.debug("%s: %s deliveries of a bundle handed back, %s", queue, released, why)

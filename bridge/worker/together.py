@@ -17,9 +17,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 from django.utils import timezone
 
-from bridge.daemon.publisher import Coordinates
+from bridge.daemon.publisher import Coordinates, token_of
 from bridge.errors import TokenLost
-from bridge.message import Done, History, Token, Unreadable
+from bridge.message import Done, History, Unreadable
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.postgres import first_line
 from bridge.trace import event, traced
@@ -79,7 +79,7 @@ def run_together(task: Any, deliveries: Sequence[Coordinates], *, until: float) 
 
 def _run_all(task: Any, deliveries: Sequence[Coordinates], found: Together, *, until: float) -> list[_Run]:
     queue = pgmq_queue(task.pgmq_queue)
-    messages, locked_at = queue.take_together(Token(one[0], datetime.fromisoformat(one[1])) for one in deliveries)
+    messages, locked_at = queue.take_together(map(token_of, deliveries))
     clock = _Clock(locked_at or timezone.now())
     runs, look_at = list[_Run](), time.monotonic() + LOOK_SECONDS
     with Savepoints.watching(connection) as savepoints:
