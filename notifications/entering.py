@@ -16,15 +16,14 @@ from bridge.breaker.record import IN_TROUBLE, answer_values
 from bridge.message import Message
 from bridge.sql.prepared import Part, execute
 from notifications.models import HOLDING_KEY, EmailMessage
-from notifications.recipients import MAILBOX_LOCK, WINDOW
+from notifications.recipients import LOCK_MAILBOX, WINDOW
 
 # The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
-DEDUPE_LOCK = 7_262_031
+_KEYS = 7_262_031
+# Whoever enters a mail of a key waits here for others who do.
+LOCK_KEY = f"SELECT pg_advisory_xact_lock({_KEYS}, hashtext(%(dedupe_key)s))"
 
 _TABLE = EmailMessage._meta.db_table
-# Each statement of a string sees what those before it waited for, and all of them are one transaction.
-_LOCK_KEY = f"SELECT pg_advisory_xact_lock({DEDUPE_LOCK}, hashtext(%(dedupe_key)s))"
-_LOCK_MAILBOX = f"SELECT pg_advisory_xact_lock({MAILBOX_LOCK}, hashtext(%(mailbox)s))"
 # What the partial indexes want to be told stands there in words: a kept plan is made before it knows any value.
 _HOLDING = f"status IN ({', '.join(repr(str(status)) for status in HOLDING_KEY)})"
 _ENTER = f"""INSERT INTO {_TABLE} ({{columns}})
@@ -81,7 +80,8 @@ def _statements(*, keyed: bool) -> list[Part]:
         values=", ".join(f"%({column})s::{kind}" for column, kind in columns.items()),
         unasked=_UNASKED if keyed else "true",
     )
-    return [Part(text) for text in ([_LOCK_KEY] if keyed else []) + [_LOCK_MAILBOX, insert]]
+    # Each statement of a string sees what those before it waited for, and all of them are one transaction.
+    return [Part(text) for text in ([LOCK_KEY] if keyed else []) + [LOCK_MAILBOX, insert]]
 
 
 def _type_of(field: "Field[Any, Any]") -> str:

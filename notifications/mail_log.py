@@ -12,7 +12,7 @@ from bridge.message import LastError, Message, Reason
 from bridge.queues import Refusal
 from bridge.reasons import FailureReason
 from bridge.record import Statement
-from notifications.entering import DEDUPE_LOCK, enter
+from notifications.entering import LOCK_KEY, enter
 from notifications.models import HOLDING_KEY, UNFINISHED, EmailMessage, Status
 from notifications.outgoing import OutgoingEmail, Receipt, stable_message_id
 from notifications.queue import QUEUE
@@ -268,6 +268,6 @@ def _holder_of_key(row: EmailMessage) -> EmailMessage | None:
     if not row.dedupe_key:
         return None
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [DEDUPE_LOCK, row.dedupe_key])
+        cursor.execute(LOCK_KEY, {"dedupe_key": row.dedupe_key})
     same = EmailMessage.objects.filter(dedupe_key=row.dedupe_key, status__in=HOLDING_KEY)
     return same.exclude(pk=row.pk).first()

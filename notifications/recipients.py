@@ -22,7 +22,9 @@ from notifications.models import HOLDING_KEY, EmailMessage
 from notifications.writing.catalogue import Thing
 
 # The first half of the advisory locks' keys: only ours, so that nobody else's numbers collide with them.
-MAILBOX_LOCK = 7_262_032
+_MAILBOXES = 7_262_032
+# Whoever enters a mail to a mailbox waits here for others who do.
+LOCK_MAILBOX = f"SELECT pg_advisory_xact_lock({_MAILBOXES}, hashtext(%(mailbox)s))"
 WINDOW = timedelta(hours=1)
 STRANGER = "the address belongs to no customer; EMAIL_EXTRA_RECIPIENTS can name it"
 # Spaces of every kind that people paste around an address.
@@ -89,7 +91,7 @@ def check_allowance(row: EmailMessage, thing: Thing) -> None:
     In the transaction that notes the mail as being sent: until it ends, others who ask for the same mailbox wait.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [MAILBOX_LOCK, row.mailbox])
+        cursor.execute(LOCK_MAILBOX, {"mailbox": row.mailbox})
     recent = EmailMessage.objects.filter(mailbox=row.mailbox, created_at__gt=timezone.now() - WINDOW)
     sent = list(recent.filter(status__in=HOLDING_KEY).exclude(pk=row.pk).values_list("template", "about"))
     claim = (thing, row.about, row.recipient)
