@@ -140,10 +140,10 @@ def _owned(query: str, asked: Collection[tuple[UUID, str]], *tables: str) -> set
     with _seeing(", ".join(tables)):
         with connection.cursor() as cursor:
             cursor.execute(query, [[str(key) for key, _ in asked]])
-            owners = {key: same_address((email or "").strip(_BLANK)) for key, email in cursor.fetchall()}
+            owners = {key: email or "" for key, email in cursor.fetchall()}
         if any(key not in owners for key, _ in asked):
             require_sight(*tables)
-    return {(key, address) for key, address in asked if owners.get(key) == same_address(address)}
+    return {(key, address) for key, address in asked if key in owners and same_recipient(owners[key], address)}
 
 
 @contextmanager
