@@ -51,8 +51,10 @@ def facts_of_payment(payment_id: UUID, recipient: str) -> Facts:
     kind, asked_for, is_booked, email, type_name, booked_at, package_name, sessions = frozen
     if email is None or not same_recipient(email, recipient):
         return NONE
+    if kind == OrderKind.PACKAGE:
+        return Facts(_package(package_name, sessions), of_customer=True)
     starts_at = _sensible(booked_at) if is_booked else asked_for
-    return Facts(_named(kind, type_name, starts_at, package_name, sessions), of_customer=True)
+    return Facts(_consultation(type_name, starts_at) if kind else None, of_customer=True)
 
 
 def _facts_of_foreign(payment_id: UUID, recipient: str) -> Facts:
@@ -63,14 +65,14 @@ def _facts_of_foreign(payment_id: UUID, recipient: str) -> Facts:
     return Facts(purchase=_purchase(_claimed(row), row.user_id), of_customer=True)
 
 
-def _named(
-    kind: str, type_name: str | None, starts_at: datetime | None, package_name: str | None, sessions: int | None
-) -> Purchase | None:
-    if kind == OrderKind.PACKAGE:
-        name = linkless_line(package_name or "", MOST_NAME)
-        return Purchase(name, sessions=sessions) if name else None
-    name = linkless_line(type_name or "", MOST_NAME) if kind else ""
-    return Purchase(name, starts_at=starts_at) if name else None
+def _package(name: str | None, sessions: int | None) -> Purchase | None:
+    line = linkless_line(name or "", MOST_NAME)
+    return Purchase(line, sessions=sessions) if line else None
+
+
+def _consultation(name: str | None, starts_at: datetime | None) -> Purchase | None:
+    line = linkless_line(name or "", MOST_NAME)
+    return Purchase(line, starts_at=starts_at) if line else None
 
 
 def facts_of_appointment(appointment_id: UUID, recipient: str) -> Facts:
@@ -105,15 +107,11 @@ def _claimed(row: Payment | None) -> Order | None:
 def _purchase(order: Order | None, user_id: UUID) -> Purchase | None:
     if order is None:
         return None
-    package = kind = None
     if order.kind == OrderKind.PACKAGE:
         package = Package.objects.filter(pk__in=[order.package_id]).first()
-    else:
-        kind = AppointmentType.objects.filter(pk__in=[order.appointment_type_id]).first()
-    starts_at = _start(order, user_id) if kind else None
-    sessions = package.session_count if package else None
-    type_name, package_name = kind.name if kind else None, package.name if package else None
-    return _named(order.kind, type_name, starts_at, package_name, sessions)
+        return _package(package.name, package.session_count) if package else None
+    kind = AppointmentType.objects.filter(pk__in=[order.appointment_type_id]).first()
+    return _consultation(kind.name, _start(order, user_id)) if kind else None
 
 
 def _start(order: Order, user_id: UUID) -> datetime | None:
