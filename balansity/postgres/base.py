@@ -106,7 +106,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if pool is None:
             return self._open(conn_params)
         kept = pool.take(lambda: self._open(conn_params), self._is_as_kept)
-        self._session, self._looked_at = kept.session, kept.looked_at
+        self._session = kept.session
         return kept.raw
 
     def _open(self, conn_params: dict[str, Any]) -> Any:
@@ -199,9 +199,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
         As it was just now when it was given back, unless Postgres has said something since.
         """
-        if time.monotonic() - kept.looked_at <= LOOK_EVERY_SECONDS and _is_silent(kept.raw):
+        self._looked_at = kept.since
+        if time.monotonic() - kept.since <= LOOK_EVERY_SECONDS and _is_silent(kept.raw):
             return True
-        kept.looked_at = time.monotonic()
+        self._looked_at = time.monotonic()
         return _session_of(kept.raw) == kept.session
 
     def _is_as_set_up(self, seen: tuple[Any, ...]) -> bool:

@@ -28,14 +28,13 @@ REFUSED_SECONDS = 0.5
 LEAST = 1
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Kept:
-    """A connection, what its session looked like (`None`: it is new), when it was given back, and looked at last."""
+    """A connection, what its session looked like (`None`: it is new), and when it was given back."""
 
     raw: Any
     session: tuple[Any, ...] | None = None
     since: float = field(default_factory=time.monotonic)
-    looked_at: float = field(default_factory=time.monotonic)
 
 
 class Pool:

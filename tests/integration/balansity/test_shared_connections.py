@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
@@ -121,7 +122,7 @@ def test_a_session_that_somebody_changed_while_nobody_had_it_is_found_out_a_seco
     (kept,) = shared._free
     with kept.raw.cursor() as cursor:
         cursor.execute("SET search_path TO public")
-    kept.looked_at -= LOOK_EVERY_SECONDS
+    shared._free = [replace(kept, since=kept.since - LOOK_EVERY_SECONDS)]
     ((second,),) = request(SESSION)
     assert second != first
 
