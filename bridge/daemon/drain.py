@@ -127,10 +127,9 @@ class Drain:
                 found,
             )
 
-    def _publish(self, deliveries: list[Delivery], *, bundle_size: int | None = None) -> None:
+    def _publish(self, deliveries: list[Delivery], *, bundle_size: int) -> None:
         if not deliveries:
             return
-        bundle_size = bundle_size or self.flow.bundle_size
         try:
             sizes = self._publisher.publish(self.queue, deliveries, bundle_size=bundle_size)
         except BrokerAway:

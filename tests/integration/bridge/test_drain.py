@@ -183,7 +183,7 @@ def test_a_quick_line_gets_bundles_and_each_delivery_is_in_exactly_one(
     ids = [probe.send({}) for _ in range(7)]
     drain.flow._done.append((float("inf"), 40))
     assert drain.flow.bundle_size == 4
-    drain._publish(probe.read(limit=7, lease=60))
+    drain._publish(probe.read(limit=7, lease=60), bundle_size=drain.flow.bundle_size)
     first, second = tasks(line)
     assert first["headers"]["task"] == BUNDLE_TASK
     assert first["headers"]["timelimit"][0] > drain.queue.time_limit
