@@ -1,6 +1,7 @@
 """Several deliveries in one Celery task, for a deep backlog of quick work: Celery's cost for a task is paid once.
 
-Each delivery is still claimed, run and written on its own, through its own task with its own retries.
+Each delivery is still claimed, run and written on its own, through its own task with its own retries; but those whose
+work is nothing but rows run together first (`bridge.worker.together`).
 """
 
 import logging
