@@ -5,12 +5,12 @@ import os
 import time
 from dataclasses import dataclass
 
-import psutil
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 
 from balansity.processes import BEAT, BRIDGE, WEB, WORKER, for_python
+from sandbox.bench.processors import processor_seconds
 from sandbox.bench.report import Figure, show
 from sandbox.bench.rig import Rig, await_true, rig, value
 from sandbox.services.process import free_port
@@ -42,15 +42,14 @@ def run() -> bool:
     """
     with rig("idle") as built:
         call_command("install_wakeup", stdout=io.StringIO())
-        postgres = _postgres()
-        alone = _percents(_measured({"postgres": postgres}, BARE_SECONDS))
+        alone = _percents(_measured({"postgres": built.postgres.pid}, BARE_SECONDS))
         bare_worker = built.start(
             *for_python(WORKER[:1], "-b", os.environ["REDIS_URL"], "worker", "-c", "2", "-Q", "bare")
         )
         await_true(lambda: bool(built.broker.exists("_kombu.binding.bare")), seconds=60)
-        bare = _percents(_measured({"bare": psutil.Process(bare_worker.pid)}, BARE_SECONDS))
+        bare = _percents(_measured({"bare": bare_worker.pid}, BARE_SECONDS))
         built.stop(bare_worker)
-        watched = _start_all(built) | {"postgres": postgres}
+        watched = _start_all(built) | {"postgres": built.postgres.pid}
         time.sleep(SETTLE_SECONDS)
         rounds = []
         for number in range(1, ROUNDS + 1):
@@ -76,19 +75,16 @@ def run() -> bool:
     )
 
 
-def _start_all(built: Rig) -> dict[str, psutil.Process]:
+def _start_all(built: Rig) -> dict[str, int]:
     port = free_port()
     lines = {"web": WEB, "worker": WORKER, "beat": BEAT, "bridge": BRIDGE}
-    started = {
-        name: psutil.Process(built.start(*for_python(line), API_PORT=str(port), **SETTINGS).pid)
-        for name, line in lines.items()
-    }
+    started = {name: built.start(*for_python(line), API_PORT=str(port), **SETTINGS).pid for name, line in lines.items()}
     row = apps.get_model("bridge", "BridgeProcess")
     await_true(lambda: {*row.objects.values_list("kind", flat=True)} >= {*lines}, seconds=120, every=0.2)
     return started
 
 
-def _measured(watched: dict[str, psutil.Process], seconds: float) -> tuple[_Spent, _Spent]:
+def _measured(watched: dict[str, int], seconds: float) -> tuple[_Spent, _Spent]:
     # A session counts when it ends, so ours, which does not belong to the system, ends before and after.
     connection.close()
     time.sleep(FLUSH_SECONDS)
@@ -97,16 +93,10 @@ def _measured(watched: dict[str, psutil.Process], seconds: float) -> tuple[_Spen
     return before, _spent(watched)
 
 
-def _spent(watched: dict[str, psutil.Process]) -> _Spent:
+def _spent(watched: dict[str, int]) -> _Spent:
     statement = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
-    processor = {name: processor_seconds(process) for name, process in watched.items()}
+    processor = {name: processor_seconds(pid) for name, pid in watched.items()}
     return _Spent(processor, int(value(statement)), time.monotonic())
-
-
-def processor_seconds(process: psutil.Process) -> float:
-    """What a process, its children and those that have ended already used up so far."""
-    tree = [process, *process.children(recursive=True)]
-    return sum(sum(one.cpu_times()[:4]) for one in tree)
 
 
 def _percents(between: tuple[_Spent, _Spent]) -> dict[str, float]:
@@ -114,11 +104,3 @@ def _percents(between: tuple[_Spent, _Spent]) -> dict[str, float]:
     seconds = after.at - before.at
     found = {name: (after.processor[name] - spent) / seconds * 100 for name, spent in before.processor.items()}
     return found | {"transactions": (after.transactions - before.transactions) / seconds}
-
-
-def _postgres() -> psutil.Process:
-    """The server, whose children serve the sessions."""
-    server = psutil.Process(value("SELECT pg_backend_pid()")).parent()
-    if server is None:
-        raise SystemExit("the server of Postgres is not on this machine")
-    return server

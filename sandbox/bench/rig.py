@@ -17,6 +17,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from balansity.processes import BRIDGE, WORKER, for_python
+from sandbox.bench.processors import processor_seconds
 from sandbox.packages import CHECKOUT
 from sandbox.probe.apps import QUEUE
 from sandbox.services.postgres import Postgres
@@ -86,6 +87,10 @@ class Rig:
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
+
+    def postgres_seconds(self) -> float:
+        """What processors did for the whole server so far, without the session that asks."""
+        return processor_seconds(self.postgres.pid) - processor_seconds(value("SELECT pg_backend_pid()"))
 
     def clear(self) -> None:
         """Empty the probe's queue, archive and line."""

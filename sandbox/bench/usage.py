@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg2
 
+from sandbox.bench.processors import processor_seconds
 from sandbox.bench.rig import Rig
 from sandbox.services.postgres import DATABASE
 
@@ -70,19 +70,6 @@ class Meter:
 
     def _value(self, statement: str) -> Any:
         return self._row(statement, [])[0]
-
-
-def processor_seconds(pid: int) -> float:
-    """What a process and its descendants have used, those that have ended and were waited for among them."""
-    main = psutil.Process(pid)
-    total = 0.0
-    for process in [main, *main.children(recursive=True)]:
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
 
 
 def statements_logged(log: Path, start: int) -> list[str]:

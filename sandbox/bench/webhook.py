@@ -7,7 +7,6 @@ import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-import psutil
 from django.apps import apps
 
 from balansity.processes import WEB, for_python
@@ -16,8 +15,8 @@ from bridge.wakeup import Method
 from payments.queue import QUEUE
 from payments.states import PaymentStatus, ProviderStatus
 from sandbox.bench import open_loop
-from sandbox.bench.idle import processor_seconds
 from sandbox.bench.payers import CUSTOMERS, SilentServer, payers, waiting_customers
+from sandbox.bench.processors import processor_seconds
 from sandbox.bench.readers import readers
 from sandbox.bench.report import Figure, median, percentile, show
 from sandbox.bench.rig import Rig, await_true, execute, rig, value
@@ -125,7 +124,7 @@ def _beside(name: str, beside_health: _Load, beside_ours: _Load, health: _Load, 
     ]
 
 
-def _start_gunicorn(built: Rig, provider: SilentServer, storage: SilentServer) -> tuple[int, psutil.Process]:
+def _start_gunicorn(built: Rig, provider: SilentServer, storage: SilentServer) -> tuple[int, int]:
     port = free_port()
     silent = {
         "YUKASSA_SHOP_ID": "100500",
@@ -137,7 +136,7 @@ def _start_gunicorn(built: Rig, provider: SilentServer, storage: SilentServer) -
     }
     process = built.start(*for_python(WEB), API_PORT=str(port), **silent)
     await_true(lambda: _answers(port), seconds=60)
-    return port, psutil.Process(process.pid)
+    return port, process.pid
 
 
 def _answers(port: int) -> bool:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from django.db import connection, transaction
 
 from sandbox.bench import looks
-from sandbox.bench.growth.costs import postgres_seconds
 from sandbox.bench.report import Figure, median, percentile
-from sandbox.bench.rig import await_true, execute, rig, send, value
+from sandbox.bench.rig import Rig, await_true, execute, rig, send, value
 from sandbox.bench.seeding import archive_messages
 from sandbox.probe.apps import QUEUE
 
@@ -53,7 +52,7 @@ def measure(options: argparse.Namespace) -> tuple[list[Figure], list[str]]:
         for size in sizes:
             costs = found[size] = Costs()
             _fill(size, costs)
-            _measure_delivery(costs, options.rounds)
+            _measure_delivery(built, costs, options.rounds)
             built.stop(bridge)
             costs.steps = _steps()
             looks.bring_up_to_date()
@@ -117,13 +116,13 @@ def _roll_up_until(seeded: threading.Event) -> None:
         seeded.wait(0.2)
 
 
-def _measure_delivery(costs: Costs, rounds: int) -> None:
+def _measure_delivery(built: Rig, costs: Costs, rounds: int) -> None:
     """A round without, and one beside retention."""
     _deliver(BACKLOG // 10)
     for _ in range(rounds):
-        before = postgres_seconds()
+        before = built.postgres_seconds()
         costs.rates.append(_deliver(BACKLOG))
-        costs.postgres_ms.append((postgres_seconds() - before) * 1000 / BACKLOG)
+        costs.postgres_ms.append((built.postgres_seconds() - before) * 1000 / BACKLOG)
         ended = threading.Event()
         with _beside(lambda ended=ended: _prune_until(ended, costs.pruned_ms)):  # type: ignore[misc]
             costs.rates_pruned.append(_deliver(BACKLOG))

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import redis
 
 from balansity.processes import WORKER, for_python
-from sandbox.bench.growth.costs import processor_seconds
+from sandbox.bench.processors import processor_seconds
 from sandbox.bench.report import Figure
 from sandbox.bench.rig import Rig, await_true, execute, rig, send, value
 from sandbox.probe.apps import QUEUE

@@ -14,6 +14,7 @@ import psutil
 import requests
 
 from balansity.processes import BEAT, BRIDGE, WEB, WORKER, for_python
+from sandbox.bench.processors import tree
 from sandbox.bench.report import Figure
 from sandbox.bench.rig import Rig, await_true, execute, rig, send, value
 from sandbox.probe.apps import QUEUE
@@ -102,8 +103,7 @@ def _counted(pids: dict[str, int], servers: dict[str, int]) -> Counter[tuple[str
     found: Counter[tuple[str, str]] = Counter()
     kinds = {port: server for server, port in servers.items()}
     for kind, pid in pids.items():
-        root = psutil.Process(pid)
-        for process in [root, *root.children(recursive=True)]:
+        for process in tree(pid):
             for remote in _remote_ports(process):
                 if remote in kinds:
                     found[kind, kinds[remote]] += 1

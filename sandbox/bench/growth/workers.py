@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from balansity.processes import WORKER, for_python
-from sandbox.bench.growth.costs import postgres_seconds, processor_seconds
+from sandbox.bench.processors import processor_seconds
 from sandbox.bench.report import Figure, median
 from sandbox.bench.rig import Rig, await_true, execute, rig, send, value
 from sandbox.probe.apps import QUEUE
@@ -92,12 +92,12 @@ def _measure_cells(
 def _one(built: Rig, load: Load, workers: list[int], bridges: list[int], cell: Cell, *, warm_up: bool) -> None:
     count = load.count // 10 if warm_up else load.count
     built.clear()
-    before = processor_seconds(*workers), processor_seconds(*bridges), postgres_seconds()
+    before = processor_seconds(*workers), processor_seconds(*bridges), built.postgres_seconds()
     started = time.monotonic()
     send(count, load.body)
     await_true(lambda: not value(f"SELECT EXISTS (SELECT FROM pgmq.q_{QUEUE})"), every=LOOK_SECONDS)
     seconds = time.monotonic() - started
-    after = processor_seconds(*workers), processor_seconds(*bridges), postgres_seconds()
+    after = processor_seconds(*workers), processor_seconds(*bridges), built.postgres_seconds()
     if value(f"SELECT count(*) FROM pgmq.a_{QUEUE} WHERE headers #>> '{{bridge,outcome}}' = 'succeeded'") != count:
         raise SystemExit("not every message was archived as succeeded")
     each = [(later - earlier) * 1000 / count for earlier, later in zip(before, after, strict=True)]

@@ -8,6 +8,7 @@ import redis
 from psycopg2.extensions import connection as Connection
 
 from sandbox.bench.peers.peer import Crew, Place
+from sandbox.bench.processors import own_seconds, tree
 
 MEGABYTE = 1_000_000
 
@@ -50,8 +51,8 @@ def read(server: Server, crew: Crew, place: Place) -> Reading:
     """Costs little itself, and that on connections to another database."""
     cpu: dict[str, float] = {}
     for part, process in crew.running:
-        cpu[part.role] = cpu.get(part.role, 0.0) + _tree_cpu(process.pid)
-    cpu["database"] = _tree_cpu(server.postgres_pid)
+        cpu[part.role] = cpu.get(part.role, 0.0) + _spent(process.pid)
+    cpu["database"] = _spent(server.postgres_pid)
     told: dict[str, Any] = server.broker.info()
     cpu["broker"] = told["used_cpu_user"] + told["used_cpu_sys"]
     name = place.connection.info.dbname
@@ -64,31 +65,23 @@ def read(server: Server, crew: Crew, place: Place) -> Reading:
     )
 
 
-def _tree_cpu(pid: int) -> float:
-    """Of a process, of what it started, and of those of them that have ended and were waited for."""
-    total = 0.0
-    for process in _tree(pid):
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
-
-
-def _tree(pid: int) -> list[psutil.Process]:
+def living(pid: int) -> list[psutil.Process]:
+    """A process with all that it started; a peer's may have ended by itself, and there is none then."""
     try:
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
+        return tree(pid)
     except psutil.NoSuchProcess:
         return []
+
+
+def _spent(pid: int) -> float:
+    return sum(own_seconds(process) for process in living(pid))
 
 
 def memory(crew: Crew) -> dict[str, float]:
     """MB by role; what processes share is shared out among them, so that nothing counts twice."""
     sizes: dict[str, float] = {}
     for part, process in crew.running:
-        for one in _tree(process.pid):
+        for one in living(process.pid):
             try:
                 size = one.memory_full_info().pss / MEGABYTE
             except psutil.NoSuchProcess:

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import psutil
-
+from sandbox.bench.peers.costs import living
 from sandbox.bench.peers.peer import Crew, Failed, Part, Work, await_true, send_group
 from sandbox.bench.peers.stage import Stage
 
@@ -122,11 +121,7 @@ def _one_child(command: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _pids(process: "subprocess.Popen[bytes]") -> list[int]:
-    try:
-        root = psutil.Process(process.pid)
-        return [root.pid, *(child.pid for child in root.children(recursive=True))]
-    except psutil.NoSuchProcess:
-        return []
+    return [one.pid for one in living(process.pid)]
 
 
 def _settle(stage: Stage, sent: int) -> float:
