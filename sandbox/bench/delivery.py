@@ -5,7 +5,7 @@ import time
 from celery import current_app
 
 from sandbox.bench.report import Figure, show
-from sandbox.bench.rig import Rig, await_true, execute, rig, send, value
+from sandbox.bench.rig import Rig, await_empty, await_true, install_trigger, rig, send, value
 from sandbox.probe.apps import QUEUE
 
 BACKLOG = 10_000
@@ -24,7 +24,7 @@ def run() -> bool:
     seconds: dict[str, list[float]] = {kind: [] for kind in (TOGETHER, ALONE, BARE, NAIVE)}
     kinds = ((TOGETHER, "true", _bridge), (ALONE, "false", _bridge), (BARE, "false", _bare), (NAIVE, "false", _naive))
     with rig("delivery") as built:
-        execute(f"CREATE TRIGGER balansity_wakeup AFTER INSERT ON pgmq.q_{QUEUE} EXECUTE FUNCTION bridge_notify()")
+        install_trigger()
         for number in range(1, ROUNDS + 1):
             for kind, transactional, measure in kinds:
                 worker = built.start_worker(PROBE_TRANSACTIONAL=transactional)
@@ -80,7 +80,5 @@ def _naive(built: Rig, count: int) -> float:
 
 
 def _until_archived(started: float) -> float:
-    # Any row left? The cheap question: counting 10 000 rows again and again would cost what is measured.
-    query = f"SELECT EXISTS (SELECT FROM pgmq.q_{QUEUE})"
-    await_true(lambda: not value(query), every=LOOK_SECONDS)
+    await_empty(every=LOOK_SECONDS)
     return time.monotonic() - started

@@ -26,10 +26,8 @@ from celery import current_app
 from django.db import transaction
 
 from balansity.processes import WORKER, for_python
-from bridge import wakeup
-from bridge.wakeup import Method
 from sandbox.bench.report import Figure, show
-from sandbox.bench.rig import Rig, await_true, execute, rig, value
+from sandbox.bench.rig import ANY_LEFT, Rig, await_empty, await_true, execute, install_trigger, rig, value
 from sandbox.bench.seeding import MAIL_QUEUE, address, make_customers, make_payments, payment_id
 from sandbox.bench.usage import Meter, statements_logged
 from sandbox.packages import CHECKOUT
@@ -68,7 +66,7 @@ def run(options: Sequence[str] = ()) -> bool:
     with rig("mail", EMAIL_HOURLY_LIMIT="1000000") as built:
         make_customers(chosen.mails)
         make_payments(chosen.mails, chosen.mails)
-        wakeup.install(MAIL_QUEUE, Method.TRIGGER)
+        install_trigger(MAIL_QUEUE)
         execute("VACUUM (ANALYZE)")
         bodies = [
             json.dumps(body_of(str(payment_id(number)), to=address(1 + number % chosen.mails)))
@@ -162,8 +160,7 @@ class _Bench:
             execute("SELECT pgmq.send_batch(%s, %s::jsonb[])", [MAIL_QUEUE, bodies])
             before = self._meter.read(worker=self._worker.pid, bridge=bridge.pid)
         began = time.monotonic()
-        query = f"SELECT EXISTS (SELECT FROM pgmq.q_{MAIL_QUEUE})"
-        await_true(lambda: not value(query), every=LOOK_SECONDS)
+        await_empty(MAIL_QUEUE, every=LOOK_SECONDS)
         seconds = time.monotonic() - began
         after = self._meter.read(worker=self._worker.pid, bridge=bridge.pid)
         self._built.stop(bridge)
@@ -216,7 +213,7 @@ class _Bench:
         self.ours(bodies)
         self._meter.log_statements(False)
         sent = statements_logged(log, start)
-        looks = sum(1 for statement in sent if statement.startswith("SELECT EXISTS (SELECT FROM pgmq.q_"))
+        looks = sum(1 for statement in sent if statement.startswith(ANY_LEFT))
         return (len(sent) - looks) / len(bodies)
 
 

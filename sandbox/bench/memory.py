@@ -8,7 +8,7 @@ import psutil
 
 from balansity.processes import BRIDGE, WEB, WORKER, for_python
 from sandbox.bench.report import Figure, show
-from sandbox.bench.rig import Rig, await_true, execute, rig, send, value
+from sandbox.bench.rig import Rig, await_empty, await_true, execute, rig, send, value
 from sandbox.probe.apps import QUEUE
 from sandbox.services.process import free_port
 
@@ -66,7 +66,7 @@ def _bridge_sizes(built: Rig) -> list[float]:
     sizes = [_size(process)]
     for done in range(STEP, MESSAGES + 1, STEP):
         send(STEP)
-        await_true(lambda: not value(f"SELECT EXISTS (SELECT FROM pgmq.q_{QUEUE})"), every=0.1)
+        await_empty(every=0.1)
         sizes.append(_size(process))
         print(f"{done:,} messages: {sizes[-1]:.1f} MB", flush=True)
     return sizes
@@ -78,7 +78,7 @@ def _child_after(built: Rig, line: str, queue: str, ask: Callable[[], None], *, 
     bridge = built.start(*for_python(BRIDGE, "--queue", queue))
     for _ in range(rounds):
         ask()
-        await_true(lambda: not value(f"SELECT EXISTS (SELECT FROM pgmq.q_{queue})"), seconds=120, every=0.1)
+        await_empty(queue, seconds=120, every=0.1)
     size = max(_size(child) for child in psutil.Process(worker.pid).children())
     print(f"a child of {line}: {size:.1f} MB", flush=True)
     for process in (bridge, worker):

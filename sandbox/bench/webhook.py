@@ -10,8 +10,6 @@ from decimal import Decimal
 from django.apps import apps
 
 from balansity.processes import WEB, for_python
-from bridge import wakeup
-from bridge.wakeup import Method
 from payments.queue import QUEUE
 from payments.states import PaymentStatus, ProviderStatus
 from sandbox.bench import open_loop
@@ -19,7 +17,7 @@ from sandbox.bench.payers import CUSTOMERS, SilentServer, payers, waiting_custom
 from sandbox.bench.processors import processor_seconds
 from sandbox.bench.readers import readers
 from sandbox.bench.report import Figure, median, percentile, show
-from sandbox.bench.rig import Rig, await_true, execute, rig, value
+from sandbox.bench.rig import Rig, await_true, execute, install_trigger, rig, value
 from sandbox.services.process import free_port
 from wording.russian import order_number
 
@@ -60,7 +58,7 @@ def run() -> bool:
     reports from a storage that says nothing.
     """
     with rig("webhook") as built:
-        wakeup.install(QUEUE, Method.TRIGGER)
+        install_trigger(QUEUE)
         bodies, get_health = _notifications(_make_payments()), [open_loop.get("/health")]
         provider, storage = SilentServer(), SilentServer()
         port, web = _start_gunicorn(built, provider, storage)

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from sandbox.bench import looks
 from sandbox.bench.report import Figure, median, percentile
-from sandbox.bench.rig import Rig, await_true, execute, rig, send, value
+from sandbox.bench.rig import Rig, await_empty, execute, install_trigger, rig, send, value
 from sandbox.bench.seeding import archive_messages
 from sandbox.probe.apps import QUEUE
 
@@ -46,7 +46,7 @@ def measure(options: argparse.Namespace) -> tuple[list[Figure], list[str]]:
     sizes = sorted(options.rows or ROWS)
     found: dict[int, Costs] = {}
     with rig("growth-archive") as built:
-        execute(f"CREATE TRIGGER balansity_wakeup AFTER INSERT ON pgmq.q_{QUEUE} EXECUTE FUNCTION bridge_notify()")
+        install_trigger()
         built.start_worker()
         bridge = built.start_bridge()
         for size in sizes:
@@ -132,7 +132,7 @@ def _measure_delivery(built: Rig, costs: Costs, rounds: int) -> None:
 def _deliver(count: int) -> float:
     started = time.monotonic()
     send(count)
-    await_true(lambda: not value(f"SELECT EXISTS (SELECT FROM pgmq.q_{QUEUE})"), every=0.02)
+    await_empty()
     return count / (time.monotonic() - started)
 
 

@@ -18,7 +18,7 @@ from balansity.processes import BRIDGE, WEB, WORKER, for_python
 from sandbox.bench.growth.errands import Errands, mails, make_packages, payments, reports
 from sandbox.bench.growth.hosts import Host, Hosts, three_hosts
 from sandbox.bench.report import Figure, median
-from sandbox.bench.rig import Rig, await_true, rig, value
+from sandbox.bench.rig import Rig, await_empty, await_true, rig, value
 from sandbox.demo.payments.till import Till
 from sandbox.services.broker import Broker
 from sandbox.services.process import free_port
@@ -192,8 +192,7 @@ def _one(place: Place, errands: Errands, cell: Cell) -> None:
     before = place.worker_wire.counted(), place.bridge_wire.counted()
     started = time.monotonic()
     errands.send()
-    left = f"SELECT EXISTS (SELECT FROM pgmq.q_{errands.queue})"
-    await_true(lambda: not value(left), every=LOOK_SECONDS, seconds=120)
+    await_empty(errands.queue, every=LOOK_SECONDS, seconds=120)
     seconds = time.monotonic() - started
     if errands.done() != errands.count:
         raise SystemExit(f"{errands.done()} of {errands.count} messages of {errands.queue} had their effect")

@@ -11,8 +11,7 @@ import redis
 from balansity.processes import WORKER, for_python
 from sandbox.bench.processors import processor_seconds
 from sandbox.bench.report import Figure
-from sandbox.bench.rig import Rig, await_true, execute, rig, send, value
-from sandbox.probe.apps import QUEUE
+from sandbox.bench.rig import Rig, await_empty, await_true, install_trigger, rig, send
 from sandbox.services.authority import Authority
 from sandbox.services.wire import Wire
 
@@ -33,7 +32,7 @@ class Line:
 def measure(options: argparse.Namespace) -> tuple[list[Figure], list[str]]:
     """The same broker over two ways that differ in TLS alone, in turn."""
     with rig("growth-tls") as built, ExitStack() as stack:
-        execute(f"CREATE TRIGGER balansity_wakeup AFTER INSERT ON pgmq.q_{QUEUE} EXECUTE FUNCTION bridge_notify()")
+        install_trigger()
         plain, encrypted = _lines(built, stack)
         for line in (plain, encrypted):
             line.worker = _start_worker(built, line)
@@ -92,7 +91,7 @@ def _one(built: Rig, line: Line, *, is_first: bool) -> None:
     before = processor_seconds(line.worker), processor_seconds(bridge.pid)
     started = time.monotonic()
     send(count)
-    await_true(lambda: not value(f"SELECT EXISTS (SELECT FROM pgmq.q_{QUEUE})"), every=0.02)
+    await_empty()
     seconds = time.monotonic() - started
     after = processor_seconds(line.worker), processor_seconds(bridge.pid)
     built.stop(bridge)

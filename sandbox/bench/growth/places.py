@@ -16,8 +16,7 @@ import requests
 from balansity.processes import BEAT, BRIDGE, WEB, WORKER, for_python
 from sandbox.bench.processors import tree
 from sandbox.bench.report import Figure
-from sandbox.bench.rig import Rig, await_true, execute, rig, send, value
-from sandbox.probe.apps import QUEUE
+from sandbox.bench.rig import Rig, await_empty, await_true, install_trigger, rig, send, value
 from sandbox.services.process import free_port
 from sandbox.tokens import access_token
 
@@ -32,7 +31,7 @@ POSTGRES, BROKER = "Postgres", "broker"
 def measure(_options: argparse.Namespace) -> tuple[list[Figure], list[str]]:
     """The processes as they are started by default, by what the kernel says of their sockets."""
     with rig("growth-places") as built:
-        execute(f"CREATE TRIGGER balansity_wakeup AFTER INSERT ON pgmq.q_{QUEUE} EXECUTE FUNCTION bridge_notify()")
+        install_trigger()
         port = free_port()
         pids = {
             "web": built.start(*for_python(WEB), API_PORT=str(port), API_THROTTLE_DEFAULT="100000").pid,
@@ -75,7 +74,7 @@ def _work(address: str) -> None:
     for caller in callers:
         caller.start()
     send(MESSAGES, '{"note": true, "seconds": 0.02}')
-    await_true(lambda: not value(f"SELECT EXISTS (SELECT FROM pgmq.q_{QUEUE})"), every=0.05)
+    await_empty(every=0.05)
     for caller in callers:
         caller.join()
 

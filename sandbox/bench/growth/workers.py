@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from balansity.processes import WORKER, for_python
 from sandbox.bench.processors import processor_seconds
 from sandbox.bench.report import Figure, median
-from sandbox.bench.rig import Rig, await_true, execute, rig, send, value
+from sandbox.bench.rig import Rig, await_empty, await_true, install_trigger, rig, send, value
 from sandbox.probe.apps import QUEUE
 
 WORKERS = (1, 2, 4)
@@ -42,7 +42,7 @@ def measure(options: argparse.Namespace) -> tuple[list[Figure], list[str]]:
     """Each round takes all cells in turn, so that a noisy minute falls on all of them."""
     cells: dict[tuple[int, int, str], Cell] = {}
     with rig("growth-workers") as built:
-        execute(f"CREATE TRIGGER balansity_wakeup AFTER INSERT ON pgmq.q_{QUEUE} EXECUTE FUNCTION bridge_notify()")
+        install_trigger()
         workers: list[subprocess.Popen[bytes]] = []
         for number in WORKERS:
             workers += _more_workers(built, number - len(workers))
@@ -95,7 +95,7 @@ def _one(built: Rig, load: Load, workers: list[int], bridges: list[int], cell: C
     before = processor_seconds(*workers), processor_seconds(*bridges), built.postgres_seconds()
     started = time.monotonic()
     send(count, load.body)
-    await_true(lambda: not value(f"SELECT EXISTS (SELECT FROM pgmq.q_{QUEUE})"), every=LOOK_SECONDS)
+    await_empty(every=LOOK_SECONDS)
     seconds = time.monotonic() - started
     after = processor_seconds(*workers), processor_seconds(*bridges), built.postgres_seconds()
     if value(f"SELECT count(*) FROM pgmq.a_{QUEUE} WHERE headers #>> '{{bridge,outcome}}' = 'succeeded'") != count:
