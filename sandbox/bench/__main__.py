@@ -39,7 +39,7 @@ def main() -> int:
     # Help is asked for behind a name as well: whatever has options of its own tells them itself.
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__, add_help=False)
     parser.add_argument(
-        *("name",),
+        "name",
         nargs="?",
         choices=[*BENCHES, TABLES],
         help=f"default: all, each in a process of its own; {TABLES}: write docs/benchmarks.md from what was recorded",
@@ -53,7 +53,7 @@ def main() -> int:
     elif known.help:
         parser.print_help()
         return 0
-    # Whoever stops it stops its services with it, as Ctrl-C does.
+    # Whoever stops it stops its services with it, as Ctrl-C does; also what runs in other network namespaces.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if options and known.name not in WITH_OPTIONS:
         parser.error(f"only {' and '.join(sorted(WITH_OPTIONS))} take options: {' '.join(options)}")
