@@ -65,6 +65,11 @@ class Figure:
         """The value with as few digits as leave it on its side of the target."""
         return shown(self.value, self.least if self.least is not None else self.most)
 
+    @property
+    def verdict(self) -> str:
+        """Of one with a target: what was measured, what is promised, whether that is met."""
+        return f"{self.name}: {self.shown}, {self.target}: {'met' if self.met else 'NOT MET'}"
+
     def as_json(self) -> dict[str, Any]:
         """What is kept: every round, so that others can reckon anew."""
         rounds = self.rounds or (self.value,)
@@ -113,28 +118,18 @@ def show(bench: str, figures: Sequence[Figure], *, notes: Sequence[str] = ()) ->
     console.print(table)
     for note in notes:
         console.print(note, highlight=False)
-    for line in verdicts(bench, [figure.as_json() for figure in figures]):
+    verdicts = [f"{bench}: {figure.verdict}" for figure in figures if figure.target]
+    for line in verdicts:
         print(line)
     met = all(figure.met is not False for figure in figures)
     answer = {
         "bench": bench,
         "figures": {figure.name: round(figure.value, 4) for figure in figures},
         "targets": {figure.name: figure.target for figure in figures if figure.target},
+        "verdicts": verdicts,
         "missed": [figure.name for figure in figures if figure.met is False],
         "met": met,
     }
     recording.keep(bench, {"figures": [figure.as_json() for figure in figures], "notes": [*notes], "met": met})
     print(json.dumps(answer), flush=True)
     return met
-
-
-def verdicts(bench: str, figures: Sequence[dict[str, Any]]) -> list[str]:
-    """A line a target: what is promised, what was measured, whether that is met."""
-    lines = []
-    for figure in figures:
-        if "target" not in figure:
-            continue
-        ((side, bound),) = figure["target"].items()
-        word = "met" if figure["met"] else "NOT MET"
-        lines.append(f"{bench}: {figure['name']}: {shown(figure['value'], bound)}, at {side} {bound:g}: {word}")
-    return lines

@@ -50,7 +50,9 @@ def test_each_target_is_printed_as_met_or_not_met(capsys: pytest.CaptureFixture[
     assert "try: fast: 4.2, at least 4: met" in lines
     assert "try: small: 2.5, at most 2: NOT MET" in lines
     assert not met
-    assert json.loads(lines[-1])["missed"] == ["small"]
+    told = json.loads(lines[-1])
+    assert told["missed"] == ["small"]
+    assert told["verdicts"] == ["try: fast: 4.2, at least 4: met", "try: small: 2.5, at most 2: NOT MET"]
 
 
 def test_nothing_is_kept_unless_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
