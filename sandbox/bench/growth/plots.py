@@ -3,17 +3,15 @@
 Each stands between its marks, `<!-- plot: NAME -->` and `<!-- end -->`; around them stands what people wrote about it.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from sandbox.bench import recording
 from sandbox.bench.growth.archive import ROWS
 from sandbox.bench.growth.distance import COUNTS, WAYS
 from sandbox.bench.growth.svg import Plot, Series, bars, curves
 from sandbox.bench.growth.workers import BRIDGES, LOADS, WORKERS
+from sandbox.bench.tables import recorded_figures
 from sandbox.packages import CHECKOUT
 
 DOCUMENT = CHECKOUT / "docs" / "growth.md"
@@ -51,9 +49,9 @@ def brought_up(text: str, drawn: dict[str, str]) -> str:
 def recorded_values() -> Values:
     """Of all parts together: their figures have names of their own."""
     values: Values = {}
-    for path in sorted(recording.FOLDER.glob("growth-*.json")):
-        answer: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        values |= {figure["name"]: figure["value"] for figure in answer["figures"]}
+    for name, answer in recorded_figures().items():
+        if name.startswith("growth-"):
+            values |= {figure["name"]: figure["value"] for figure in answer["figures"]}
     return values
 
 
@@ -73,9 +71,12 @@ def drawn_plots(values: Values) -> dict[str, str]:
 def _plots(values: Values) -> dict[str, tuple[Plot, Drawing]]:
     return {
         **{f"workers-{number}": (plot, curves) for number, plot in enumerate(_workers(values), 1)},
-        "archive-statements": (_archive(values, "Of a message, by the size of the archive", _STEPS), curves),
-        "archive-pages": (_archive(values, "Of a page, processors' time", _PAGES), curves),
-        "archive-throughput": (_throughput(values), bars),
+        "archive-statements": (_archive(values, "Of a message, by the size of the archive", "ms", _STEPS), curves),
+        "archive-pages": (_archive(values, "Of a page, processors' time", "ms", _PAGES), curves),
+        "archive-throughput": (
+            _archive(values, "Messages a second, by the size of the archive", "messages/s", _RATES),
+            bars,
+        ),
         "distance-rates": (_distance(values), bars),
         "distance-turns": (_turns(values), bars),
     }
@@ -87,6 +88,7 @@ _PAGES = {
     "overview of queues, processor": "overview of queues",
     "/metrics, processor": "/metrics",
 }
+_RATES = {"delivered": "alone", "delivered beside retention": "while old messages are deleted"}
 
 
 def _workers(values: Values) -> Iterator[Plot]:
@@ -106,40 +108,21 @@ def _workers(values: Values) -> Iterator[Plot]:
         )
 
 
-def _archive(values: Values, title: str, wanted: dict[str, str]) -> Plot:
+def _archive(values: Values, title: str, unit: str, wanted: dict[str, str]) -> Plot:
     series = [
         Series(name, [values.get(f"{rows:,} rows: {figure}") for rows in ROWS]) for figure, name in wanted.items()
     ]
-    return Plot(title, "ms", "messages in the archive", _sizes(), series)
-
-
-def _throughput(values: Values) -> Plot:
-    wanted = {"delivered": "alone", "delivered beside retention": "while old messages are deleted"}
-    series = [
-        Series(name, [values.get(f"{rows:,} rows: {figure}") for rows in ROWS]) for figure, name in wanted.items()
-    ]
-    return Plot(
-        "Messages a second, by the size of the archive", "messages/s", "messages in the archive", _sizes(), series
-    )
+    return Plot(title, unit, "messages in the archive", [f"{rows:,}" for rows in ROWS], series)
 
 
 def _distance(values: Values) -> Plot:
-    return _by_kind(values, "Done in a second, by the distance from Postgres", "of a kind a second", "{kind}; {way}")
+    series = [Series(way.name, [values.get(f"{kind}; {way.name}") for kind in COUNTS]) for way in WAYS]
+    return Plot("Done in a second, by the distance from Postgres", "of a kind a second", "", [*COUNTS], series)
 
 
 def _turns(values: Values) -> Plot:
-    labels = [*COUNTS]
     series = [
-        Series(who, [values.get(f"{kind}; {WAYS[0].name}: by the {who}") for kind in labels])
+        Series(who, [values.get(f"{kind}; {WAYS[0].name}: by the {who}") for kind in COUNTS])
         for who in ("worker", "bridge")
     ]
-    return Plot("Round trips to Postgres of each", "round trips", "", labels, series)
-
-
-def _by_kind(values: Values, title: str, unit: str, name: str) -> Plot:
-    series = [Series(way.name, [values.get(name.format(kind=kind, way=way.name)) for kind in COUNTS]) for way in WAYS]
-    return Plot(title, unit, "", [*COUNTS], series)
-
-
-def _sizes() -> list[str]:
-    return [f"{rows:,}" for rows in ROWS]
+    return Plot("Round trips to Postgres of each", "round trips", "", [*COUNTS], series)
