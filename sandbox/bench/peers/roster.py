@@ -23,16 +23,29 @@ from sandbox.services.pgmq_install import install_pgmq
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
-class Ours(Peer):
+class OfPgmq(Peer):
+    """One whose messages wait in a queue of pgmq."""
+
+    queue = "peer"
+
+    @property
+    def due(self) -> str:  # type: ignore[override]
+        return f"SELECT FROM pgmq.q_{self.queue} WHERE vt < {SOON}"
+
+    @property
+    def hidden(self) -> str:  # type: ignore[override]
+        return (
+            f"INSERT INTO pgmq.q_{self.queue} (vt, message)"
+            f" SELECT now() + {HIDDEN_FOR}, '{{}}' FROM generate_series(1, %(count)s)"
+        )
+
+
+class Ours(OfPgmq):
     name = "ours"
     title = "ours"
     about = "bridge, worker with two children, our wake-up trigger; a log line and an archive row with its history each"
     records = True
     queue, line = QUEUE, "peers"
-
-    @property
-    def due(self) -> str:  # type: ignore[override]
-        return f"SELECT FROM pgmq.q_{self.queue} WHERE vt < {SOON}"
 
     def install(self) -> dict[str, str]:
         return {}
@@ -49,13 +62,6 @@ class Ours(Peer):
         super().clear(place)
         place.value(f"TRUNCATE pgmq.q_{self.queue}, pgmq.a_{self.queue}")
         place.broker.flushdb()
-
-    def hide(self, place: Place, count: int) -> None:
-        place.value(
-            f"INSERT INTO pgmq.q_{self.queue} (vt, message)"
-            f" SELECT now() + {HIDDEN_FOR}, '{{}}' FROM generate_series(1, {count})"
-        )
-        place.value("VACUUM ANALYZE")
 
     def parts(self, place: Place, lease: int) -> list[Part]:
         leases = {"BRIDGE_DISPATCH_LEASE": str(lease), "BRIDGE_LEASE_MARGIN": str(max(1, lease - 7))} if lease else {}
@@ -78,16 +84,10 @@ class OursRows(Ours):
     without = dict.fromkeys(("trickle", "idle", "xmin"), "the same processes and statements as above")
 
 
-class BareCelery(Peer):
-    name = "celery"
-    title = "bare Celery on Redis"
-    about = "acks_late, reject_on_worker_lost, two children; the broker writes its log every second"
-    lock, packages = "celery", ("celery", "kombu", "redis")
+class OfCelery(Peer):
+    """A worker of Celery, on whatever broker."""
+
     sends_with = "celery_app.py"
-    without = {
-        "hidden": "Redis hides nothing: a task for later is taken into a worker's memory",
-        "xmin": "it has no table that a transaction could keep from being cleaned",
-    }
 
     def parts(self, place: Place, lease: int) -> list[Part]:
         # Theirs and not ours, whose one line stands in `balansity.processes`.
@@ -104,7 +104,21 @@ class BareCelery(Peer):
         return CopyingSender(super().sender(place), held, lambda name: self.copy(place, name))
 
     def copy(self, place: Place, name: str) -> None:
-        """Put all that waits in the queue `name` into that of the workers."""
+        """Put all that waits in the queue `name` into that of the workers, and keep it there."""
+        raise NotImplementedError
+
+
+class BareCelery(OfCelery):
+    name = "celery"
+    title = "bare Celery on Redis"
+    about = "acks_late, reject_on_worker_lost, two children; the broker writes its log every second"
+    lock, packages = "celery", ("celery", "kombu", "redis")
+    without = {
+        "hidden": "Redis hides nothing: a task for later is taken into a worker's memory",
+        "xmin": "it has no table that a transaction could keep from being cleaned",
+    }
+
+    def copy(self, place: Place, name: str) -> None:
         if not place.broker.exists(f"kept_{name}"):
             place.broker.rename(name, f"kept_{name}")
         place.broker.copy(f"kept_{name}", "peer")
@@ -122,18 +136,13 @@ class BareCelery(Peer):
             place.broker.delete(*stale)
 
 
-class KombuPgmq(BareCelery):
+class KombuPgmq(OfPgmq, OfCelery):
     name = "kombu-pgmq"
     title = "Celery on kombu's PGMQ transport"
     about = "acks_late, two children, use_notify; a message is deleted when it is acknowledged"
     lock, packages = "kombu-pgmq", ("celery", "kombu", "pgmq")
     variables = {"PEER_BROKER": "pgmq"}
-    without = {}
-    due = f"SELECT FROM pgmq.q_peer WHERE vt < {SOON}"
     emptied = ("TRUNCATE pgmq.q_peer",)
-    hidden = (
-        f"INSERT INTO pgmq.q_peer (vt, message) SELECT now() + {HIDDEN_FOR}, '{{}}' FROM generate_series(1, %(count)s)"
-    )
 
     def prepare(self, place: Place) -> None:
         super().prepare(place)
@@ -143,12 +152,6 @@ class KombuPgmq(BareCelery):
     def copy(self, place: Place, name: str) -> None:
         kept = f"SELECT clock_timestamp(), message, headers FROM pgmq.q_{name}"
         place.value(f"INSERT INTO pgmq.q_peer (vt, message, headers) {kept}")
-
-    def busy(self, place: Place) -> bool:
-        return Peer.busy(self, place)
-
-    def left(self, place: Place) -> int:
-        return Peer.left(self, place)
 
 
 class Procrastinate(Peer):
@@ -230,15 +233,13 @@ class DjangoOx(Peer):
         return [Part("worker", command, self.run_environment(place, lease))]
 
 
-class NodeWay(Peer):
+class NodeWay(OfPgmq):
     name = "node-way"
     title = "the Node worker's way"
     about = "asks every 5 s, ten a cycle, one after the other; in Python, as its ways are compared and not its language"
     lock, packages = "node-way", ("psycopg",)
     slow = True
-    due = f"SELECT FROM pgmq.q_peer WHERE vt < {SOON}"
     emptied = ("TRUNCATE pgmq.q_peer, pgmq.a_peer",)
-    hidden = KombuPgmq.hidden
 
     def prepare(self, place: Place) -> None:
         super().prepare(place)
@@ -249,7 +250,7 @@ class NodeWay(Peer):
         return [Part("worker", (self.interpreter, "node_way.py"), self.run_environment(place, lease))]
 
     def sender(self, place: Place) -> Sender:
-        return SqlSender(place, "peer")
+        return SqlSender(place, self.queue)
 
 
 ROSTER: tuple[type[Peer], ...] = (Ours, OursRows, BareCelery, KombuPgmq, Procrastinate, Pgqueuer, DjangoOx, NodeWay)
