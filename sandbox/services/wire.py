@@ -23,9 +23,8 @@ from sandbox.services.process import Service
 
 # Shared with whoever started the program: the microseconds of one direction, which may change at any time, the port and
 # whether somebody listens there, and what is counted.
-_SHARED = struct.Struct("7Q")
-_WORD = struct.Struct("Q")
 _DELAY, _PORT, _READY, _CONNECTIONS, _TURNS, _TO_SERVER, _FROM_SERVER = range(7)
+_WORD = struct.Struct("Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +69,11 @@ class Wire:
         self._to, self._inside = (to_host, str(to)), inside
         self._service = Service(f"wire-{name}", folder)
         self._file = folder / f"wire-{name}.counted"
-        self._memory = _memory(self._file)
+        self._shared = _Shared(self._file)
 
     @property
     def port(self) -> int:
-        return self._read(_PORT)
+        return self._shared.read(_PORT)
 
     def start(self) -> None:
         program = [sys.executable, "-m", __name__, self.host, *self._to, str(self._file), "--port", str(self.port)]
@@ -87,44 +86,42 @@ class Wire:
     def stop(self) -> None:
         """Also what is underway is lost."""
         self._service.stop()
-        _WORD.pack_into(self._memory, _WORD.size * _READY, 0)
+        self._shared.set(_READY, 0)
 
     def _listens(self) -> bool:
-        return self._read(_READY) > 0
+        return self._shared.read(_READY) > 0
 
     def lengthen(self, milliseconds: float) -> None:
         """Let each direction take so long from now on."""
-        _WORD.pack_into(self._memory, _WORD.size * _DELAY, round(milliseconds * 1000))
+        self._shared.set(_DELAY, round(milliseconds * 1000))
 
     def counted(self) -> Counted:
-        return Counted(*(self._read(place) for place in (_CONNECTIONS, _TURNS, _TO_SERVER, _FROM_SERVER)))
-
-    def _read(self, place: int) -> int:
-        return int(_WORD.unpack_from(self._memory, _WORD.size * place)[0])
-
-
-def _memory(file: Path) -> mmap.mmap:
-    if not file.exists():
-        file.write_bytes(bytes(_SHARED.size))
-    with file.open("r+b") as opened:
-        return mmap.mmap(opened.fileno(), _SHARED.size)
+        return Counted(*(self._shared.read(place) for place in (_CONNECTIONS, _TURNS, _TO_SERVER, _FROM_SERVER)))
 
 
 class _Shared:
-    """The numbers as the program itself sees them; nobody else counts."""
+    """The numbers, as both sides see them. Only the program itself counts."""
 
     def __init__(self, file: Path) -> None:
-        self._memory = _memory(file)
+        size = _WORD.size * (_FROM_SERVER + 1)
+        if not file.exists():
+            file.write_bytes(bytes(size))
+        with file.open("r+b") as opened:
+            self._memory = mmap.mmap(opened.fileno(), size)
 
     @property
     def delay(self) -> float:
-        return float(_WORD.unpack_from(self._memory, _WORD.size * _DELAY)[0]) / 1_000_000
+        """Seconds of one direction."""
+        return self.read(_DELAY) / 1_000_000
+
+    def read(self, place: int) -> int:
+        return int(_WORD.unpack_from(self._memory, _WORD.size * place)[0])
 
     def set(self, place: int, value: int) -> None:
         _WORD.pack_into(self._memory, _WORD.size * place, value)
 
     def add(self, place: int, number: int) -> None:
-        self.set(place, int(_WORD.unpack_from(self._memory, _WORD.size * place)[0]) + number)
+        self.set(place, self.read(place) + number)
 
 
 class _Direction:
