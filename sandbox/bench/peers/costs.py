@@ -7,7 +7,7 @@ import psutil
 import redis
 from psycopg2.extensions import connection as Connection
 
-from sandbox.bench.peers.peer import Crew, Place
+from sandbox.bench.peers.peer import Crew, Place, answer
 from sandbox.bench.processors import own_seconds, tree
 
 MEGABYTE = 1_000_000
@@ -22,10 +22,7 @@ class Server:
     broker: "redis.Redis"
 
     def asked(self, statement: str, values: list[Any] | None = None) -> Any:
-        with self.admin.cursor() as cursor:
-            cursor.execute(statement, values)
-            row = cursor.fetchone() if cursor.description else None
-        return row[0] if row else None
+        return answer(self.admin, statement, values)
 
 
 @dataclass(frozen=True, slots=True)

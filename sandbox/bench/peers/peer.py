@@ -43,6 +43,14 @@ NOTHING = Work()
 LARGE = 1_000
 
 
+def answer(connection: Connection, statement: str, values: Sequence[Any] | None = None) -> Any:
+    """The first value of the first row, if the statement has any."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        row = cursor.fetchone() if cursor.description else None
+    return row[0] if row else None
+
+
 @dataclass
 class Place:
     """Where a peer runs: a database of its own on the common server, a number of the common broker."""
@@ -59,10 +67,7 @@ class Place:
         self.broker = redis.Redis.from_url(self.redis_url, socket_timeout=30)
 
     def value(self, statement: str, values: Sequence[Any] | None = None) -> Any:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            row = cursor.fetchone() if cursor.description else None
-        return row[0] if row else None
+        return answer(self.connection, statement, values)
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         """For processes of a peer: nothing of ours but the addresses."""
