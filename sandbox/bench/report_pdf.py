@@ -87,7 +87,7 @@ def _milliseconds(work: Callable[[], object]) -> float:
 
 
 def _plain(markup: str) -> str:
-    body = ET.fromstring(markup).find("body")  # noqa: S314 # Ours.
+    body = _parsed(markup).find("body")
     words = [text.strip() for text in body.itertext() if text.strip()] if body is not None else []
     paragraphs = "".join(f"<p>{escape(text)}</p>" for text in words)
     return f'<html lang="ru"><head><title>-</title></head><body>{paragraphs}</body></html>'
