@@ -7,7 +7,8 @@ import psutil
 import redis
 from psycopg2.extensions import connection as Connection
 
-from sandbox.bench.peers.peer import Crew, Place, answer
+from sandbox.bench.peers.crew import Crew
+from sandbox.bench.peers.place import Place, answer
 from sandbox.bench.processors import own_seconds, tree
 
 MEGABYTE = 1_000_000

@@ -15,7 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.bench.peers.costs import living
-from sandbox.bench.peers.peer import Crew, Failed, Part, Work, await_true, send_group
+from sandbox.bench.peers.crew import Crew, await_true, send_group
+from sandbox.bench.peers.peer import Part
+from sandbox.bench.peers.place import Failed
+from sandbox.bench.peers.senders import Work
 from sandbox.bench.peers.stage import Stage
 
 KILLS = 20

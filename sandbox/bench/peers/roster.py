@@ -5,17 +5,9 @@ import sys
 
 from balansity.processes import BRIDGE, WORKER, for_python
 from sandbox.bench.peers.ours.apps import QUEUE, ROWS_QUEUE
-from sandbox.bench.peers.peer import (
-    HIDDEN_FOR,
-    SOON,
-    CopyingSender,
-    Part,
-    Peer,
-    Place,
-    ProcessSender,
-    Sender,
-    SqlSender,
-)
+from sandbox.bench.peers.peer import HIDDEN_FOR, SOON, Part, Peer
+from sandbox.bench.peers.place import Place
+from sandbox.bench.peers.senders import CopyingSender, ProcessSender, Sender, SqlSender
 from sandbox.packages import CHECKOUT
 from sandbox.services.pgmq_install import install_pgmq
 

@@ -10,7 +10,8 @@ from typing import Any
 from sandbox.bench import recording
 from sandbox.bench.peers import table
 from sandbox.bench.peers.environments import Unavailable
-from sandbox.bench.peers.peer import Failed, Peer
+from sandbox.bench.peers.peer import Peer
+from sandbox.bench.peers.place import Failed
 from sandbox.bench.peers.roster import ROSTER
 from sandbox.bench.peers.scenarios import SCENARIOS
 from sandbox.bench.peers.stage import SETTINGS, Stage, stages

@@ -10,8 +10,11 @@ from typing import Any
 import psycopg2
 
 from sandbox.bench.peers import costs
+from sandbox.bench.peers.crew import Crew, await_true
 from sandbox.bench.peers.kills import kills
-from sandbox.bench.peers.peer import NOTHING, Crew, Failed, Peer, Place, Work, await_true
+from sandbox.bench.peers.peer import Peer
+from sandbox.bench.peers.place import Failed, Place
+from sandbox.bench.peers.senders import NOTHING, Work
 from sandbox.bench.peers.stage import Stage
 
 BACKLOG = 10_000

@@ -12,7 +12,9 @@ from django.core.management import call_command
 from django.db import connections
 
 from sandbox.bench.peers.costs import Server
-from sandbox.bench.peers.peer import Peer, Place, Sender
+from sandbox.bench.peers.peer import Peer
+from sandbox.bench.peers.place import Place
+from sandbox.bench.peers.senders import Sender
 from sandbox.services.postgres import create_database
 from sandbox.services.sandbox import Sandbox
 

@@ -13,8 +13,9 @@ from sandbox.bench import recording
 from sandbox.bench.peers import environments, run, table
 from sandbox.bench.peers.environments import LOCKS, Unavailable
 from sandbox.bench.peers.kills import books, halved
-from sandbox.bench.peers.peer import EFFECTS, CopyingSender, Part, Peer, Sender, Work
+from sandbox.bench.peers.peer import EFFECTS, Part, Peer
 from sandbox.bench.peers.roster import ROSTER, BareCelery, Ours, OursRows
+from sandbox.bench.peers.senders import CopyingSender, Sender, Work
 from sandbox.packages import CHECKOUT
 
 LOCKED = sorted({peer.lock for peer in ROSTER if peer.lock})
