@@ -1,7 +1,6 @@
 """What the whole system costs while there is nothing to do and nobody looks: each process, and Postgres."""
 
 import io
-import os
 import time
 from dataclasses import dataclass
 
@@ -43,10 +42,7 @@ def run() -> bool:
     with rig("idle") as built:
         call_command("install_wakeup", stdout=io.StringIO())
         alone = _percents(_measured({"postgres": built.postgres.pid}, BARE_SECONDS))
-        bare_worker = built.start(
-            *for_python(WORKER[:1], "-b", os.environ["REDIS_URL"], "worker", "-c", "2", "-Q", "bare")
-        )
-        await_true(lambda: bool(built.broker.exists("_kombu.binding.bare")), seconds=60)
+        bare_worker = built.start_bare_worker(2)
         bare = _percents(_measured({"bare": bare_worker.pid}, BARE_SECONDS))
         built.stop(bare_worker)
         watched = _start_all(built) | {"postgres": built.postgres.pid}

@@ -1,14 +1,13 @@
 """What processes hold in memory: the bridge, and whether it grows over 100 000 messages; children of workers; web."""
 
 import http.client
-import os
 from collections.abc import Callable
 
 import psutil
 
 from balansity.processes import BRIDGE, WEB, WORKER, for_python
 from sandbox.bench.report import Figure, show
-from sandbox.bench.rig import Rig, await_empty, await_true, execute, rig, send, value
+from sandbox.bench.rig import Rig, await_empty, execute, rig, send, value
 from sandbox.probe.apps import QUEUE
 from sandbox.services.process import free_port
 
@@ -87,8 +86,7 @@ def _child_after(built: Rig, line: str, queue: str, ask: Callable[[], None], *, 
 
 
 def _bare_child(built: Rig) -> float:
-    worker = built.start(*for_python(WORKER[:1], "-b", os.environ["REDIS_URL"], "worker", "-c", "1", "-Q", "bare"))
-    await_true(lambda: bool(built.broker.exists("_kombu.binding.bare")), seconds=60)
+    worker = built.start_bare_worker(1)
     size = max(_size(child) for child in psutil.Process(worker.pid).children())
     built.stop(worker)
     return size

@@ -68,6 +68,13 @@ class Rig:
         await_true(lambda: bool(self.broker.exists("_kombu.binding.probe")), seconds=60)
         return worker
 
+    def start_bare_worker(self, children: int) -> "subprocess.Popen[bytes]":
+        """Celery's own worker, with nothing of ours in it."""
+        program = for_python(WORKER[:1], "-b", self.url, "worker", "-c", str(children), "-Q", "bare")
+        worker = self.start(*program)
+        await_true(lambda: bool(self.broker.exists("_kombu.binding.bare")), seconds=60)
+        return worker
+
     def start_bridge(self, queue: str = QUEUE, **variables: str) -> "subprocess.Popen[bytes]":
         bridge = self.start(*for_python(BRIDGE, "--queue", queue), **variables)
         name = f"%:{bridge.pid}@%"
