@@ -191,20 +191,16 @@ def _figures(size: int, costs: Costs) -> list[Figure]:
 
 def _growth(sizes: list[int], found: dict[int, Costs]) -> list[Figure]:
     """The largest against the smallest."""
+    if len(sizes) == 1:
+        return []
     small, large = found[sizes[0]], found[sizes[-1]]
     what = f"{sizes[-1]:,} rows / {sizes[0]:,}"
-    return (
-        [
-            Figure(f"{what}: claim", median(large.steps["claim"]) / median(small.steps["claim"]), "times", most=1.5),
-            Figure(
-                f"{what}: outcome", median(large.steps["outcome"]) / median(small.steps["outcome"]), "times", most=1.5
-            ),
-            Figure(f"{what}: time a message", median(small.rates) / median(large.rates), "times", most=1.5),
-            *(
-                Figure(f"{what}: {page}, processor", times.processor / small.pages[page].processor, "times", most=2)
-                for page, times in large.pages.items()
-            ),
-        ]
-        if len(sizes) > 1
-        else []
-    )
+    slower = {step: median(large.steps[step]) / median(small.steps[step]) for step in ("claim", "outcome")}
+    slower["time a message"] = median(small.rates) / median(large.rates)
+    return [
+        *(Figure(f"{what}: {step}", times, "times", most=1.5) for step, times in slower.items()),
+        *(
+            Figure(f"{what}: {page}, processor", times.processor / small.pages[page].processor, "times", most=2)
+            for page, times in large.pages.items()
+        ),
+    ]

@@ -103,9 +103,9 @@ class Place:
 
     @contextmanager
     def bridge(self, queue: str) -> Iterator[None]:
-        before = value("SELECT count(*) FROM bridge_bridgeprocess WHERE kind = 'bridge'")
-        process = self._start(self._hosts.office, self.bridge_wire, for_python(BRIDGE, "--queue", queue))
         query = "SELECT count(*) FROM bridge_bridgeprocess WHERE kind = 'bridge'"
+        before = value(query)
+        process = self._start(self._hosts.office, self.bridge_wire, for_python(BRIDGE, "--queue", queue))
         await_true(lambda: value(query) > before, seconds=60)
         yield
         self._built.stop(process)

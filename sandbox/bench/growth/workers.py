@@ -57,12 +57,12 @@ def measure(options: argparse.Namespace) -> tuple[list[Figure], list[str]]:
 
 def _more_workers(built: Rig, number: int) -> list["subprocess.Popen[bytes]"]:
     """They listen once each of them has taken something from its line."""
-    before = value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'balansity'")
+    # Children take a place in Postgres before there is a task.
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'balansity'"
+    before = value(query)
     started = [
         built.start(*for_python(WORKER, "-n", f"growth{time.monotonic_ns()}@%h", "-Q", "probe")) for _ in range(number)
     ]
-    # Children take a place in Postgres before there is a task.
-    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'balansity'"
     await_true(lambda: value(query) >= before + 2 * number, seconds=120, every=0.1)
     await_true(lambda: bool(built.broker.exists("_kombu.binding.probe")), seconds=60)
     return started
