@@ -10,6 +10,8 @@ from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tests.support import deliveries
+
 PACKAGES = ("notifications", "payments", "reports")
 # Set with every change, so that it may by chance be what it was.
 TOUCHED = {"updated_at"}
@@ -17,13 +19,13 @@ _UPDATE = re.compile(r'UPDATE\s+"?(\w+)"?\s+SET\s+(.*?)\s+WHERE', re.DOTALL | re
 _COLUMN = re.compile(r'(?:^|,\s*)"?(\w+)"? = ')
 
 
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    """The strings that are sent within the block: each is a round trip, BEGIN and COMMIT among them."""
-    said: list[str] = []
+def round_trips(task: Any, msg_id: int) -> list[str]:
+    """What one attempt of this message says, of a process that knows its queue: BEGIN and COMMIT are among it."""
+    delivery = deliveries.read_one(task.pgmq_queue, msg_id)
     with CaptureQueriesContext(connection) as captured:
-        yield said
-    said += [str(query["sql"]) for query in captured.captured_queries]
+        deliveries.run(task, delivery)
+    said = [str(query["sql"]) for query in captured.captured_queries]
+    return [one for one in said if "pg_backend_pid" not in one]
 
 
 @contextmanager

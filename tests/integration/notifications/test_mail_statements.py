@@ -16,12 +16,11 @@ from notifications.tasks import send_email
 from notifications.writing.rendering import render_email
 from notifications.writing.request import EmailRequest
 from payments.models import Payment
-from tests.support import deliveries
 from tests.support.checkouts import make_checkout
 from tests.support.databases import ClonedDatabase
-from tests.support.email_deliveries import attempt, claim, enqueue, outcome_of, read_one, row_of
+from tests.support.email_deliveries import attempt, claim, enqueue, outcome_of, row_of
 from tests.support.scripted_smtp import ScriptedServer
-from tests.support.statements import counted, written_in_vain
+from tests.support.statements import round_trips, written_in_vain
 
 pytestmark = pytest.mark.usefixtures("database")
 # By the worker alone: the claim, and the outcome with the mail's row amid it.
@@ -34,21 +33,13 @@ def _no_kept_connection() -> Iterator[None]:
     mailer.close()
 
 
-def trips(msg_id: int) -> list[str]:
-    """The round trips of one attempt, of a process that knows its queue."""
-    delivery = read_one(msg_id)
-    with counted() as said:
-        deliveries.run(send_email, delivery)
-    return [one for one in said if "pg_backend_pid" not in one]
-
-
 @pytest.mark.usefixtures("mailbox")
 def test_a_mail_about_a_payment_to_its_payer_takes_four_round_trips() -> None:
     checkout = make_checkout()
     address = _address_of(checkout.payment)
     attempt(enqueue("payment_confirmation", to=address, payment_id=str(checkout.pk)))
     msg_id = enqueue("payment_confirmation", to=address, payment_id=str(checkout.pk))
-    said = trips(msg_id)
+    said = round_trips(send_email, msg_id)
     # What is known of the payment and its payer, and the row with its locks and checks.
     assert len(said) == CLAIM_AND_OUTCOME + 2, said
     assert outcome_of(msg_id) == ("succeeded", None)
@@ -59,10 +50,10 @@ def test_a_mail_about_a_payment_to_its_payer_takes_four_round_trips() -> None:
 def test_a_mail_about_something_else_is_sent_after_a_look_at_who_is_a_customer(settings: Settings) -> None:
     attempt(enqueue("checkup_completed"))
     # An address that the settings name needs no look.
-    assert len(trips(enqueue("checkup_completed"))) == CLAIM_AND_OUTCOME + 1
+    assert len(round_trips(send_email, enqueue("checkup_completed"))) == CLAIM_AND_OUTCOME + 1
     settings.EMAIL_EXTRA_RECIPIENTS = ()
     address = _address_of(make_checkout().payment)
-    assert len(trips(enqueue("checkup_completed", to=address))) == CLAIM_AND_OUTCOME + 2
+    assert len(round_trips(send_email, enqueue("checkup_completed", to=address))) == CLAIM_AND_OUTCOME + 2
 
 
 def test_no_column_of_a_mail_is_written_that_stays_as_it_is(settings: Settings) -> None:

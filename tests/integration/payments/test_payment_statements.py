@@ -2,21 +2,18 @@
 
 import pytest
 
-from bridge.message import Delivery
 from payments.checking.sync import sync_payment
 from payments.models import Checkout, Payment, ProviderNotification
-from payments.queue import QUEUE, queue_check
+from payments.queue import queue_check
 from payments.states import Door, NotificationStatus, PaymentStatus
 from payments.tasks import process
 from sandbox.yookassa import YooKassaServer
-from tests.support import deliveries
 from tests.support.paying import start
 from tests.support.payment_deliveries import work_off
-from tests.support.statements import counted, written_in_vain
+from tests.support.statements import round_trips, written_in_vain
 from tests.support.webhook_requests import notification, post
 
 pytestmark = pytest.mark.usefixtures("database", "yookassa")
-
 
 # Exactly, so that one more is seen; fewer are welcome, and are written down here.
 NOTHING_NEW, PAID = 19, 54
@@ -30,16 +27,9 @@ def waiting() -> Checkout:
     return checkout
 
 
-def trips(msg_id: int) -> list[str]:
-    delivery: Delivery = deliveries.read_one(QUEUE, msg_id)
-    with counted() as said:
-        deliveries.run(process, delivery)
-    return [one for one in said if "pg_backend_pid" not in one]
-
-
 def test_a_check_that_finds_nothing_new_costs_so_many_round_trips(yookassa: YooKassaServer) -> None:
     checkout = waiting()
-    said = trips(queue_check(checkout.pk, "verify"))
+    said = round_trips(process, queue_check(checkout.pk, "verify"))
     # Claim, 6 looks of what is asked of YooKassa and the breaker's; BEGIN, outcome, the payment's rows, COMMIT.
     assert len(said) == NOTHING_NEW, said
 
@@ -50,7 +40,7 @@ def test_a_notification_of_a_paid_consultation_costs_so_many_round_trips(yookass
     assert post(notification("payment.succeeded", checkout.external_id)).status_code == 200
     row = ProviderNotification.objects.get()
     assert row.msg_id is not None
-    said = trips(row.msg_id)
+    said = round_trips(process, row.msg_id)
     assert Payment.objects.get(pk=checkout.pk).status == PaymentStatus.COMPLETED
     assert len(said) == PAID, said
 

@@ -3,29 +3,19 @@
 import pytest
 
 from reports.models import Report, Status
-from reports.queue import QUEUE
 from reports.tasks import generate_report
-from tests.support import deliveries
 from tests.support.report_deliveries import attempt, change_results, enqueue, make
-from tests.support.statements import counted, written_in_vain
+from tests.support.statements import round_trips, written_in_vain
 
 pytestmark = pytest.mark.usefixtures("seeded_database", "storage_server")
-
 
 # Exactly, so that one more is seen; fewer are welcome, and are written down here.
 FIRST = 23
 
 
-def trips(msg_id: int) -> list[str]:
-    delivery = deliveries.read_one(QUEUE, msg_id)
-    with counted() as said:
-        deliveries.run(generate_report, delivery)
-    return [one for one in said if "pg_backend_pid" not in one]
-
-
 def test_a_first_report_costs_so_many_round_trips() -> None:
     attempt(enqueue(kind="csv"))
-    said = trips(enqueue(kind="json"))
+    said = round_trips(generate_report, enqueue(kind="json"))
     assert Report.objects.filter(status=Status.STORED).count() == 2
     # The claim; the row in 10; what the report says in 4; where it lies, and the breaker's look; 6 of the outcome.
     assert len(said) == FIRST, said
