@@ -1,7 +1,7 @@
 """The probe queue of a test's own database, and deliveries as a worker would get them."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection
 
-from bridge.daemon.publisher import Publisher
+from bridge.daemon.publisher import BUNDLE_TASK, Publisher
 from bridge.message import Delivery
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
@@ -22,6 +22,8 @@ from tests.support.databases import ClonedDatabase, DatabaseServer
 
 if TYPE_CHECKING:
     from bridge.daemon.drain import Drain
+
+RunBundle = Callable[[Sequence[Delivery]], None]
 
 
 @pytest.fixture
@@ -35,6 +37,20 @@ def run_delivery(probe: PgmqQueue) -> Callable[[Delivery], None]:
     """Run the task of a delivery that was read, as the worker's child does; raises what Celery would see."""
     current_app.loader.import_default_modules()
     return partial(deliveries.run, current_app.tasks["probe.run"])
+
+
+@pytest.fixture
+def run_bundle(probe: PgmqQueue) -> RunBundle:
+    """Run deliveries in one task, as the worker's child does; raises what Celery would see."""
+    current_app.loader.import_default_modules()
+
+    def run(carried: Sequence[Delivery]) -> None:
+        coordinates = [
+            [one.msg_id, one.token.vt.isoformat(), f"trace-{one.msg_id}", one.history.attempts] for one in carried
+        ]
+        current_app.tasks[BUNDLE_TASK].apply(args=(QUEUE, coordinates), throw=True)
+
+    return run
 
 
 @pytest.fixture

@@ -1,36 +1,18 @@
 """Several deliveries in one Celery task: each ends as it would alone, and what slow work leaves is for others."""
 
-from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 import pytest
 from celery import current_app
 
-from bridge.daemon.publisher import BUNDLE_TASK
 from bridge.message import Delivery
 from bridge.pgmq import PgmqQueue
 from bridge.queues import BUNDLE_SECONDS
 from bridge.worker import bundle
 from sandbox.probe.apps import QUEUE
 from sandbox.probe.models import ProbeRun
-from tests.integration.bridge.conftest import archived
+from tests.integration.bridge.conftest import RunBundle, archived
 from tests.integration.bridge.deliveries import claim
-
-RunBundle = Callable[[Sequence[Delivery]], None]
-
-
-@pytest.fixture
-def run_bundle(probe: PgmqQueue) -> RunBundle:
-    """Run deliveries in one task, as the worker's child does; raises what Celery would see."""
-    current_app.loader.import_default_modules()
-
-    def run(deliveries: Sequence[Delivery]) -> None:
-        carried = [
-            [one.msg_id, one.token.vt.isoformat(), f"trace-{one.msg_id}", one.history.attempts] for one in deliveries
-        ]
-        current_app.tasks[BUNDLE_TASK].apply(args=(QUEUE, carried), throw=True)
-
-    return run
 
 
 def test_however_one_ends_the_others_run_and_each_has_an_outcome_of_its_own(

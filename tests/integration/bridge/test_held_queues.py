@@ -26,11 +26,8 @@ from bridge.pgmq import PgmqQueue
 from bridge.queues import Candidate, Screen, Verdict, registry
 from sandbox.probe.apps import QUEUE
 from sandbox.probe.models import ProbeRun
-from tests.integration.bridge.conftest import archived
-from tests.integration.bridge.test_bundle import RunBundle, run_bundle
+from tests.integration.bridge.conftest import RunBundle, archived
 from tests.integration.bridge.test_task import Run
-
-__all__ = ["run_bundle"]
 
 MAIL = "service:smtp"
 both_carriers = pytest.mark.parametrize("pgmq_version", ["1.13", "1.4"], indirect=True)

@@ -19,9 +19,8 @@ from bridge.queues import registry
 from bridge.record import Statement
 from sandbox.probe.apps import QUEUE
 from sandbox.probe.models import ProbeRun
-from tests.integration.bridge.conftest import archived
+from tests.integration.bridge.conftest import RunBundle, archived
 from tests.integration.bridge.deliveries import claim, make_due
-from tests.integration.bridge.test_bundle import RunBundle, run_bundle  # noqa: F401 - a fixture.
 from tests.integration.bridge.test_task import Run
 from tests.integration.bridge.test_tries import BOTH_CARRIERS
 from tests.support.counting_relay import counting_relay
@@ -93,12 +92,7 @@ BUDGETS = {
 
 @pytest.mark.parametrize("kind", BUDGETS)
 def test_a_delivery_costs_so_many_round_trips_and_one_less_in_a_bundle(
-    probe: PgmqQueue,
-    run_delivery: Run,
-    run_bundle: RunBundle,  # noqa: F811
-    round_trips: Count,
-    handler: Any,
-    kind: str,
+    probe: PgmqQueue, run_delivery: Run, run_bundle: RunBundle, round_trips: Count, handler: Any, kind: str
 ) -> None:
     act, alone, bundled = BUDGETS[kind]
     handler(act)
@@ -118,10 +112,7 @@ def test_a_delivery_costs_so_many_round_trips_and_one_less_in_a_bundle(
 
 
 def test_messages_run_together_cost_four_whatever_their_number(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    round_trips: Count,
-    monkeypatch: pytest.MonkeyPatch,
+    probe: PgmqQueue, run_bundle: RunBundle, round_trips: Count, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(current_app.tasks["probe.run"]), "transactional", True)
     for number in (2, 9):
@@ -215,10 +206,7 @@ def test_rows_that_cannot_be_written_are_a_reason_to_repeat_and_the_next_one_has
 
 @pytest.mark.parametrize("kind", ["a statement", "code"])
 def test_rows_that_only_the_commit_refuses_are_a_reason_to_repeat_too(
-    probe: PgmqQueue,
-    run_delivery: Run,
-    handler: Any,
-    kind: str,
+    probe: PgmqQueue, run_delivery: Run, handler: Any, kind: str
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -251,9 +239,7 @@ def test_what_is_not_archived_leaves_no_rows_of_a_statement_and_is_kept_with_the
 
 
 def test_a_claim_that_came_with_an_outcome_and_is_not_used_counts_as_nothing(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
+    probe: PgmqQueue, run_bundle: RunBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The time of the bundle is over between two of its messages.
     ended: list[int] = []

@@ -23,9 +23,8 @@ from bridge.tries import tries_of
 from bridge.worker import together
 from sandbox.probe.apps import QUEUE
 from sandbox.probe.models import ProbeRun
-from tests.integration.bridge.conftest import archived
+from tests.integration.bridge.conftest import RunBundle, archived
 from tests.integration.bridge.deliveries import claim, make_due
-from tests.integration.bridge.test_bundle import RunBundle, run_bundle  # noqa: F401 - a fixture.
 from tests.integration.bridge.test_tries import BOTH_CARRIERS, here, send_with_history
 from tests.support.databases import ClonedDatabase
 
@@ -79,9 +78,7 @@ def recorded(*ids: int) -> list[bool]:
 
 @BOTH_CARRIERS
 def test_all_are_done_by_one_transaction_and_each_has_its_outcome_its_rows_and_its_line(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    caplog: pytest.LogCaptureFixture,
+    probe: PgmqQueue, run_bundle: RunBundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     ids = send(probe, {"note": True}, {}, {"note": True})
@@ -106,10 +103,7 @@ def test_all_are_done_by_one_transaction_and_each_has_its_outcome_its_rows_and_i
         assert f"{QUEUE} {msg_id}: done at attempt 1" in caplog.messages
 
 
-def test_a_bundle_costs_four_round_trips_however_many_it_carries(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-) -> None:
+def test_a_bundle_costs_four_round_trips_however_many_it_carries(probe: PgmqQueue, run_bundle: RunBundle) -> None:
     for number in (2, 20):
         send(probe, *[{}] * number)
         deliveries = read(probe, number)
@@ -122,10 +116,7 @@ def test_a_bundle_costs_four_round_trips_however_many_it_carries(
 @BOTH_CARRIERS
 @pytest.mark.parametrize("text", ['{"attempts": 1}', '{"attempts": 0}', '{"attempts": "x"}'])
 def test_what_says_that_it_was_begun_before_goes_the_ordinary_way(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
-    text: str,
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None], text: str
 ) -> None:
     seen: list[int] = []
     handle(lambda message: seen.append(message.msg_id))
@@ -137,9 +128,7 @@ def test_what_says_that_it_was_begun_before_goes_the_ordinary_way(
 
 
 def test_what_was_read_before_is_never_bundled(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None]
 ) -> None:
     seen: list[int] = []
     handle(lambda message: seen.append(message.msg_id))
@@ -153,8 +142,7 @@ def test_what_was_read_before_is_never_bundled(
 
 
 def test_a_stale_token_runs_nothing_and_leaves_the_message_to_its_owner(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
+    probe: PgmqQueue, run_bundle: RunBundle
 ) -> None:
     stale, fresh = send(probe, {"note": True}, {"note": True})
     deliveries = read(probe, 2)
@@ -165,9 +153,7 @@ def test_a_stale_token_runs_nothing_and_leaves_the_message_to_its_owner(
 
 
 def test_a_bundle_of_before_does_nothing_to_messages_that_were_given_back_and_read_anew(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None]
 ) -> None:
     handle(lambda message: pytest.fail("it ran for somebody who had lost it"))
     ids = send(probe, {}, {})
@@ -236,10 +222,7 @@ def spoil_block() -> None:
     ],
 )
 def test_whoever_fails_leaves_no_row_and_takes_nobody_along(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
-    fails: str,
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None], fails: str
 ) -> None:
     handle(write_in_vain)
     first, _failing, last, quiet = ids = send(probe, {"n": 1}, {"fails": fails}, {"n": 3}, {"n": 4})
@@ -255,9 +238,7 @@ def test_whoever_fails_leaves_no_row_and_takes_nobody_along(
 
 
 def test_hooks_of_a_message_that_failed_are_not_called(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None]
 ) -> None:
     called: list[int] = []
 
@@ -273,10 +254,7 @@ def test_hooks_of_a_message_that_failed_are_not_called(
 
 
 def test_a_hook_that_fails_keeps_none_of_others_from_being_called(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
-    caplog: pytest.LogCaptureFixture,
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     called: list[int] = []
 
@@ -309,12 +287,7 @@ def test_a_hook_that_fails_keeps_none_of_others_from_being_called(
     ],
 )
 def test_what_a_message_sets_until_the_end_of_its_transaction_does_not_hold_for_the_next_ones(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
-    said: str,
-    shown: str,
-    usual: Any,
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None], said: str, shown: str, usual: Any
 ) -> None:
     seen: list[Any] = []
 
@@ -333,8 +306,7 @@ def test_what_a_message_sets_until_the_end_of_its_transaction_does_not_hold_for_
 
 
 def test_a_failing_message_is_repeated_by_its_own_rules_and_counted_from_its_own_attempt(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
+    probe: PgmqQueue, run_bundle: RunBundle
 ) -> None:
     good, failing, hopeless = send(probe, {"note": True}, {"note": True, "fail_first": 1}, {"permanent": True})
     run_bundle(read(probe, 3))
@@ -346,10 +318,7 @@ def test_a_failing_message_is_repeated_by_its_own_rules_and_counted_from_its_own
 
 
 def test_an_error_that_waits_for_the_commit_undoes_all_and_each_goes_its_own_way(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
-    caplog: pytest.LogCaptureFixture,
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -371,10 +340,7 @@ def test_an_error_that_waits_for_the_commit_undoes_all_and_each_goes_its_own_way
         assert cursor.fetchone() == (0,)
 
 
-def test_nothing_is_started_in_a_held_queue(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-) -> None:
+def test_nothing_is_started_in_a_held_queue(probe: PgmqQueue, run_bundle: RunBundle) -> None:
     ids = send(probe, {"note": True}, {"note": True})
     deliveries = read(probe, 2)
     holds.place(QUEUE, PAUSE, by="staff", why="x")
@@ -386,7 +352,7 @@ def test_nothing_is_started_in_a_held_queue(
 
 def test_a_hold_that_comes_in_the_middle_lets_the_begun_ones_end_and_gives_the_others_back(
     probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
+    run_bundle: RunBundle,
     handle: Callable[[Handle], None],
     database: ClonedDatabase,
     monkeypatch: pytest.MonkeyPatch,
@@ -414,10 +380,7 @@ def test_a_hold_that_comes_in_the_middle_lets_the_begun_ones_end_and_gives_the_o
 
 
 def test_what_slow_work_leaves_goes_back(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
-    clock: Any,
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None], clock: Any
 ) -> None:
     def act(message: Message) -> None:
         clock.tick(timedelta(seconds=BUNDLE_SECONDS + 1))
@@ -430,9 +393,7 @@ def test_what_slow_work_leaves_goes_back(
 
 
 def test_a_message_that_takes_all_the_time_keeps_none_from_its_outcome_and_is_not_bundled_again(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None]
 ) -> None:
     def act(message: Message) -> None:
         if message.body:
@@ -447,10 +408,7 @@ def test_a_message_that_takes_all_the_time_keeps_none_from_its_outcome_and_is_no
 
 
 def test_while_a_bundle_is_at_work_nobody_reads_or_claims_its_messages_though_their_lease_is_over(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
-    database: ClonedDatabase,
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None], database: ClonedDatabase
 ) -> None:
     ids = send(probe, {"note": True}, {"note": True})
     deliveries = probe.read(limit=2, lease=0)
@@ -470,10 +428,7 @@ def test_while_a_bundle_is_at_work_nobody_reads_or_claims_its_messages_though_th
 
 
 def test_the_second_copy_of_a_bundle_finds_nothing_to_do_while_the_first_is_at_work_and_after(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
-    database: ClonedDatabase,
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None], database: ClonedDatabase
 ) -> None:
     ids = send(probe, {}, {})
     deliveries = read(probe, 2)
@@ -498,9 +453,7 @@ def test_the_second_copy_of_a_bundle_finds_nothing_to_do_while_the_first_is_at_w
 
 
 def test_a_queue_that_is_dropped_in_the_middle_ends_the_bundle_without_an_error(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None]
 ) -> None:
     def act(message: Message) -> None:
         with connection.cursor() as cursor:
@@ -519,10 +472,7 @@ def test_a_queue_that_is_dropped_in_the_middle_ends_the_bundle_without_an_error(
 
 
 def test_a_connection_that_breaks_in_the_middle_leaves_all_to_the_ordinary_way(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
-    admin_of_database: str,
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None], admin_of_database: str
 ) -> None:
     def act(message: Message) -> None:
         with closing(psycopg2.connect(admin_of_database)) as other, other.cursor() as cursor:
@@ -536,9 +486,7 @@ def test_a_connection_that_breaks_in_the_middle_leaves_all_to_the_ordinary_way(
 
 
 def test_a_handler_that_asks_a_service_outside_is_never_bundled(
-    probe: PgmqQueue,
-    run_bundle: RunBundle,  # noqa: F811
-    handle: Callable[[Handle], None],
+    probe: PgmqQueue, run_bundle: RunBundle, handle: Callable[[Handle], None]
 ) -> None:
     from tests.support.outages import laboratory  # noqa: PLC0415 - it knows models.
 
