@@ -103,16 +103,6 @@ def test_all_are_done_by_one_transaction_and_each_has_its_outcome_its_rows_and_i
         assert f"{QUEUE} {msg_id}: done at attempt 1" in caplog.messages
 
 
-def test_a_bundle_costs_four_round_trips_however_many_it_carries(probe: PgmqQueue, run_bundle: RunBundle) -> None:
-    for number in (2, 20):
-        send(probe, *[{}] * number)
-        deliveries = read(probe, number)
-        with counted_statements() as statements:
-            run_bundle(deliveries)
-        # And BEGIN and COMMIT.
-        assert len(statements) == 2
-
-
 @BOTH_CARRIERS
 @pytest.mark.parametrize("text", ['{"attempts": 1}', '{"attempts": 0}', '{"attempts": "x"}'])
 def test_what_says_that_it_was_begun_before_goes_the_ordinary_way(
@@ -495,23 +485,3 @@ def test_a_handler_that_asks_a_service_outside_is_never_bundled(
         ids = send(probe, {}, {})
         run_bundle(read(probe, 2))
     assert outcomes(probe, ids) == [("succeeded", 1)] * 2
-
-
-def counted_statements() -> Any:
-    return _Statements()
-
-
-class _Statements(list[str]):
-    """The statements of a block, as Django sends them."""
-
-    def __enter__(self) -> "_Statements":
-        self._wrapper = connection.execute_wrapper(self._note)
-        self._wrapper.__enter__()
-        return self
-
-    def __exit__(self, *ended: Any) -> None:
-        self._wrapper.__exit__(*ended)
-
-    def _note(self, execute: Any, query: str, params: Any, many: bool, context: Any) -> Any:
-        self.append(query)
-        return execute(query, params, many, context)
