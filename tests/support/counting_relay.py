@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from django.db import connection, connections
+
 _CHUNK = 65536
 
 
@@ -36,6 +38,22 @@ def counting_relay(to_port: int) -> Iterator[Relay]:
                 listener.shutdown(socket.SHUT_RDWR)
             for each in (thread, *serving):
                 each.join(10)
+
+
+@contextmanager
+def before_postgres(**otherwise: str) -> Iterator[Relay]:
+    """Let Django reach its Postgres through a relay, and by a setting of the connection that is `otherwise`."""
+    settings = connection.settings_dict
+    changed = {"HOST": "127.0.0.1", **otherwise}
+    before = {name: settings[name] for name in ("PORT", *changed)}
+    connections.close_all()
+    with counting_relay(int(settings["PORT"])) as relay:
+        settings.update(changed, PORT=str(relay.port))
+        try:
+            yield relay
+        finally:
+            connections.close_all()
+            settings.update(before)
 
 
 def _accept(listener: socket.socket, relay: Relay, to_port: int, serving: list[threading.Thread]) -> None:

@@ -28,7 +28,7 @@ from bridge.worker import place
 from sandbox.probe.apps import QUEUE
 from tests.integration.bridge.test_outages import run_for_a_moment
 from tests.support import deliveries
-from tests.support.counting_relay import Relay, counting_relay
+from tests.support.counting_relay import Relay, before_postgres
 from tests.support.databases import ClonedDatabase, DatabaseServer
 from tests.support.guests import Guest, django_as
 
@@ -46,16 +46,8 @@ def now(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 @pytest.fixture
 def door(database: ClonedDatabase, now: SimpleNamespace) -> Iterator[Relay]:
     """Django reaches Postgres through a listener that counts, and has the wrong password."""
-    settings = connection.settings_dict
-    before = {key: settings[key] for key in ("PORT", "PASSWORD")}
-    connections.close_all()
-    with counting_relay(int(settings["PORT"])) as relay:
-        settings.update(PORT=str(relay.port), PASSWORD="wrong")
-        try:
-            yield relay
-        finally:
-            connections.close_all()
-            settings.update(before)
+    with before_postgres(PASSWORD="wrong") as relay:
+        yield relay
 
 
 def knock() -> None:

@@ -13,7 +13,7 @@ from django.db import OperationalError, ProgrammingError, close_old_connections,
 from balansity.postgres import pool as pooling
 from balansity.postgres.base import LOOK_EVERY_SECONDS
 from balansity.postgres.pool import Pool
-from tests.support.counting_relay import counting_relay
+from tests.support.counting_relay import before_postgres
 from tests.support.databases import ClonedDatabase
 
 
@@ -82,15 +82,8 @@ def test_a_session_that_a_request_has_changed_is_given_to_no_other(shared: Pool,
 @pytest.fixture
 def said(database: ClonedDatabase) -> Iterator[Callable[[], int]]:
     """How often this process has said something to Postgres."""
-    settings = connection.settings_dict
-    before = {name: settings[name] for name in ("HOST", "PORT")}
-    with counting_relay(int(settings["PORT"])) as relay:
-        settings.update(HOST="127.0.0.1", PORT=str(relay.port))
-        try:
-            yield lambda: relay.said
-        finally:
-            connection.close()
-            settings.update(before)
+    with before_postgres() as relay:
+        yield lambda: relay.said
 
 
 def test_an_answer_waits_for_its_own_statements_and_for_nothing_about_the_session(

@@ -23,7 +23,7 @@ from tests.integration.bridge.conftest import RunBundle, archived
 from tests.integration.bridge.deliveries import claim, make_due
 from tests.integration.bridge.test_task import Run
 from tests.integration.bridge.test_tries import BOTH_CARRIERS
-from tests.support.counting_relay import counting_relay
+from tests.support.counting_relay import before_postgres
 from tests.support.databases import ClonedDatabase
 
 Count = Callable[[], int]
@@ -32,23 +32,15 @@ Count = Callable[[], int]
 @pytest.fixture
 def round_trips(probe: PgmqQueue) -> Iterator[Count]:
     """How often this process said something to Postgres since the last question."""
-    settings = connection.settings_dict
-    before = {name: settings[name] for name in ("HOST", "PORT")}
-    with counting_relay(int(settings["PORT"])) as relay:
-        connection.close()
-        settings.update(HOST="127.0.0.1", PORT=str(relay.port))
-        seen = 0
+    seen = 0
+    with before_postgres() as relay:
 
         def count() -> int:
             nonlocal seen
             number, seen = relay.said - seen, relay.said
             return number
 
-        try:
-            yield count
-        finally:
-            connection.close()
-            settings.update(before)
+        yield count
 
 
 def row_of(message: Message) -> Statement:
