@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from bridge.daemon.publisher import BUNDLE_TASK, Publisher
-from bridge.message import Delivery
+from bridge.message import Delivery, Message
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
 from sandbox.probe.apps import QUEUE
@@ -23,6 +23,7 @@ from tests.support.databases import ClonedDatabase, DatabaseServer
 if TYPE_CHECKING:
     from bridge.daemon.drain import Drain
 
+Handle = Callable[[Message], Any]
 RunBundle = Callable[[Sequence[Delivery]], None]
 
 
@@ -51,6 +52,23 @@ def run_bundle(probe: PgmqQueue) -> RunBundle:
         current_app.tasks[BUNDLE_TASK].apply(args=(QUEUE, coordinates), throw=True)
 
     return run
+
+
+@pytest.fixture
+def transactional(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the probe's queue one whose handler has no effect but rows."""
+    current_app.loader.import_default_modules()
+    monkeypatch.setattr(type(current_app.tasks["probe.run"]), "transactional", True)
+
+
+@pytest.fixture
+def handle(transactional: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[Handle], None]:
+    """Let the probe do, in a bundle alone, what no message can ask for."""
+
+    def replace(act: Handle) -> None:
+        monkeypatch.setattr(type(current_app.tasks["probe.run"]), "handler", staticmethod(act))
+
+    return replace
 
 
 @pytest.fixture

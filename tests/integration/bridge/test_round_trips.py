@@ -103,10 +103,10 @@ def test_a_delivery_costs_so_many_round_trips_and_one_less_in_a_bundle(
     assert ProbeRun.objects.filter(recorded=True).count() == (0 if act is nothing else 5)
 
 
+@pytest.mark.usefixtures("transactional")
 def test_messages_run_together_cost_four_whatever_their_number(
-    probe: PgmqQueue, run_bundle: RunBundle, round_trips: Count, monkeypatch: pytest.MonkeyPatch
+    probe: PgmqQueue, run_bundle: RunBundle, round_trips: Count
 ) -> None:
-    monkeypatch.setattr(type(current_app.tasks["probe.run"]), "transactional", True)
     for number in (2, 20):
         for _ in range(number):
             probe.send({})
