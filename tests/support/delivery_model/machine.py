@@ -16,10 +16,11 @@ from bridge.models import OutsideService, QueueHold
 from bridge.pgmq import pgmq_queue
 from bridge.queues import registry
 from sandbox.probe.apps import QUEUE
-from tests.support.delivery_model.books import Books, Decision, Violation, look
+from tests.support.delivery_model.books import Books, Decision, Violation
 from tests.support.delivery_model.clock import SCHEMA, Clock
 from tests.support.delivery_model.company import PAUSE_SECONDS, Bridge, act, deliver, lock_messages
 from tests.support.delivery_model.line import Task
+from tests.support.delivery_model.page import look
 from tests.support.delivery_model.stage import Fate, Process, clear
 from tests.support.outages import AWAY, lab
 
