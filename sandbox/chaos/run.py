@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import requests
 from django.db import connection
 from rich.console import Console
@@ -19,7 +18,7 @@ from sandbox.admin_login import ADMIN_NAME, ensure_admin, migrate
 from sandbox.chaos import surroundings
 from sandbox.chaos.director import carry_out
 from sandbox.chaos.draining import drain
-from sandbox.chaos.fleet import Fleet
+from sandbox.chaos.fleet import Fleet, wake
 from sandbox.chaos.happened import Happened
 from sandbox.chaos.judging.verdict import judge
 from sandbox.chaos.known import Known
@@ -177,9 +176,7 @@ def _heal(fleet: Fleet, till: Till) -> None:
     """Faults have undone themselves; what an interrupted one may have left is undone here as well."""
     till.mend()
     for one in fleet.all:
-        for process in one.tree():
-            if process.is_running() and process.status() == psutil.STATUS_STOPPED:
-                process.resume()
+        wake(one.tree())
 
 
 def _sources(sandbox: Sandbox, environment: dict[str, str], till: Till) -> Sources:

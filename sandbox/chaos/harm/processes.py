@@ -3,9 +3,8 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 import psutil
 import psycopg2
@@ -174,18 +173,10 @@ class _MailInHand:
 def _at_work(scene: Scene) -> list[_MailInHand]:
     """The mails that are sent just now, those first whose server takes its time at this moment."""
     try:
-        with _database(scene) as connection, connection.cursor() as cursor:
+        url = scene.sandbox.environment["DATABASE_URL"]
+        with closing(psycopg2.connect(url, connect_timeout=3)) as connection, connection.cursor() as cursor:
             cursor.execute(_AT_WORK, dict(zip(("least", "most"), _HALF_WAY, strict=True)))
             return [_MailInHand(*row) for row in cursor.fetchall()]
     except psycopg2.OperationalError:
         # It is away at this moment, by another fault.
         return []
-
-
-@contextmanager
-def _database(scene: Scene) -> Iterator[Any]:
-    connection = psycopg2.connect(scene.sandbox.environment["DATABASE_URL"], connect_timeout=3)
-    try:
-        yield connection
-    finally:
-        connection.close()

@@ -24,19 +24,16 @@ def broker_killed(scene: Scene, _: str) -> Iterator[Hit]:
 
 
 @contextmanager
-def broker_wiped(scene: Scene, _: str) -> Iterator[Hit]:
+def broker_wiped(scene: Scene, target: str) -> Iterator[Hit]:
     """Killed, and nothing of it is left."""
-    scene.sandbox.broker.stop(signal.SIGKILL)
-    scene.sandbox.broker.forget()
-    try:
-        yield Hit()
-    finally:
-        scene.sandbox.broker.start()
+    with broker_killed(scene, target) as hit:
+        scene.sandbox.broker.forget()
+        yield hit
 
 
 @contextmanager
 def broker_flushed(scene: Scene, _: str) -> Iterator[Hit]:
-    with _broker(scene) as client:
+    with redis.Redis.from_url(scene.sandbox.environment["REDIS_URL"], socket_timeout=5) as client:
         client.flushall()
     yield Hit()
 
@@ -52,12 +49,6 @@ def broker_doubled(scene: Scene, _: str) -> Iterator[Hit]:
         finally:
             ended.set()
             hit.note = f"{doubled.result()} tasks doubled"
-
-
-@contextmanager
-def _broker(scene: Scene) -> Iterator["redis.Redis"]:
-    with redis.Redis.from_url(scene.sandbox.environment["REDIS_URL"], socket_timeout=5) as client:
-        yield client
 
 
 @contextmanager
