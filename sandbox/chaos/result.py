@@ -6,7 +6,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class Run:
             "machine": _machine() | {"load_before": self.load_before, "load_after": self.load_after},
             "versions": _versions(),
             "settings": self.settings,
-            "load": self.pace.to_json(),
+            "load": asdict(self.pace),
             "known": self._known(),
             "books": size_of(self.books),
             "outcomes": self._outcomes(),
@@ -110,10 +110,6 @@ class Run:
     def _since(self, at: datetime) -> float:
         """Seconds of the load."""
         return round((at - self.began).total_seconds(), 2)
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def load_average() -> float:

@@ -3,10 +3,12 @@
 import os
 import random
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from sandbox.chaos.load.desk import Desk
 from sandbox.chaos.load.pace import Pace
 from sandbox.chaos.load.senders import ask_for_reports, send_mails
 from sandbox.chaos.reading import Sources, read_books
-from sandbox.chaos.result import Run, load_average, now
+from sandbox.chaos.result import Run, load_average
 from sandbox.chaos.scene import Scene
 from sandbox.chaos.schedule import make_schedule
 from sandbox.demo.payments.till import ADDRESS, Till
@@ -76,7 +78,7 @@ def run(console: Console, options: Options, *, root: Path) -> Run:
             console.print("starts web, two bridges, two workers and beat, as production does")
             _await_ready(fleet, port)
             scene = Scene(sandbox, fleet, till, random.Random(options.seed), threading.Event())  # noqa: S311
-            known, began = Known(), now()
+            known, began = Known(), datetime.now(UTC)
             api = f"http://127.0.0.1:{port}"
             shop = Shop(
                 environment["DATABASE_URL"],
@@ -152,14 +154,14 @@ def _till(environment: dict[str, str], port: int) -> Till:
 
 def _await_ready(fleet: Fleet, port: int) -> None:
     """Until all of them say that they are at work, so that the first fault finds what it looks for."""
-    patience = threading.Event()
+    deadline = time.monotonic() + START_SECONDS
     words = {"bridge": b"draining", "worker": b" ready.", "beat": b"beat: Starting"}
-    for _ in range(int(START_SECONDS / 0.2)):
+    while time.monotonic() < deadline:
         said = {one.name: one.log.read_bytes() for one in fleet.all}
         ready = all(words.get(name.partition("-")[0], b"") in text for name, text in said.items())
         if ready and _answers(port):
             return
-        patience.wait(0.2)
+        time.sleep(0.2)
     raise SandboxError(
         f"the processes did not start within {START_SECONDS:g} s; their logs are in the sandbox's folder"
     )
@@ -196,7 +198,7 @@ def _settings(environment: dict[str, str]) -> dict[str, Any]:
     return dict(sorted(shown.items()))
 
 
-def _tell(console: Console, one: Happened, began: Any) -> None:
+def _tell(console: Console, one: Happened, began: datetime) -> None:
     at, lasted = (one.began - began).total_seconds(), (one.ended - one.began).total_seconds()
     target = f" {one.target}" if one.target else ""
     console.print(

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 from sandbox.chaos.happened import Group, Planned
-from sandbox.chaos.surroundings import DISPATCH_LEASE, MAIL_LEASE
+from sandbox.chaos.surroundings import DISPATCH_LEASE, LIMITS, MAIL_LEASE
 
 # Between two faults, and after the last one of a group before the next: what was hit comes back in between.
 PAUSE_SECONDS = (1.5, 5.0)
@@ -26,8 +26,7 @@ class Kind:
     cards: int = 1
 
 
-_BRIDGES, _WORKERS = ("bridge-1", "bridge-2"), ("worker-1", "worker-2")
-_QUEUES = ("email_queue", "payment_processing_queue", "report_generation_queue")
+_BRIDGES, _WORKERS, _QUEUES = ("bridge-1", "bridge-2"), ("worker-1", "worker-2"), tuple(LIMITS)
 # Past the lease, so that somebody else has begun when it goes on.
 _PAST_DISPATCH = (DISPATCH_LEASE + 1.0, DISPATCH_LEASE + 4.0)
 _PAST_RUN = (MAIL_LEASE + 1.0, MAIL_LEASE + 3.0)

@@ -6,13 +6,14 @@ from decimal import Decimal
 
 from django.db import connection, transaction
 
+from bridge.queues import BUNDLE_SECONDS
 from sandbox.services.sandbox import Sandbox
 
 # Leases are as short as they may be, so that a stop outlasts them: it is what a paused machine does in production.
 DISPATCH_LEASE = 4
 TIME_LIMITS = {"email_queue": 5, "payment_processing_queue": 8, "report_generation_queue": 15}
-# What the bridge adds: `bridge.queues.Queue.run_lease`.
-LEASE_MARGIN, BUNDLE_SECONDS = 1, 2
+LEASE_MARGIN = 1
+# As `bridge.queues.Queue.run_lease` has it.
 MAIL_LEASE = TIME_LIMITS["email_queue"] + BUNDLE_SECONDS + LEASE_MARGIN
 LIMITS = {"email_queue": 6, "payment_processing_queue": 6, "report_generation_queue": 4}
 DELAY_SCALE = 0.3

@@ -16,9 +16,6 @@ class Pace:
     purchases: float = 0.4
     reports: float = 0.2
 
-    def to_json(self) -> dict[str, float]:
-        return {"mails": self.mails, "slow": self.slow, "purchases": self.purchases, "reports": self.reports}
-
 
 def repeat(work: Callable[[int], None], rate: float, *, draw: random.Random, over: threading.Event) -> None:
     """Call `work` with 0, 1, 2 … about `rate` times a second, until the load is over; what is late is made up for."""
