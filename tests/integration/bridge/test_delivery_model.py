@@ -39,7 +39,6 @@ pytestmark = pytest.mark.timeout(0 if THOROUGH else 600)
 
 CAST = ("bridge-1", "bridge-2", "worker-1", "worker-2", "worker-3", "operator", "stranger")
 SETTINGS = settings(
-    max_examples=50,
     stateful_step_count=35,
     derandomize=True,
     database=None,
@@ -53,10 +52,11 @@ MET = {
     *("ended as permanent_error", "ended as refused", "ended as worker_lost", "ended as invalid_message"),
     *("a_bridge_probes", "a_process_is_killed", "postgres_fails", "the_broker_loses"),
 }
-
-
 # How often the rest of them is looked for.
 MORE = 8
+MORE_CHANCES = settings(SETTINGS, derandomize=False, max_examples=40)
+# What is found without a protection needs no shorter history.
+UNTIL_FOUND = settings(SETTINGS, derandomize=False, max_examples=500, phases=[Phase.generate])
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +69,7 @@ def stage(probe: PgmqQueue) -> Iterator[None]:
         logging.disable(logging.CRITICAL)
         stack.callback(logging.disable, logging.NOTSET)
         stack.enter_context(laboratory())
+        # The laboratory puts back the queue that it found.
         registry._queues[QUEUE] = replace(registry.get(QUEUE), max_retries=1)
         # How long somebody waits for a lock is for the driver to say, and not for a slow machine.
         for query in ("finish", "finish_together", "holds"):
@@ -95,14 +96,18 @@ def go_through(machine: type[Delivery], examples: int) -> None:
     run_state_machine_as_test(machine, settings=chances)
 
 
+def go_by(seed: int, machine: type[Delivery], chances: settings) -> None:
+    """Go through the histories to which this seed leads."""
+    run_state_machine_as_test(hypothesis.seed(seed)(type("Seeded", (machine,), {})), settings=chances)
+
+
 def test_nothing_breaks_the_protocol() -> None:
     go_through(Delivery, 40)
     # What the same chances come to differs with the statements there are, and with the machine.
     for more in range(MORE):
         if all(Delivery.met[what] for what in MET):
             break
-        chances = settings(SETTINGS, derandomize=False, max_examples=40)
-        run_state_machine_as_test(hypothesis.seed(more)(type("More", (Delivery,), {})), settings=chances)
+        go_by(more, Delivery, MORE_CHANCES)
     assert not [what for what in MET if not Delivery.met[what]]
 
 
@@ -113,13 +118,12 @@ def test_nothing_breaks_it_where_bundles_are_one_transaction() -> None:
 
 
 def test_a_message_that_was_delivered_before_and_is_bundled_again_is_found() -> None:
-    chances = settings(SETTINGS, derandomize=False, max_examples=500, phases=[Phase.generate])
     with (
         together(current_app.tasks["probe.run"]),
         without("take_together", " AND this.read_ct = 1"),
         pytest.raises(Violation, match="was delivered before"),
     ):
-        run_state_machine_as_test(hypothesis.seed(0)(type("Weakened", (Bundled,), {})), settings=chances)
+        go_by(0, Bundled, UNTIL_FOUND)
 
 
 @pytest.mark.parametrize(
@@ -143,13 +147,12 @@ def test_a_protection_that_is_taken_away_is_missed(
 
     Where it shows first is up to chance: in who moved, as `found` says, or in how a message ends.
     """
-    chances = settings(SETTINGS, derandomize=False, max_examples=500, phases=[Phase.generate])
     times = 2 if query == "finish" else 1
     with (
         without(query, protection, instead=instead, times=times),
         pytest.raises(Violation, match=found),
     ):
-        run_state_machine_as_test(hypothesis.seed(seed)(type("Weakened", (Delivery,), {})), settings=chances)
+        go_by(seed, Delivery, UNTIL_FOUND)
 
 
 def test_a_protection_that_has_another_name_by_now_is_not_taken_for_one_that_is_not_needed() -> None:

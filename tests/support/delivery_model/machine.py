@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -244,7 +244,7 @@ class Delivery(RuleBasedStateMachine):
 
     def _send(self, body: Any) -> None:
         pgmq_queue(QUEUE).send(body)
-        self.books = replace(self.books, page=look())
+        self.books.page = look()
 
     def _look(self, process: Process, size: int, breaks_after: int | None) -> Callable[[], object]:
         return partial(self.bridges[process].look, size, breaks_after)
