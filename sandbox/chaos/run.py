@@ -92,10 +92,11 @@ def run(console: Console, options: Options, *, root: Path) -> Run:
             console.print(f"{len(schedule)} faults in {options.minutes:g} minutes, by seed {options.seed}")
             with _load(shop, options.pace, about):
                 scene_over = threading.Timer(options.minutes * 60, scene.over.set)
+                # A run that is interrupted ends without waiting for it.
+                scene_over.daemon = True
                 scene_over.start()
                 faults = carry_out(scene, schedule, lambda one: _tell(console, one, began))
                 scene.over.wait()
-                scene_over.join()
                 shop.over.set()
                 _heal(fleet, till)
                 console.print("all is made well; the last customers leave")
