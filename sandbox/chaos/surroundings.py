@@ -1,12 +1,12 @@
 """What the processes are told, and what is in Supabase's tables before the load begins."""
 
-import os
 import uuid
 from decimal import Decimal
 
 from django.db import connection, transaction
 
 from bridge.queues import BUNDLE_SECONDS
+from sandbox.demo.environment import played_environment
 from sandbox.services.sandbox import Sandbox
 
 # Leases are as short as they may be, so that a stop outlasts them: it is what a paused machine does in production.
@@ -37,26 +37,15 @@ WHERE a.status = 'completed' AND a.results_summary <> '{"status": "completed"}' 
 """
 
 
-def chaos_environment(sandbox: Sandbox, *, port: int, concurrency: int = 2) -> dict[str, str]:
+def chaos_environment(sandbox: Sandbox, *, port: int) -> dict[str, str]:
     """The environment of every process of ours, with the API on `port`."""
     return {
-        **os.environ,
-        **sandbox.environment,
+        **played_environment(sandbox, port=port),
         "DJANGO_SETTINGS_MODULE": "sandbox.chaos.settings",
-        "PYTHONUNBUFFERED": "1",
-        "LOG_LEVEL": "info",
         "LOG_FORMAT": "text",
-        "API_PORT": str(port),
-        "API_BASE_URL": f"http://127.0.0.1:{port}",
-        "STAFF_DIGEST_TO": "",
-        "STAFF_2FA": "optional",
-        # We play the proxy in front of it, which tells where a notification comes from.
-        "TRUSTED_PROXIES": "127.0.0.1",
-        "YUKASSA_NOTIFICATION_NETWORKS": "",
         "YUKASSA_READ_TIMEOUT": str(PROVIDER_SECONDS),
         "REPORTS_STORAGE_TIMEOUT": str(STORAGE_SECONDS),
-        "APPOINTMENT_SLOT_CAPACITY": "1",
-        "WORKER_CONCURRENCY": str(concurrency),
+        "WORKER_CONCURRENCY": "2",
         "WORKER_INTERVAL_MS": "500",
         "EMAIL_EXTRA_RECIPIENTS": DOMAIN,
         # A family that asks for its reports all the time is told of each.

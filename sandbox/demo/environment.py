@@ -28,8 +28,8 @@ FAST = Pace(scale=0.2, pause=0.0, lease_margin=2)
 PROVIDER_SECONDS = "1.5"
 
 
-def demo_environment(sandbox: Sandbox, pace: Pace, *, port: int) -> dict[str, str]:
-    """The environment of every process of ours, with the API on `port`."""
+def played_environment(sandbox: Sandbox, *, port: int) -> dict[str, str]:
+    """The environment of every process of ours where we play everybody else, with the API on `port`."""
     return {
         **os.environ,
         **sandbox.environment,
@@ -44,8 +44,14 @@ def demo_environment(sandbox: Sandbox, pace: Pace, *, port: int) -> dict[str, st
         # We play the proxy in front of it, which tells where a notification comes from.
         "TRUSTED_PROXIES": "127.0.0.1",
         "YUKASSA_NOTIFICATION_NETWORKS": "",
-        "YUKASSA_READ_TIMEOUT": PROVIDER_SECONDS,
         "APPOINTMENT_SLOT_CAPACITY": "1",
+    }
+
+
+def demo_environment(sandbox: Sandbox, pace: Pace, *, port: int) -> dict[str, str]:
+    return {
+        **played_environment(sandbox, port=port),
+        "YUKASSA_READ_TIMEOUT": PROVIDER_SECONDS,
         "MAX_EMAIL_RETRY_ATTEMPTS": str(MAX_RETRIES),
         "MAX_PAYMENT_RETRY_ATTEMPTS": str(MAX_RETRIES),
         "MAX_REPORT_RETRY_ATTEMPTS": str(MAX_REPORT_RETRIES),
