@@ -16,7 +16,6 @@ import psycopg2
 import pytest
 import redis
 from django.db import connections
-from pytest_django import Settings
 
 from payments.checking.sync import sync_payment
 from payments.errors import NothingToRefund
@@ -38,7 +37,7 @@ from tests.acceptance.mails import payment_failed
 from tests.acceptance.processes import Child, Fleet
 from tests.acceptance.waiting import wait_until
 from tests.support.databases import ClonedDatabase
-from tests.support.payment_deliveries import shop_at_yookassa, start_payment
+from tests.support.payment_deliveries import start_payment
 
 SLOW, SLOWER = "anna+slow1@families.example", "igor+slow3@families.example"
 LIMITS = {"email_queue": 6}
@@ -157,18 +156,12 @@ class Books:
 
 
 @pytest.fixture
-def shop(database: ClonedDatabase, settings: Settings) -> Iterator[YooKassaServer]:
-    with shop_at_yookassa(settings) as server:
-        yield server
-
-
-@pytest.fixture
-def paid(shop: YooKassaServer) -> Checkout:
+def paid(database: ClonedDatabase, yookassa: YooKassaServer) -> Checkout:
     """A package that is paid at YooKassa, and nobody here has heard of it."""
     kind = AppointmentType.objects.create(name="Консультация", duration_minutes=50, price=PRICE)
     package = Package.objects.create(name="Четыре", session_count=4, appointment_type=kind, price=PRICE)
     checkout = start_payment(PRICE, kind=OrderKind.PACKAGE, package_id=package.pk)
-    shop.succeed(str(checkout.external_id))
+    yookassa.succeed(str(checkout.external_id))
     return checkout
 
 
@@ -192,12 +185,12 @@ def money(database: ClonedDatabase, shop: YooKassaServer, checkout: Checkout, fo
 
 
 def test_two_doors_that_have_one_payment_in_hand(
-    database: ClonedDatabase, shop: YooKassaServer, paid: Checkout, without: str, tmp_path: Path
+    database: ClonedDatabase, yookassa: YooKassaServer, paid: Checkout, without: str, tmp_path: Path
 ) -> None:
     assert at_once(
         database, "public.package_purchases", lambda: sync_payment(paid.pk, door=Door.STAFF, at_once=True)
     ) == [None, None]
-    found = money(database, shop, paid, tmp_path)
+    found = money(database, yookassa, paid, tmp_path)
     if without:
         assert any("its payer has 2 things by it" in one for one in found), found
     else:
@@ -205,7 +198,7 @@ def test_two_doors_that_have_one_payment_in_hand(
 
 
 def test_two_of_the_staff_who_give_the_same_money_back(
-    database: ClonedDatabase, shop: YooKassaServer, paid: Checkout, without: str, tmp_path: Path
+    database: ClonedDatabase, yookassa: YooKassaServer, paid: Checkout, without: str, tmp_path: Path
 ) -> None:
     sync_payment(paid.pk, door=Door.STAFF, at_once=True)
 
@@ -215,7 +208,7 @@ def test_two_of_the_staff_who_give_the_same_money_back(
     refusals = at_once(database, "balansity.payments_refund", give_back)
     assert [type(one) for one in refusals if one] == ([] if without else [NothingToRefund])
     sync_payment(paid.pk, door=Door.STAFF, at_once=True)
-    found = money(database, shop, paid, tmp_path)
+    found = money(database, yookassa, paid, tmp_path)
     if without:
         assert any("refunds of 9000.00 were accepted for 4500.00" in one for one in found), found
         assert any("we accepted it, and YooKassa refused it" in one for one in found), found
@@ -241,7 +234,6 @@ def at_once(database: ClonedDatabase, table: str, work: Callable[[], object]) ->
     with closing(psycopg2.connect(database.url)) as outside, outside.cursor() as cursor, ThreadPoolExecutor(2) as pool:
         cursor.execute(f"LOCK TABLE {table} IN SHARE MODE")
         doing = [pool.submit(in_thread) for _ in range(2)]
-
         looking = Ledger(database.url, "email_queue")
         try:
             wait_until(lambda: looking.rows(waiting) == [(2,)], "both wait")
