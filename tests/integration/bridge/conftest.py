@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
+import redis
 from celery import current_app
 from django.conf import settings
 from django.db import connection
@@ -69,6 +70,13 @@ def handle(transactional: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[Ha
         monkeypatch.setattr(type(current_app.tasks["probe.run"]), "handler", staticmethod(act))
 
     return replace
+
+
+@pytest.fixture
+def line(broker_url: str) -> Iterator["redis.Redis"]:
+    """The broker as a client sees it; the Celery queue of the probe is its list `probe`."""
+    with redis.Redis.from_url(broker_url, socket_timeout=5) as client:
+        yield client
 
 
 @pytest.fixture
