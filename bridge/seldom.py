@@ -44,3 +44,18 @@ class FewAnHour:
         if number <= self._most:
             return ""
         return None if number % self._then_every else f" (number {number} of this hour, the others have no line)"
+
+
+class HourlyCount:
+    """Counts within the hour, for the threads of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[int, int] = {}
+
+    def next(self) -> int:
+        """The number of this call within the current hour, from 1."""
+        hour = int(time.time() // Seldom.SECONDS)
+        with self._lock:
+            self._counts = {hour: self._counts.get(hour, 0) + 1}
+            return self._counts[hour]

@@ -24,7 +24,7 @@ from django.conf import settings
 from httpx._transports import default as httpx_transport
 from pytest_django import DjangoDbBlocker, Settings
 
-from bridge.seldom import FewAnHour, Seldom
+from bridge.seldom import FewAnHour, HourlyCount, Seldom
 from sandbox.mailbox import Mailbox
 from sandbox.services.sandbox import Sandbox
 from sandbox.yookassa import YooKassaServer
@@ -43,7 +43,7 @@ hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile
 
 _SANDBOX = pytest.StashKey[Sandbox]()
 # What the modules of this process count, to write few lines an hour about what anybody may cause.
-_HOURLY: list[Seldom | FewAnHour] = []
+_HOURLY: list[Seldom | FewAnHour | HourlyCount] = []
 
 
 def _remember(kind: type[Any]) -> None:
@@ -57,8 +57,8 @@ def _remember(kind: type[Any]) -> None:
     kind.__init__ = make
 
 
-_remember(Seldom)
-_remember(FewAnHour)
+for _kind in (Seldom, FewAnHour, HourlyCount):
+    _remember(_kind)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -113,7 +113,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.getoption("forks", 0) and any(waits(item) for item in session.items):
         start_server()
     # Before they are frozen: what is, is listed no more.
-    _HOURLY.extend(one for one in gc.get_objects() if type(one) in (Seldom, FewAnHour))
+    _HOURLY.extend(one for one in gc.get_objects() if type(one) in (Seldom, FewAnHour, HourlyCount))
     # What is loaded by now stays. Going over it again and again is a tenth of all the work of a run.
     gc.collect()
     gc.freeze()

@@ -1,7 +1,5 @@
 """Who sent a notification: one of the provider's addresses, or a stranger whose notifications are bounded."""
 
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
@@ -30,21 +28,3 @@ def sender_address(meta: Mapping[str, Any]) -> Address | None:
 def is_trusted(address: Address | None, networks: Sequence[Network]) -> bool:
     """Whether the address is in one of the networks. This keeps noise away; the proof is what the API says."""
     return address is not None and any(address in network for network in networks)
-
-
-class HourlyCount:
-    """Counts within the hour, for the threads of one process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._hour = 0
-        self._count = 0
-
-    def next(self) -> int:
-        """The number of this call within the current hour, from 1."""
-        hour = int(time.time() // 3600)
-        with self._lock:
-            if hour != self._hour:
-                self._hour, self._count = hour, 0
-            self._count += 1
-            return self._count

@@ -12,13 +12,13 @@ from django.utils import timezone
 from psycopg2.errors import InvalidSchemaName, UndefinedFunction, UndefinedTable
 
 from bridge.pgmq import QueueMissing
+from bridge.seldom import HourlyCount
 from bridge.trace import current_trace_id
 from payments.models import ProviderNotification
 from payments.queue import QUEUE
 from payments.states import Door, EventKind, NotificationStatus
 from payments.webhook.journal import ALREADY_KNOWN, UnknownPayment, find_payment, is_old_news
 from payments.webhook.notice import Notice
-from payments.webhook.sender import HourlyCount
 
 STRANGER = "the sender is not one of YooKassa's addresses"
 # For each process that serves the web, of notifications about nothing of ours.

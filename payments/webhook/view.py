@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from bridge.pgmq import POSTGRES_AWAY, QueueMissing
 from bridge.problem import problem
+from bridge.seldom import HourlyCount
 from payments.webhook.journal import ALREADY_KNOWN
 from payments.webhook.notice import InvalidNotice, Notice, NoticeFault
 from payments.webhook.sender import (
@@ -20,7 +21,6 @@ from payments.webhook.sender import (
     MOST_LOGGED_AN_HOUR,
     MOST_STORED_AN_HOUR,
     Address,
-    HourlyCount,
     is_trusted,
     sender_address,
 )

@@ -25,13 +25,14 @@ def overlap(first: Callable[[], object], second: Callable[[], object]) -> bool:
         with transaction.atomic():
             first()
             later = pool.submit(in_thread)
-            wait_until(lambda: later.done() or _somebody_waits_for_us(), "the second is done, or waits for the first")
+            wait_until(lambda: later.done() or somebody_waits_for_us(), "the second is done, or waits for the first")
             waited = not later.done()
         later.result(timeout=30)
     return waited
 
 
-def _somebody_waits_for_us() -> bool:
+def somebody_waits_for_us() -> bool:
+    """Whether a session of any process waits for a lock that this connection of Django's holds."""
     with connection.cursor() as cursor:
         cursor.execute(WAITS_FOR_US)
         return bool(cursor.fetchone()[0])

@@ -19,6 +19,7 @@ from bridge.pgmq import PgmqQueue
 from sandbox.probe.apps import QUEUE
 from tests.acceptance.waiting import wait_until
 from tests.support.outages import NAME, Lab, away, laboratory, message
+from tests.support.overlapping import somebody_waits_for_us
 
 
 @pytest.fixture(autouse=True)
@@ -255,7 +256,7 @@ def test_what_a_probe_saw_is_not_lost_because_somebody_else_looks_at_the_same_mo
             OutsideService.objects.select_for_update().get(pk=NAME)
             assert not take_in_another_session()
             ended = pool.submit(end)
-            wait_until(somebody_waits_for_a_lock, "the end of the turn waits")
+            wait_until(somebody_waits_for_us, "the end of the turn waits")
         ended.result(10)
     assert not row().is_open
 
@@ -269,12 +270,6 @@ def take_in_another_session() -> bool:
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(take).result(10)
-
-
-def somebody_waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-        return bool(cursor.fetchone()[0])
 
 
 def test_two_processes_that_ask_at_the_same_moment_get_one_turn() -> None:

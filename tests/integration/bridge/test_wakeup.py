@@ -108,7 +108,8 @@ def test_a_queue_that_does_not_exist_is_an_error(probe: PgmqQueue) -> None:
 def test_a_broken_connection_is_dropped_and_opened_again(probe: PgmqQueue, listener: Listener) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'balansity listener'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'balansity listener' AND datname = current_database()"
         )
     # The server's farewell and the end of the stream may come as two events.
     while listener.fileno() is not None:

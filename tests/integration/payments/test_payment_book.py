@@ -21,10 +21,10 @@ from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent
 from payments.states import Attention, Door, EventKind, PaymentStatus, ProviderStatus
 from tests.acceptance.waiting import wait_until
 from tests.support.checkouts import delete_row, make_checkout, make_payment
+from tests.support.overlapping import somebody_waits_for_us
 
 T = TypeVar("T")
 ACTOR = 7
-WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
 pytestmark = pytest.mark.usefixtures("database")
 
 
@@ -112,7 +112,7 @@ def test_the_row_of_the_site_is_locked_before_ours(checkout: Checkout) -> None:
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         Payment.objects.select_for_update().get(pk=checkout.pk)
         later = pool.submit(elsewhere, open_and_close)
-        wait_until(_somebody_waits_for_us, "the book waits for the row")
+        wait_until(somebody_waits_for_us, "the book waits for the row")
         # Whoever held ours by now would wait for us, and we for it.
         assert is_free(Checkout, checkout.pk)
     later.result(timeout=30)
@@ -213,12 +213,6 @@ def test_a_row_that_nothing_was_started_for_has_marks_all_the_same() -> None:
         assert leaf.clear("found out", mark_id=mark.pk) == [mark]
     assert open_marks(row.pk) == []
     assert not Checkout.objects.exists()
-
-
-def _somebody_waits_for_us() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(WAITS)
-        return bool(cursor.fetchone()[0])
 
 
 def hide_rows(monkeypatch: pytest.MonkeyPatch) -> None:

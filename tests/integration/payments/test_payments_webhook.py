@@ -13,8 +13,6 @@ from bridge.pgmq import pgmq_queue
 from payments.models import Checkout, Payment, PaymentEvent, ProviderNotification, Refund
 from payments.queue import QUEUE
 from payments.states import EventKind, NotificationStatus, PaymentStatus, ProviderStatus, RefundStatus
-from payments.webhook import view as webhook
-from payments.webhook.sender import HourlyCount
 from tests.support.checkouts import make_checkout, make_payment, queued_checks
 from tests.support.webhook_requests import (
     STRANGER,
@@ -27,11 +25,6 @@ from tests.support.webhook_requests import (
 )
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-@pytest.fixture(autouse=True)
-def _nobody_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "_strangers", HourlyCount())
 
 
 def check_of(checkout: Checkout, action: str = "verify") -> dict[str, str]:

@@ -11,7 +11,7 @@ from payments.models import ProviderNotification
 from payments.states import NotificationStatus
 from payments.webhook import store
 from payments.webhook import view as webhook
-from payments.webhook.sender import MOST_LOGGED_AN_HOUR, MOST_STORED_AN_HOUR, HourlyCount
+from payments.webhook.sender import MOST_LOGGED_AN_HOUR, MOST_STORED_AN_HOUR
 from tests.support.checkouts import make_checkout, queued_checks
 from tests.support.webhook_requests import (
     STRANGER,
@@ -23,11 +23,6 @@ from tests.support.webhook_requests import (
 )
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-@pytest.fixture(autouse=True)
-def _nobody_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "_strangers", HourlyCount())
 
 
 @pytest.mark.parametrize("sender", [STRANGER, "127.0.0.2", "185.71.76.32", "::1", "2a02:5181::1"])
@@ -114,9 +109,7 @@ def test_without_a_trusted_proxy_the_header_is_ignored() -> None:
 def test_another_shops_notifications_fill_neither_journal_nor_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(store, "_unknown", HourlyCount())
     monkeypatch.setattr(store, "MOST_UNKNOWN_AN_HOUR", 3)
-    monkeypatch.setattr(webhook, "_unchecked", HourlyCount())
     for number in range(MOST_LOGGED_AN_HOUR + 5):
         assert post(notification("payment.succeeded", f"2f-{number}"), sender=YOOKASSA).status_code == 200
     assert ProviderNotification.objects.count() == 3
@@ -127,7 +120,6 @@ def test_another_shops_notifications_fill_neither_journal_nor_log(
 
 
 def test_what_names_no_payment_of_ours_is_forgotten_after_a_month(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_unknown", HourlyCount())
     # Whatever the size of the heap: all of it in one run.
     monkeypatch.setattr(store, "BATCH", 2)
     for number in range(5):

@@ -81,11 +81,13 @@ def test_what_was_not_kept_changes_nothing(database_server: DatabaseServer, left
     assert used(database_server, left_open) == name
 
 
+# Of this session: the other workers of the suite have locks in databases of the same server.
+ADVISORY_LOCKS = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
 # What a session can hold, how it gets that, and how it is seen.
 HELD = {
     "a setting": ("SET statement_timeout TO 12345", "SELECT current_setting('statement_timeout') = '12345ms'"),
     "a role": ("SET ROLE anon", "SELECT current_user = 'anon'"),
-    "a lock": ("SELECT pg_advisory_lock(1)", "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory')"),
+    "a lock": ("SELECT pg_advisory_lock(1)", f"SELECT EXISTS ({ADVISORY_LOCKS})"),
     "a statement": ("PREPARE p AS SELECT", "SELECT EXISTS (SELECT FROM pg_prepared_statements)"),
     "an ear": ("LISTEN here", "SELECT EXISTS (SELECT FROM pg_listening_channels())"),
 }

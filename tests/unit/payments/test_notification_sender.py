@@ -6,7 +6,8 @@ from ipaddress import ip_address
 import pytest
 from freezegun import freeze_time
 
-from payments.webhook.sender import HourlyCount, Network, is_trusted, sender_address
+from bridge.seldom import HourlyCount
+from payments.webhook.sender import Network, is_trusted, sender_address
 from tests.support.loaded_settings import MAIL, load_settings
 
 
