@@ -71,9 +71,12 @@ class Figure:
         return f"{self.name}: {self.shown}, {self.target}: {'met' if self.met else 'NOT MET'}"
 
     def as_json(self) -> dict[str, Any]:
-        """What is kept: every round, so that others can reckon anew."""
+        """What is kept: every round, so that others can reckon anew, and the value as measured.
+
+        A value that was rounded might be printed on the other side of its target.
+        """
         rounds = self.rounds or (self.value,)
-        kept: dict[str, Any] = {"name": self.name, "unit": self.unit, "value": round(self.value, 4)}
+        kept: dict[str, Any] = {"name": self.name, "unit": self.unit, "value": self.value}
         kept |= {"range": [round(min(rounds), 4), round(max(rounds), 4)], "rounds": [round(one, 4) for one in rounds]}
         if self.target:
             bound = {"least": self.least} if self.least is not None else {"most": self.most}

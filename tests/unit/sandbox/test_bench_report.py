@@ -41,6 +41,12 @@ def test_a_value_is_never_rounded_to_the_other_side_of_its_target(value: float, 
     assert shown(value, bound) == text
 
 
+def test_what_is_kept_is_on_its_side_of_the_target_as_well() -> None:
+    kept = Figure("ours", 1.600004, "times", most=1.6).as_json()
+
+    assert (shown(kept["value"], 1.6), kept["met"]) == ("1.600004", False)
+
+
 def test_each_target_is_printed_as_met_or_not_met(capsys: pytest.CaptureFixture[str]) -> None:
     met = show(
         "try", [Figure("fast", 4.2, "times", least=4), Figure("small", 2.5, "ms", most=2), Figure("bare", 1, "s")]
