@@ -12,6 +12,7 @@ import psutil
 from sandbox.bench.report import Figure, median, show
 
 DOCUMENTS = 100
+A_ROUND = 20
 # Missed: docs/adr/0072-what-a-report-costs-beside-its-words.md says what the rest is.
 MOST_TIMES = 1.5
 # The fonts, WeasyPrint's own caches and Python's arenas are filled by the first ones.
@@ -59,25 +60,31 @@ def run() -> bool:
         no_drawings.append(_milliseconds(lambda: typeset_pdf(undrawn)))
         no_classes.append(_milliseconds(lambda: typeset_pdf(unstyled)))
         empty.append(_milliseconds(lambda: library.HTML(string=EMPTY).write_pdf(font_config=fonts)))
-    usual = median(whole[WARM_UP:])
+    usual, words_alone, nothing = (_rounds(times) for times in (whole, plain, empty))
+    a_page = [one / document.pages for one in usual]
     return show(
         "report",
         [
-            Figure(f"document of {document.pages} pages", usual, "ms", most=200),
-            Figure("the same, a page", usual / document.pages, "ms"),
+            Figure.of(f"document of {document.pages} pages", usual, "ms", most=200),
+            Figure.of("the same, a page", a_page, "ms"),
             Figure("the same, fastest", min(whole[WARM_UP:]), "ms"),
-            Figure("preview of its first page", median(preview[WARM_UP:]), "ms"),
-            Figure("WeasyPrint, its words as plain paragraphs", median(plain[WARM_UP:]), "ms"),
-            Figure("WeasyPrint, empty page", median(empty[WARM_UP:]), "ms"),
-            Figure("the document without its charts and icons", median(no_drawings[WARM_UP:]), "ms"),
-            Figure("the document without its style", median(no_classes[WARM_UP:]), "ms"),
-            Figure("document / plain paragraphs", usual / median(plain[WARM_UP:]), "times", most=MOST_TIMES),
-            Figure("page / empty page", usual / document.pages / median(empty[WARM_UP:]), "times"),
+            Figure.of("preview of its first page", _rounds(preview), "ms"),
+            Figure.of("WeasyPrint, its words as plain paragraphs", words_alone, "ms"),
+            Figure.of("WeasyPrint, empty page", nothing, "ms"),
+            Figure.of("the document without its charts and icons", _rounds(no_drawings), "ms"),
+            Figure.of("the document without its style", _rounds(no_classes), "ms"),
+            Figure.ratio("document / plain paragraphs", usual, words_alone, most=MOST_TIMES),
+            Figure.ratio("page / empty page", a_page, nothing),
             Figure("process before", sizes[0], "MB"),
             Figure(f"growth over {DOCUMENTS} documents", sizes[-1] - sizes[0], "MB", most=5),
         ],
         notes=["processor time, as all of it happens in one thread that waits for nothing"],
     )
+
+
+def _rounds(times: list[float]) -> list[float]:
+    """The medians of so many documents in a row."""
+    return [median(times[first : first + A_ROUND]) for first in range(WARM_UP, WARM_UP + DOCUMENTS, A_ROUND)]
 
 
 def _milliseconds(work: Callable[[], object]) -> float:
