@@ -136,7 +136,7 @@ class Drain:
             # Whatever did get through finds its token spent.
             self.pgmq.release(delivery.token for delivery in deliveries)
             raise
-        self.flow.published(sizes)
+        self.flow.published(sizes, time.monotonic())
 
     def _archive(self, delivery: Delivery, reason: Reason, error: LastError) -> int:
         # What the bridge does here is the one work on a message that no attempt counts. So it is counted by itself, and

@@ -11,6 +11,12 @@ WINDOW_SECONDS = 1.0
 SECONDS_IN_BUNDLE = 0.1
 MOST_IN_BUNDLE = 50
 LEAST_PAUSE, MOST_PAUSE = 0.01, 0.5
+# In the first second of a burst nobody knows yet how quick it is. The line is looked at so often, and what was done
+# within less than the span says little about a second: workers take some tasks at once that they do later.
+UNSURE_PAUSE, LEAST_SPAN_SECONDS = 0.05, 0.2
+# A full line that is found as short as a quarter was too short, and may be twice as long for the next second. Nor is it
+# filled up before a quarter is free: a read costs about the same for one message and for many.
+SHARE = 4
 # How long a count of the broker's is good enough for a few messages. Workers only make the line shorter, and what is
 # published here is counted here; another bridge may do as much at the same time.
 KNOWN_SECONDS, FEW_MESSAGES = 15.0, LEAST_IN_LINE // 2
@@ -29,27 +35,39 @@ class Flow:
         self._done: deque[tuple[float, int]] = deque()
         self._in_line = 0
         self._strangers = 0
-        self._started: float | None = None
+        self._rate = 0.0
+        # Since when workers may have taken out what was counted, and when they were last seen to have.
+        self._since = self._done_at = -WINDOW_SECONDS
+        self._grown, self._grown_until = LEAST_IN_LINE, 0.0
         self._counted_at = -KNOWN_SECONDS
 
-    def published(self, sizes: list[int]) -> None:
+    def published(self, sizes: list[int], now: float) -> None:
         """Count tasks that were just put at the end of the line, by the number of deliveries each carries."""
+        if self._in_line <= 0 and now > self._done_at + WINDOW_SECONDS:
+            self._since = now
         self._waiting.extend(sizes)
         self._in_line += sum(sizes)
 
     def observe(self, tasks_in_line: int, now: float) -> None:
         """Take in the broker's count at the monotonic time `now` (seconds)."""
+        limit, was_full = self._limit, self.room <= 0
         done, self._counted_at = 0, now
         while len(self._waiting) > tasks_in_line:
             done += self._waiting.popleft()
         self._in_line -= done
         # Tasks that we know nothing of: another bridge's, or our own of an earlier run.
         self._strangers = tasks_in_line - len(self._waiting)
-        if self._started is None:
-            self._started = now
-        self._done.append((now, done))
-        while self._done[0][0] < now - WINDOW_SECONDS:
+        while self._done and self._done[0][0] < now - WINDOW_SECONDS:
             self._done.popleft()
+        if done:
+            self._done.append((now, done))
+            self._done_at = now
+        span = min(WINDOW_SECONDS, max(LEAST_SPAN_SECONDS, now - self._since))
+        self._rate = sum(count for _, count in self._done) / span
+        if was_full and (self._in_line + self._strangers) * SHARE <= limit:
+            self._grown, self._grown_until = min(MOST_IN_LINE, 2 * limit), now + WINDOW_SECONDS
+        elif now > self._grown_until:
+            self._grown = LEAST_IN_LINE
 
     def has_room_for_few(self, now: float) -> bool:
         """Whether `FEW_MESSAGES` more are welcome, by what the broker said some seconds ago: it need not be asked."""
@@ -58,14 +76,19 @@ class Flow:
 
     @property
     def rate(self) -> float:
-        """Deliveries a second that workers took out of the line within the last second."""
-        return sum(count for _, count in self._done) / WINDOW_SECONDS
+        """Deliveries a second that workers took out of the line within the last second, or since a burst began."""
+        return self._rate
 
     @property
     def room(self) -> int:
         """How many more messages may be read now; 0 or less means: wait."""
-        limit = min(MOST_IN_LINE, max(LEAST_IN_LINE, int(self.rate)))
-        return limit - self._in_line - self._strangers
+        limit = self._limit
+        free = limit - self._in_line - self._strangers
+        return free if free * SHARE >= limit else min(free, 0)
+
+    @property
+    def _limit(self) -> int:
+        return min(MOST_IN_LINE, max(self._grown, int(self._rate)))
 
     @property
     def bundle_size(self) -> int:
@@ -74,6 +97,12 @@ class Flow:
     @property
     def pause(self) -> float:
         """Seconds until about half of a full line is done."""
-        if self.rate == 0:
-            return 0.05
-        return min(MOST_PAUSE, max(LEAST_PAUSE, (self._in_line + self._strangers) / 2 / self.rate))
+        most = MOST_PAUSE if self._is_sure else UNSURE_PAUSE
+        if self._rate == 0:
+            return UNSURE_PAUSE
+        return min(most, max(LEAST_PAUSE, (self._in_line + self._strangers) / 2 / self._rate))
+
+    @property
+    def _is_sure(self) -> bool:
+        """Whether the rate is that of a whole second, and the line was long enough for it."""
+        return self._counted_at - self._since >= WINDOW_SECONDS and self._counted_at > self._grown_until

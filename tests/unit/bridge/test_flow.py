@@ -14,11 +14,11 @@ from bridge.daemon.flow import (
 def feed(flow: Flow, *, seconds: float, rate: int, line: int = 10) -> float:
     """Let workers take `rate` deliveries a second for a while, with never more than `line` tasks waiting."""
     now, step = 100.0, 0.1
-    flow.published([1] * line)
+    flow.published([1] * line, now)
     flow.observe(line, now)
     for _ in range(int(seconds / step)):
         now += step
-        flow.published([1] * int(rate * step))
+        flow.published([1] * int(rate * step), now)
         flow.observe(line, now)
     return now
 
@@ -33,7 +33,7 @@ def test_a_new_flow_has_room_for_the_least_line_and_sends_one_delivery_a_task() 
 def test_published_messages_take_room_until_a_worker_takes_their_task() -> None:
     flow = Flow()
     flow.observe(0, 1.0)
-    flow.published([1, 1, 5])
+    flow.published([1, 1, 5], 1.0)
     assert flow.room == LEAST_IN_LINE - 7
     flow.observe(1, 1.1)
     assert flow.room == LEAST_IN_LINE - 5
@@ -52,15 +52,15 @@ def test_a_few_are_not_welcome_without_a_look_where_others_wait_or_were_just_pub
     for flow in (strangers, own):
         flow.observe(0, 1.0)
     strangers.observe(FEW_MESSAGES + 1, 2.0)
-    own.published([1] * FEW_MESSAGES)
+    own.published([1] * FEW_MESSAGES, 2.0)
     assert own.has_room_for_few(2.0)
-    own.published([1])
+    own.published([1], 2.0)
     assert (strangers.has_room_for_few(2.0), own.has_room_for_few(2.0)) == (False, False)
 
 
 def test_a_full_line_has_no_room() -> None:
     flow = Flow()
-    flow.published([1] * LEAST_IN_LINE)
+    flow.published([1] * LEAST_IN_LINE, 0.9)
     flow.observe(LEAST_IN_LINE, 1.0)
     assert flow.room <= 0
 
@@ -105,3 +105,95 @@ def test_the_pause_stays_between_its_bounds() -> None:
     feed(quick, seconds=2, rate=50_000, line=5)
     assert slow.pause == MOST_PAUSE
     assert quick.pause == LEAST_PAUSE
+
+
+class Workers:
+    """Workers that take a task out of the line when they are through with the one before, on a clock of their own."""
+
+    def __init__(self, flow: Flow, *, task_seconds: float, message_seconds: float) -> None:
+        self._flow, self._costs = flow, (task_seconds, message_seconds)
+        self._line: list[int] = []
+        self._free_at = self.now = 100.0
+        self.done, self.most_in_line = 0, 0
+
+    def serve(self, seconds: float, *, per_look: int = 10) -> None:
+        """Do as the bridge does, with more messages due than anybody can do: look at once, or after the pause."""
+        end = self.now + seconds
+        while self.now < end:
+            self._flow.observe(len(self._line), self.now)
+            room, bundle = self._flow.room, self._flow.bundle_size
+            count = min(room, per_look * bundle)
+            if count > 0:
+                sizes = [min(bundle, count - start) for start in range(0, count, bundle)]
+                self._flow.published(sizes, self.now)
+                self._line += sizes
+                self.most_in_line = max(self.most_in_line, sum(self._line))
+            self._work(0.005 if count > 0 else self._flow.pause)
+
+    def _work(self, seconds: float) -> None:
+        self.now += seconds
+        self._free_at = max(self._free_at, self.now - seconds)
+        while self._line and self._free_at <= self.now:
+            size = self._line.pop(0)
+            self.done += size
+            self._free_at += self._costs[0] + self._costs[1] * size
+
+
+def test_a_burst_of_quick_work_has_the_workers_full_speed_within_a_second() -> None:
+    workers = Workers(Flow(), task_seconds=0.001, message_seconds=0.0003)
+    workers.serve(1.0)
+    after_one = workers.done
+    workers.serve(1.0)
+    # 50 messages in a task of 16 ms are 3 125 a second.
+    assert after_one > 900
+    assert workers.done - after_one > 2_900
+
+
+def test_a_second_burst_is_as_quick_as_the_first() -> None:
+    flow = Flow()
+    first = Workers(flow, task_seconds=0.001, message_seconds=0.0003)
+    first.serve(1.5)
+    flow.observe(0, first.now + 1)
+    flow.observe(0, first.now + 60)
+    second = Workers(flow, task_seconds=0.001, message_seconds=0.0003)
+    second.now = second._free_at = first.now + 120
+    second.serve(1.0)
+    assert second.done > 900
+
+
+def test_slow_work_waits_in_postgres_and_not_in_the_line() -> None:
+    for seconds in (0.15, 0.5, 5.0):
+        workers = Workers(Flow(), task_seconds=0.001, message_seconds=seconds)
+        workers.serve(30.0)
+        assert workers.most_in_line <= LEAST_IN_LINE
+        assert workers.done >= int(30 / (seconds + 0.001))
+
+
+def test_work_that_turns_slow_amid_a_burst_leaves_a_bounded_line() -> None:
+    flow = Flow()
+    workers = Workers(flow, task_seconds=0.001, message_seconds=0.0003)
+    workers.serve(3.0)
+    workers._costs = (0.001, 0.5)
+    workers.serve(3.0)
+    workers.most_in_line = 0
+    flow.observe(len(workers._line), workers.now)
+    assert flow.room <= 0
+
+
+def test_a_line_is_filled_up_when_a_quarter_of_it_is_free_and_not_for_each_message() -> None:
+    flow = Flow()
+    flow.published([1] * LEAST_IN_LINE, 1.0)
+    flow.observe(LEAST_IN_LINE - 4, 3.0)
+    assert flow.room == 0
+    flow.observe(LEAST_IN_LINE - 5, 3.1)
+    assert flow.room == 5
+
+
+def test_a_full_line_that_was_emptied_before_the_next_look_may_be_twice_as_long() -> None:
+    flow = Flow()
+    flow.published([1] * LEAST_IN_LINE, 1.0)
+    flow.observe(LEAST_IN_LINE // 4, 1.5)
+    assert flow.room == 2 * LEAST_IN_LINE - LEAST_IN_LINE // 4
+    # A short line that was short before says nothing.
+    flow.observe(0, 1.6)
+    assert flow.room == 2 * LEAST_IN_LINE
