@@ -44,14 +44,16 @@ _KEY_VALUE = re.compile(
 )
 # A header, or what people write as one: its value has words, and ends with the line, the quote or the list.
 _HEADER = re.compile(rf"""(?i)(?<![^\W_])((?:proxy-)?authorization)({_JOINT}\\?["']?)[^"'\n,}}\\]{{3,}}""")
+# The look-behinds stand behind the first character: so the engine passes over what cannot begin a number.
 _TELEPHONE = re.compile(
-    r"(?<![\w+])(\+[1-9])[\d\s().\u2010-\u2015-]{8,18}\d(?!\w)"
-    r"|(?<![\w.+-])([78])[\s(-]{0,2}9\d\d[\s)-]{0,2}\d{3}[\s-]?\d\d[\s-]?\d\d(?![\w-])"
+    r"(\+(?<![\w+]\+)[1-9])[\d\s().\u2010-\u2015-]{8,18}\d(?!\w)"
+    r"|([78](?<![\w.+-][78]))[\s(-]{0,2}9\d\d[\s)-]{0,2}\d{3}[\s-]?\d\d[\s-]?\d\d(?![\w-])"
 )
 
 # What a line must hold to be worth a look at names. Most lines hold nothing of it, and this is on the way of each.
 _WORDS = ("pass", "pwd", "secret", "token", "key", "session", "cookie", "credential", "authorization")
 _SCHEMES = ("bearer", "basic")
+_KEY_BEGINNINGS = ("live_", "test_", "re_", "sb_", "ct-", "SG.")
 
 _known: list[str] = []
 
@@ -81,7 +83,7 @@ def redact(text: str) -> str:
         text = _KEY_VALUE.sub(_masked_value, _HEADER.sub(r"\1\2***", text))
     if "eyJ" in text:
         text = _JWT.sub(_HIDDEN, text)
-    if "_" in text or "-" in text or "SG." in text:
+    if any(beginning in text for beginning in _KEY_BEGINNINGS):
         text = _PROVIDER_KEY.sub(r"\1\2\3***", text)
     return _TELEPHONE.sub(r"\1\2***", text)
 
