@@ -34,6 +34,19 @@ def use_inherited_server() -> None:
         forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
 
 
+def server_address() -> str:
+    """Where it listens, for a process that it started and that starts others itself (`use_server_at`)."""
+    forkserver.ensure_running()
+    address: str = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
+    return address
+
+
+def use_server_at(address: str) -> None:
+    """In a process that the server started: let it start others, too."""
+    forkserver._forkserver._forkserver_address = address  # type: ignore[attr-defined]
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
+
+
 def start(
     command: list[str], environment: dict[str, str], *, folder: Path, log: Path, errors: Path | None = None
 ) -> ForkServerProcess:
