@@ -4,9 +4,9 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import psycopg2
@@ -18,20 +18,25 @@ from sandbox.errors import SandboxError
 from sandbox.packages import CHECKOUT
 from sandbox.services.process import identity
 from sandbox.services.sandbox import Sandbox, sweep
+from tests.acceptance.forked_services import forked
+from tests.acceptance.starter import start
 from tests.acceptance.waiting import wait_until
+from tests.support.clusters import copied_from
 from tests.support.databases import DatabaseServer
 
 SERVICES = {"mailbox", "broker", "postgres"}
 STAND_INS = {"yookassa", "storage"}
 
-# Holds a sandbox below the folder that is its argument, and says when it runs.
+# Holds a sandbox, whose cluster is a copy, and says when it runs.
 HOLDER = """
-import signal, sys, time
+import signal, time
 from pathlib import Path
 from sandbox.services.sandbox import Sandbox
+from tests.support.clusters import copied_from
 # Whoever runs the tests in the background of a shell ignores it, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-with Sandbox("one", root=Path(sys.argv[1]), variables={}, durable=False, seed=False, stand_ins=True):
+one = Sandbox("one", root=Path({root!r}), variables={{}}, durable=False, seed=False, stand_ins=True)
+with copied_from(Path({clusters!r})), one:
     print("ready", flush=True)
     while True:
         time.sleep(0.1)
@@ -39,21 +44,30 @@ with Sandbox("one", root=Path(sys.argv[1]), variables={}, durable=False, seed=Fa
 
 
 @pytest.fixture
-def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+def quick(database_server: DatabaseServer) -> Iterator[None]:
+    """The sandboxes of this test are copies of one cluster, and their services in Python are forks."""
+    with copied_from(database_server.folder), forked():
+        yield
+
+
+@pytest.fixture
+def holder(tmp_path: Path, database_server: DatabaseServer) -> Iterator[ForkServerProcess]:
     """Another process that holds the sandbox `one` below `tmp_path`, in a process group of its own."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)],
-        cwd=CHECKOUT,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    log = tmp_path / "holder.log"
+    code = HOLDER.format(root=str(tmp_path), clusters=str(database_server.folder))
+    process = start(["-c", code], dict(os.environ), folder=CHECKOUT, log=log)
+
+    def ready() -> bool:
+        assert process.exitcode is None, log.read_text(encoding="utf-8")
+        return log.read_text(encoding="utf-8") == "ready\n"
+
+    try:
+        wait_until(ready, "it holds the sandbox")
         yield process
-        with suppress(ProcessLookupError):
-            process.kill()
-    sweep(tmp_path)
+    finally:
+        process.kill()
+        process.join(30)
+        sweep(tmp_path)
 
 
 def sandbox(root: Path, name: str = "one", **options: bool) -> Sandbox:
@@ -89,6 +103,7 @@ def test_everything_runs_inside_the_block_and_nothing_after_it(tmp_path: Path) -
     assert running_services(tmp_path) == {}
 
 
+@pytest.mark.usefixtures("quick")
 def test_stand_ins_come_with_it_where_they_are_asked_for_and_do_what_the_settings_need(tmp_path: Path) -> None:
     with sandbox(tmp_path, stand_ins=True) as running:
         environment = running.environment
@@ -99,7 +114,7 @@ def test_stand_ins_come_with_it_where_they_are_asked_for_and_do_what_the_setting
         assert (shop.status_code, shop.json()["account_id"]) == (200, account[0])
         widget = requests.get(environment["YUKASSA_WIDGET_URL"], timeout=5)
         assert "YooMoneyCheckoutWidget" in widget.text
-        assert settings_of(environment) == {
+        assert settings_of(environment, tmp_path) == {
             "YUKASSA_API_URL": environment["YUKASSA_API_URL"],
             "reports": {
                 "url": environment["SUPABASE_URL"],
@@ -110,7 +125,7 @@ def test_stand_ins_come_with_it_where_they_are_asked_for_and_do_what_the_setting
     assert gone(pids)
 
 
-def settings_of(environment: dict[str, str]) -> dict[str, object]:
+def settings_of(environment: dict[str, str], tmp_path: Path) -> dict[str, object]:
     """What Django makes of an environment, as far as the stand-ins are concerned."""
     code = """
 import json
@@ -118,27 +133,15 @@ from balansity import settings
 reports = {name: settings.STORAGES["reports"]["OPTIONS"][name] for name in ("url", "service_key", "bucket")}
 print(json.dumps({"YUKASSA_API_URL": settings.YUKASSA_API_URL, "reports": reports}))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=CHECKOUT, env={**os.environ, **environment}, capture_output=True, check=True
-    )
-    found: dict[str, object] = json.loads(done.stdout)
+    output = tmp_path / "settings"
+    process = start(["-c", code], {**os.environ, **environment}, folder=CHECKOUT, log=output)
+    process.join(60)
+    assert process.exitcode == 0, output.read_text(encoding="utf-8")
+    found: dict[str, object] = json.loads(output.read_text(encoding="utf-8"))
     return found
 
 
-def test_an_account_of_the_terminal_never_reaches_a_sandbox(tmp_path: Path) -> None:
-    real = {
-        "YUKASSA_SHOP_ID": "514229",
-        "YUKASSA_SECRET_KEY": "live_secret",
-        "SUPABASE_URL": "https://project.supabase.co",
-        "SUPABASE_SERVICE_ROLE_KEY": "service",
-        "SUPABASE_JWT_SECRET": "the secret that signs the tokens of real people",
-        "REPORTS_STORAGE": "supabase",
-    }
-    with Sandbox("one", root=tmp_path, variables=real, durable=False, seed=False) as running:
-        seen = {**real, **running.environment}
-        assert {name for name in real if seen[name] == real[name]} == set()
-
-
+@pytest.mark.usefixtures("quick")
 def test_what_was_written_is_there_the_next_time_and_gone_with_a_fresh_start(tmp_path: Path) -> None:
     with sandbox(tmp_path) as first:
         with closing(psycopg2.connect(first.environment["DATABASE_URL"])) as connection, connection:
@@ -152,6 +155,7 @@ def test_what_was_written_is_there_the_next_time_and_gone_with_a_fresh_start(tmp
     assert not third.folder.exists()
 
 
+@pytest.mark.usefixtures("quick")
 def test_two_sandboxes_stand_side_by_side(tmp_path: Path) -> None:
     with sandbox(tmp_path, "one") as one, sandbox(tmp_path, "two") as two:
         differing = {"DATABASE_URL", "REDIS_URL", "SMTP_PORT", "SANDBOX_MAIL_URL", "SANDBOX_MAIL_DIR", "LOG_DIR"}
@@ -160,7 +164,7 @@ def test_two_sandboxes_stand_side_by_side(tmp_path: Path) -> None:
 
 
 def test_a_sandbox_that_runs_is_refused_to_a_second_owner_and_shown_to_a_reader(
-    tmp_path: Path, holder: "subprocess.Popen[str]"
+    tmp_path: Path, holder: ForkServerProcess
 ) -> None:
     with pytest.raises(SandboxError, match=f"already running .process {holder.pid}"):
         sandbox(tmp_path).start()
@@ -170,11 +174,12 @@ def test_a_sandbox_that_runs_is_refused_to_a_second_owner_and_shown_to_a_reader(
     assert value(environment["DATABASE_URL"], "SELECT 1") == 1
 
 
-def test_the_next_start_stops_what_a_killed_owner_left(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+@pytest.mark.usefixtures("quick")
+def test_the_next_start_stops_what_a_killed_owner_left(tmp_path: Path, holder: ForkServerProcess) -> None:
     left = running_services(tmp_path)
     assert set(left) == SERVICES | STAND_INS
     holder.kill()
-    holder.wait(timeout=30)
+    holder.join(30)
     assert running_services(tmp_path) == left
     assert sandbox(tmp_path).state.running_environment() is None
     with sandbox(tmp_path) as again:
@@ -204,14 +209,16 @@ def test_throwaway_sandboxes_of_killed_owners_are_removed(tmp_path: Path) -> Non
     assert (tmp_path / "dev").is_dir()
 
 
-def test_ctrl_c_reaches_the_services_through_their_owner_alone(tmp_path: Path, holder: "subprocess.Popen[str]") -> None:
+def test_ctrl_c_reaches_the_services_through_their_owner_alone(tmp_path: Path, holder: ForkServerProcess) -> None:
     pids = running_services(tmp_path)
-    assert {os.getpgid(pid) for pid in pids.values()}.isdisjoint({os.getpgid(holder.pid)})
-    os.killpg(holder.pid, signal.SIGINT)
-    holder.wait(timeout=60)
+    assert {os.getpgid(pid) for pid in pids.values()}.isdisjoint({os.getpgid(holder.pid or 0)})
+    os.killpg(holder.pid or 0, signal.SIGINT)
+    holder.join(60)
+    assert holder.exitcode is not None
     assert gone(pids)
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_failing_part_takes_the_others_down_with_it(tmp_path: Path) -> None:
     # A folder of this name is no password file: the broker cannot start.
     broken = sandbox(tmp_path)
@@ -222,17 +229,31 @@ def test_a_failing_part_takes_the_others_down_with_it(tmp_path: Path) -> None:
     assert not broken.state.is_held()
 
 
-def test_services_named_in_the_environment_are_used(
+# Real ones, of whoever sits at the terminal.
+ACCOUNTS = {
+    "YUKASSA_SHOP_ID": "514229",
+    "YUKASSA_SECRET_KEY": "live_secret",
+    "SUPABASE_URL": "https://project.supabase.co",
+    "SUPABASE_SERVICE_ROLE_KEY": "service",
+    "SUPABASE_JWT_SECRET": "the secret that signs the tokens of real people",
+    "REPORTS_STORAGE": "supabase",
+}
+
+
+def test_services_named_in_the_environment_are_used_and_an_account_of_the_terminal_never_reaches_a_sandbox(
     tmp_path: Path, database_server: DatabaseServer, broker_url: str
 ) -> None:
     with database_server.empty() as url:
-        variables = {"DATABASE_URL": url, "REDIS_URL": broker_url}
+        variables = {"DATABASE_URL": url, "REDIS_URL": broker_url, **ACCOUNTS}
         with Sandbox("one", root=tmp_path, variables=variables, seed=True) as running:
             assert (running.environment["DATABASE_URL"], running.environment["REDIS_URL"]) == (url, broker_url)
             assert set(running_services(tmp_path)) == {"mailbox"}
             assert value(url, "SELECT seeded_at IS NOT NULL FROM sandbox.about") is True
+            seen = {**ACCOUNTS, **running.environment}
+            assert {name for name in ACCOUNTS if seen[name] == ACCOUNTS[name]} == set()
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     ("name", "address"),
     [("DATABASE_URL", "postgres://a:b@127.0.0.1:1/c"), ("REDIS_URL", "redis://127.0.0.1:1/0")],
@@ -243,6 +264,7 @@ def test_a_named_service_that_cannot_be_reached_is_reported_by_name(tmp_path: Pa
     assert running_services(tmp_path) == {}
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_killed_broker_of_a_running_sandbox_is_no_reason_not_to_stop(tmp_path: Path) -> None:
     with sandbox(tmp_path) as running:
         pids = running_services(tmp_path)
