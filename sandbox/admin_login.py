@@ -32,8 +32,9 @@ def ensure_admin(folder: Path) -> str:
         file.write_text(secrets.token_urlsafe(9), encoding="ascii")
     password = file.read_text(encoding="ascii")
     manager = get_user_model()._default_manager
-    user, _ = manager.get_or_create(username=ADMIN_NAME, defaults={"is_staff": True, "is_superuser": True})
-    if not user.check_password(password):
+    user, is_new = manager.get_or_create(username=ADMIN_NAME, defaults={"is_staff": True, "is_superuser": True})
+    # One who is new has none: asking takes as long as setting one.
+    if is_new or not user.check_password(password):
         user.set_password(password)
         user.save(update_fields=["password"])
     connection.close()

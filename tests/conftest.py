@@ -110,7 +110,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    if session.config.getoption("forks", 0) and any(waits(item) for item in session.items):
+    if session.config.getoption("forks", 0) and any(_starts_processes(item) for item in session.items):
         start_server()
     # Before they are frozen: what is, is listed no more.
     _HOURLY.extend(one for one in gc.get_objects() if type(one) in (Seldom, FewAnHour, HourlyCount))
@@ -118,6 +118,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
+
+
+def _starts_processes(item: pytest.Item) -> bool:
+    return waits(item) or hasattr(getattr(item, "module", None), "starter")
 
 
 @pytest.hookimpl(trylast=True)

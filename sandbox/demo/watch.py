@@ -11,7 +11,8 @@ from sandbox.demo.processes import Process
 from sandbox.demo.view import Progress, View
 from sandbox.mailbox import Verdict
 
-LOOK_SECONDS = 0.1
+# As often as the live view is drawn.
+LOOK_SECONDS = 0.2
 # The longest chain of attempts takes 31 s, a lost lease 18 s; the rest is for a slow machine.
 PATIENCE_SECONDS = 100.0
 

@@ -8,10 +8,12 @@ The demo and the sandbox are started without this, by the commands that people u
 
 import atexit
 import gc
+import itertools
 import multiprocessing
 import os
 import random
 import runpy
+import subprocess
 import sys
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
@@ -21,6 +23,7 @@ from tests.acceptance.waiting import wait_until
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.acceptance.loaded"])
+_runs = itertools.count(1)
 
 
 def start_server() -> None:
@@ -60,6 +63,20 @@ def start(
     assert pid is not None
     wait_until(lambda: process.exitcode is not None or os.getpgid(pid) == pid, "it has a session of its own")
     return process
+
+
+def run(
+    command: list[str], environment: dict[str, str], *, folder: Path, scratch: Path, seconds: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run `python command` to its end, as `subprocess.run` would; what it writes goes through files in `scratch`."""
+    number = next(_runs)
+    output, errors = (scratch / f"run-{number}.{name}" for name in ("output", "errors"))
+    process = start(command, environment, folder=folder, log=output, errors=errors)
+    process.join(seconds)
+    if process.exitcode is None:
+        process.kill()
+        raise subprocess.TimeoutExpired(command, seconds)
+    return subprocess.CompletedProcess(command, process.exitcode, output.read_text("utf-8"), errors.read_text("utf-8"))
 
 
 def _run(command: list[str], environment: dict[str, str], folder: str, log: str, errors: str) -> None:

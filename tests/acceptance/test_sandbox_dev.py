@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from sandbox.packages import CHECKOUT
 from sandbox.services.state import State
+from tests.acceptance import starter
 
 VERBS = ("demo", "up", "sandbox", "manage", "test", "check", "bench", "lock", "help")
 
@@ -37,28 +37,24 @@ def test_the_help_names_every_verb(tmp_path: Path, arguments: tuple[str, ...]) -
 
 
 @pytest.fixture
-def name() -> Iterator[str]:
+def name(tmp_path: Path) -> Iterator[str]:
     """The name of a sandbox in this checkout that no longer runs, nor exists, after the test."""
     name = f"test-cli-{os.getpid()}"
     yield name
-    run("--name", name, "--stop")
-    run("--name", name, "--reset")
+    run(tmp_path, "--name", name, "--stop")
+    run(tmp_path, "--name", name, "--reset")
     state = State(name)
     (state.root / f"{name}.out").unlink(missing_ok=True)
 
 
-def run(*arguments: str) -> str:
+def run(scratch: Path, *arguments: str) -> str:
     """Run `./dev sandbox …` without the launcher, which would look at the installed packages first."""
     outside = ("DATABASE_URL", "REDIS_URL")
-    return subprocess.run(
-        [sys.executable, "-m", "sandbox.dev.cli", "sandbox", *arguments],
-        cwd=CHECKOUT,
-        env={variable: value for variable, value in os.environ.items() if variable not in outside},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout
+    environment = {variable: value for variable, value in os.environ.items() if variable not in outside}
+    command = ["-m", "sandbox.dev.cli", "sandbox", *arguments]
+    done = starter.run(command, environment, folder=CHECKOUT, scratch=scratch, seconds=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def exported(output: str, variable: str) -> str:
@@ -66,12 +62,12 @@ def exported(output: str, variable: str) -> str:
     return subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=10, check=True).stdout
 
 
-def test_a_shell_can_export_the_environment_of_a_sandbox_in_the_background(name: str) -> None:
-    first = run("--name", name, "--env")
+def test_a_shell_can_export_the_environment_of_a_sandbox_in_the_background(name: str, tmp_path: Path) -> None:
+    first = run(tmp_path, "--name", name, "--env")
     url = exported(first, "DATABASE_URL")
     psycopg2.connect(url, connect_timeout=5).close()
-    assert run("--name", name, "--env") == first, "the second call finds the running one"
-    assert run("--name", name, "--stop") == f"stopped the sandbox {name!r}\n"
+    assert run(tmp_path, "--name", name, "--env") == first, "the second call finds the running one"
+    assert run(tmp_path, "--name", name, "--stop") == f"stopped the sandbox {name!r}\n"
     with pytest.raises(psycopg2.OperationalError):
         psycopg2.connect(url, connect_timeout=5)
-    assert "does not run" in run("--name", name, "--stop")
+    assert "does not run" in run(tmp_path, "--name", name, "--stop")

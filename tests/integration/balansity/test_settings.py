@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,11 +23,7 @@ def start(
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     environment = {**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", "LOG_DIR": str(tmp_path), **variables}
     command = ["-c", f"import django; django.setup(); {then}"]
-    output, errors = tmp_path / "output", tmp_path / "errors"
-    process = starter.start(command, environment, folder=CHECKOUT, log=output, errors=errors)
-    process.join(60)
-    assert process.exitcode is not None
-    return subprocess.CompletedProcess(command, process.exitcode, output.read_text(), errors.read_text())
+    return starter.run(command, environment, folder=CHECKOUT, scratch=tmp_path)
 
 
 def test_production_starts_with_what_it_needs(tmp_path: Path) -> None:
@@ -114,16 +109,9 @@ def start_beside(file: str, tmp_path: Path, **variables: str) -> subprocess.Comp
     (tmp_path / ".env").write_text(file, encoding="utf-8-sig", newline="\r\n")
     shutil.copytree(CHECKOUT / "balansity", tmp_path / "balansity", ignore=shutil.ignore_patterns("*.pyc"))
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-c", SHOW],
-        # The other packages come from where they are.
-        env={**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", "PYTHONPATH": str(CHECKOUT), **variables},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment = {**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", **variables}
+    # The other packages come from where they are.
+    return starter.run(["-c", SHOW], environment, folder=tmp_path, scratch=tmp_path)
 
 
 def test_an_old_file_means_what_it_meant_to_node(tmp_path: Path) -> None:

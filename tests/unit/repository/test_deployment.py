@@ -20,6 +20,7 @@ from balansity.celery import app, take_every_line
 from balansity.processes import LINES
 from bridge.queues import BUNDLE_SECONDS, registry
 from sandbox.packages import CHECKOUT, missing_in_image, packages
+from tests.acceptance import starter
 
 SETTINGS_FILES = sorted(
     path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "balansity/settings").glob("*.py")
@@ -95,11 +96,26 @@ def procfile() -> dict[str, list[str]]:
     }
 
 
-def run(command: list[str], variables: dict[str, str], tmp_path: Path) -> subprocess.CompletedProcess[str]:
+def environment(variables: dict[str, str], tmp_path: Path) -> dict[str, str]:
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    environment = {**keep, "LOG_DIR": str(tmp_path), **variables}
+    return {**keep, "LOG_DIR": str(tmp_path), **variables}
+
+
+def run(command: list[str], variables: dict[str, str], tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run `python command` in a fork."""
+    return starter.run(command, environment(variables, tmp_path), folder=CHECKOUT, scratch=tmp_path)
+
+
+def run_anew(command: list[str], variables: dict[str, str], tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """The same by a new interpreter, as operators do: for one of each kind."""
     return subprocess.run(
-        command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *command],
+        env=environment(variables, tmp_path),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -131,20 +147,20 @@ def test_the_readme_explains_every_variable_of_the_example(readme: str) -> None:
 
 
 def test_the_example_as_it_is_stops_the_start_and_names_what_to_fill_in(tmp_path: Path) -> None:
-    done = run([sys.executable, "-c", "import balansity.settings"], {**example(), "LOG_DIR": str(tmp_path)}, tmp_path)
+    done = run(["-c", "import balansity.settings"], {**example(), "LOG_DIR": str(tmp_path)}, tmp_path)
     assert done.returncode == 1
     assert sorted(line.split()[0] for line in done.stderr.splitlines()[1:]) == sorted(NEEDED)
 
 
 def test_the_example_with_these_filled_in_starts(tmp_path: Path) -> None:
     variables = {**example(), **NEEDED, "LOG_DIR": str(tmp_path)}
-    done = run([sys.executable, "-c", "import balansity.settings"], variables, tmp_path)
+    done = run(["-c", "import balansity.settings"], variables, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_gunicorn_reads_its_file_and_the_port(tmp_path: Path) -> None:
     variables = {**example(), **NEEDED, "API_PORT": "3917", "LOG_DIR": str(tmp_path)}
-    done = run([sys.executable, "-m", "gunicorn", "--print-config"], variables, tmp_path)
+    done = run_anew(["-m", "gunicorn", "--print-config"], variables, tmp_path)
     assert done.returncode == 0, done.stderr
     shown = {
         name.strip(): value.strip() for name, _, value in (line.partition("=") for line in done.stdout.splitlines())
@@ -158,7 +174,7 @@ def test_gunicorn_reads_its_file_and_the_port(tmp_path: Path) -> None:
 def test_gunicorn_listens_where_it_is_told_to(tmp_path: Path) -> None:
     variables = {**example(), **NEEDED, "API_HOST": "::1", "WEB_CONCURRENCY": "3", "LOG_DIR": str(tmp_path)}
     variables["WEB_THREADS"] = "7"
-    done = run([sys.executable, "-m", "gunicorn", "--print-config"], variables, tmp_path)
+    done = run(["-m", "gunicorn", "--print-config"], variables, tmp_path)
     assert re.search(r"^bind += \['\[::1\]:3001'\]$", done.stdout, re.MULTILINE), done.stderr
     assert re.search(r"^workers += 3$", done.stdout, re.MULTILINE)
     assert re.search(r"^threads += 7$", done.stdout, re.MULTILINE)
@@ -166,7 +182,7 @@ def test_gunicorn_listens_where_it_is_told_to(tmp_path: Path) -> None:
 
 def test_a_place_to_listen_that_is_none_is_named(tmp_path: Path) -> None:
     variables = {**example(), **NEEDED, "API_HOST": "everywhere:80", "LOG_DIR": str(tmp_path)}
-    done = run([sys.executable, "-m", "gunicorn", "--check-config"], variables, tmp_path)
+    done = run(["-m", "gunicorn", "--check-config"], variables, tmp_path)
     assert done.returncode == 1
     assert (
         "API_HOST must be an address of this machine, like 127.0.0.1, 0.0.0.0 or ::1, not 'everywhere:80'"
@@ -182,7 +198,7 @@ def test_the_image_alone_listens_to_others_and_compose_publishes_to_this_machine
 
 def test_gunicorn_stops_with_the_line_of_a_bad_variable(tmp_path: Path) -> None:
     variables = {**example(), **NEEDED, "API_PORT": "abc", "LOG_DIR": str(tmp_path)}
-    done = run([sys.executable, "-m", "gunicorn", "--check-config"], variables, tmp_path)
+    done = run(["-m", "gunicorn", "--check-config"], variables, tmp_path)
     assert done.returncode == 1
     assert "API_PORT must be a whole number, not 'abc'" in done.stderr
 
@@ -318,10 +334,13 @@ def test_folders_that_the_service_writes_to_are_volumes_it_may_write_to() -> Non
 
 
 def test_static_files_can_be_collected_with_what_the_image_is_built_with(tmp_path: Path) -> None:
-    found = re.search(r"RUN ((?:\w+=.*)+?)python manage\.py (collectstatic --noinput)", read("Dockerfile"), re.DOTALL)
+    # One way to match each word, or what does not match would be tried in all ways.
+    found = re.search(
+        r"^RUN ((?:\w+=\S*[ \\\n]+)+)python manage\.py (collectstatic --noinput)", read("Dockerfile"), re.MULTILINE
+    )
     assert found
     variables = dict(word.split("=", 1) for word in shlex.split(found[1].replace("\\\n", " ")))
-    command = [sys.executable, "manage.py", *found[2].split(), "--dry-run"]
-    done = run(command, {**dict.fromkeys(example(), ""), **variables, "LOG_DIR": str(tmp_path)}, tmp_path)
+    command = ["manage.py", *found[2].split(), "--dry-run"]
+    done = run_anew(command, {**dict.fromkeys(example(), ""), **variables, "LOG_DIR": str(tmp_path)}, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "static files copied" in done.stdout

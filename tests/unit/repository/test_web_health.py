@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.packages import CHECKOUT
+from tests.acceptance import starter
 
 CHECK = CHECKOUT / "docker" / "web_health.py"
 
@@ -42,16 +43,14 @@ def answering(status: int) -> Iterator[tuple[int, list[str | None]]]:
             thread.join()
 
 
-def ask_health(port: int, base: str = "https://api.example.org") -> subprocess.CompletedProcess[str]:
+def ask_health(port: int, scratch: Path, base: str = "https://api.example.org") -> subprocess.CompletedProcess[str]:
     variables = {"PATH": os.environ["PATH"], "API_PORT": str(port), "API_BASE_URL": base}
-    return subprocess.run(
-        [sys.executable, str(CHECK)], env=variables, capture_output=True, text=True, timeout=30, check=False
-    )
+    return starter.run([str(CHECK)], variables, folder=scratch, scratch=scratch, seconds=30)
 
 
-def test_the_health_check_asks_for_the_public_host_and_passes() -> None:
+def test_the_health_check_asks_for_the_public_host_and_passes(tmp_path: Path) -> None:
     with answering(200) as (port, hosts):
-        done = ask_health(port)
+        done = ask_health(port, tmp_path)
     assert (done.returncode, done.stderr, hosts) == (0, "", ["api.example.org"])
 
 
@@ -66,23 +65,25 @@ def test_the_health_check_asks_for_the_public_host_and_passes() -> None:
         ("", "localhost:{port}"),
     ],
 )
-def test_the_health_check_writes_any_public_host_so_that_a_server_reads_it(base: str, host: str) -> None:
+def test_the_health_check_writes_any_public_host_so_that_a_server_reads_it(
+    base: str, host: str, tmp_path: Path
+) -> None:
     with answering(200) as (port, hosts):
-        done = ask_health(port, base)
+        done = ask_health(port, tmp_path, base)
     assert (done.returncode, done.stderr, hosts) == (0, "", [host.format(port=port)])
 
 
-def test_the_health_check_fails_on_another_answer() -> None:
+def test_the_health_check_fails_on_another_answer(tmp_path: Path) -> None:
     with answering(400) as (port, _):
-        done = ask_health(port)
+        done = ask_health(port, tmp_path)
     assert done.returncode == 1
     assert done.stderr == "/health answered 400; is api.example.org in ALLOWED_HOSTS?\n"
 
 
-def test_the_health_check_fails_without_an_answer() -> None:
+def test_the_health_check_fails_without_an_answer(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        done = ask_health(taken.getsockname()[1])
+        done = ask_health(taken.getsockname()[1], tmp_path)
     assert done.returncode == 1
     assert "no answer on port" in done.stderr
 

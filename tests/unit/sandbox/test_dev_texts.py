@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from sandbox.dev import texts
 from sandbox.errors import SandboxError
+from tests.acceptance import starter
 
 CODE = """
 from django.utils.translation import gettext, ngettext
@@ -49,6 +51,21 @@ def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(made / texts.CATALOGUE, CATALOGUE)
     texts.bring_up_to_date(made)
     return made
+
+
+@pytest.fixture(autouse=True)
+def django_in_a_fork(complete: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Django looks for texts in a fork: an interpreter of its own has done so for `complete`."""
+    run = texts._run
+
+    def forked(command: tuple[str, ...], folder: Path, environment: dict[str, str] | None = None) -> bytes:
+        if command[0] != sys.executable:
+            return run(command, folder, environment)
+        done = starter.run([*command[1:]], environment or {}, folder=folder, scratch=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.encode()
+
+    monkeypatch.setattr(texts, "_run", forked)
 
 
 @pytest.fixture
