@@ -10,7 +10,8 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest import mock
@@ -21,6 +22,8 @@ import pytest
 import redis
 from celery import current_app
 from django.conf import settings
+from django.core import mail
+from django.test.utils import setup_test_environment, teardown_test_environment
 from httpx._transports import default as httpx_transport
 from pytest_django import DjangoDbBlocker, Settings
 
@@ -31,6 +34,7 @@ from sandbox.yookassa import YooKassaServer
 from tests.acceptance.starter import start_server, use_inherited_server
 from tests.support.databases import PGMQ_VERSIONS, ClonedDatabase, DatabaseServer
 from tests.support.forked_workers import waits
+from tests.support.marked_fixtures import MarkedFixtures
 from tests.support.network import only_this_machine
 
 SERVER = "BALANSITY_TEST_SERVER"
@@ -64,6 +68,7 @@ for _kind in (Seldom, FewAnHour, HourlyCount):
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "every_pgmq: run the test on each supported version of pgmq")
+    config.pluginmanager.register(MarkedFixtures())
     if SERVER not in os.environ:
         config.stash[_SANDBOX] = _start_sandbox()
     _take_own_broker(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1)
@@ -135,13 +140,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("pgmq_version", PGMQ_VERSIONS, indirect=True)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _no_network() -> Iterator[None]:
-    with only_this_machine():
-        yield
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    """What all tests have is no fixture: each test would ask anew whether it is set up."""
+    setup_test_environment(debug=False)
+    try:
+        with only_this_machine(), _one_trust_store():
+            return (yield)
+    finally:
+        teardown_test_environment()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@contextmanager
 def _one_trust_store() -> Iterator[None]:
     """Reading the certificates of the world takes longer than most tests, and each client of a storage would do so."""
     contexts: dict[Any, ssl.SSLContext] = {}
@@ -155,13 +165,14 @@ def _one_trust_store() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def _new_hour() -> None:
-    """What other tests had refused must not keep back the lines that this one looks for."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """What other tests had refused must not keep back the lines that this one looks for, nor their mail be counted."""
     for one in _HOURLY:
         one._counts.clear()
         if isinstance(one, Seldom):
             one._quiet_until.clear()
+    mail.outbox.clear()  # type: ignore[attr-defined] # Django's own tests have it.
 
 
 @pytest.fixture(scope="session")
