@@ -33,8 +33,11 @@ CHECKS = """
 
 
 def test_changes_that_a_test_notices_are_told_from_those_that_none_does(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Only those that the command line names: loading all that are installed takes longer than all the rest.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "xdist.plugin,pytest_timeout")
     (tmp_path / "shore.py").write_text(dedent(CODE), encoding="utf-8")
     (tmp_path / "test_checks.py").write_text(dedent(CHECKS), encoding="utf-8")
     (tmp_path / "folder").mkdir()

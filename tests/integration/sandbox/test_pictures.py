@@ -37,13 +37,12 @@ def fingerprints(staff: Client) -> dict[str, str]:
     return {picture.name: fingerprint(picture, staff) for picture in PICTURES if isinstance(picture, PagePicture)}
 
 
-def test_every_picture_shows_what_there_is_now() -> None:
+def test_every_picture_shows_what_there_is_and_what_a_page_says_makes_its_own_stale_and_no_others(
+    subtests: pytest.Subtests,
+) -> None:
     with looking_staff() as staff:
-        assert [f"./dev pictures {picture.name}" for picture in stale(staff)] == []
-
-
-def test_what_a_page_says_makes_its_pictures_stale_and_no_others() -> None:
-    with looking_staff() as staff:
+        with subtests.test("every picture shows what there is now"):
+            assert [f"./dev pictures {picture.name}" for picture in stale(staff)] == []
         before = fingerprints(staff)
         Checkout.objects.filter(pk=payment_id(47)).update(amount=1)
         EmailMessage.objects.filter(pk=EMAIL).update(html_body="<p>Другое письмо</p>")
