@@ -58,24 +58,27 @@ def member_of(group: str) -> Client:
     return client
 
 
-@pytest.mark.parametrize("group", SEES)
-def test_each_group_sees_its_pages_and_reads_so_at_the_others(group: str) -> None:
-    member = member_of(group)
-    assert member.get("/admin/").status_code == 200
-    for address in ALL:
-        answer = member.get(address)
-        assert answer.status_code == (200 if address in SEES[group] else 403), address
-        assert is_page(answer)
-    # And is led to no page that it may not open.
-    for address in SEES[group]:
-        shown = member.get(address).content.decode()
-        assert [other for other in ALL - SEES[group] if f'href="{other}"' in shown] == [], address
+def test_each_group_sees_its_pages_and_reads_so_at_the_others() -> None:
+    for group, seen in SEES.items():
+        member = member_of(group)
+        assert member.get("/admin/").status_code == 200
+        for address in ALL:
+            answer = member.get(address)
+            assert answer.status_code == (200 if address in seen else 403), (group, address)
+            assert is_page(answer), (group, address)
+            # And is led to no page that it may not open.
+            shown = answer.content.decode() if address in seen else ""
+            assert [other for other in ALL - seen if f'href="{other}"' in shown] == [], (group, address)
 
 
-@pytest.mark.parametrize("group", SEES)
-def test_each_group_may_do_its_part_and_no_more(group: str) -> None:
+def test_each_group_may_do_its_part_and_no_more() -> None:
+    for number, group in enumerate(SEES, 1):
+        may_do_its_part(group, number)
+
+
+def may_do_its_part(group: str, number: int) -> None:
     member = member_of(group)
-    payment, mail, report = make_checkout(ProviderStatus.SUCCEEDED).payment, email_row(1), report_row()
+    payment, mail, report = make_checkout(ProviderStatus.SUCCEEDED).payment, email_row(number), report_row()
     answers: dict[str, Any] = {
         "refund": member.get(f"{PAYMENTS}{payment.pk}/refund/"),
         "check": member.get(f"{PAYMENTS}{payment.pk}/check/"),
@@ -86,7 +89,7 @@ def test_each_group_may_do_its_part_and_no_more(group: str) -> None:
     }
     assert {name for name, answer in answers.items() if answer.status_code != 403} == {
         name for name, groups in MAY.items() if group in groups
-    }
+    }, group
 
 
 def test_they_come_with_the_migrations() -> None:
