@@ -6,6 +6,7 @@ person. https://yookassa.ru/developers/payment-acceptance/receipts/54fz/yoomoney
 """
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,7 +30,6 @@ _PAYMENT_MODE = "full_prepayment"
 _PAYMENT_SUBJECT = "service"
 PATIENCE = timedelta(days=3)
 PENDING, CANCELED = "pending", "canceled"
-_NONE = Refund.objects.none()
 _BY_RECEIPTS = (Attention.RECEIPT_FAILED, Attention.REFUND_RECEIPT_FAILED)
 
 
@@ -95,42 +95,48 @@ def judge_receipts(book: Book, *, now: datetime) -> None:
     """Mark or settle a paid payment by how its receipt and those of its refunds stand."""
     checkout = book.checkout
     own = _trouble(checkout.receipt_registration, checkout.captured_at, now)
-    refunds = _registered_refunds(checkout).order_by("created_at")
-    troubles = [(one, _trouble(one.receipt_registration, one.created_at, now)) for one in refunds]
+    troubles = [(one, _trouble(one.receipt_registration, one.created_at, now)) for one in _made(book.refunds)]
     notes = [f"the receipt of the refund {one.pk} {trouble}" for one, trouble in troubles if trouble]
     _keep(book, Attention.RECEIPT_FAILED, f"the receipt {own}" if own else "")
     _keep(book, Attention.REFUND_RECEIPT_FAILED, "; ".join(notes))
 
 
-def has_unsettled_receipt(checkout: Checkout) -> bool:
-    """Whether the provider is to be asked again: a receipt is on its way, or a person may be mending one."""
+def has_unsettled_receipt(checkout: Checkout, refunds: Iterable[Refund]) -> bool:
+    """Whether the provider is to be asked again: a receipt is on its way, or a person may be mending one.
+
+    `refunds` are all of the payment's.
+    """
     if checkout.provider_status != ProviderStatus.SUCCEEDED:
         return False
-    if checkout.receipt_registration == PENDING or _has_unsettled_refund_receipt(checkout):
+    made = _made(refunds)
+    if checkout.receipt_registration == PENDING or _has_pending(made):
         return True
-    if _untold(checkout).filter(created_at__gt=timezone.now() - PATIENCE).exists():
+    since = timezone.now() - PATIENCE
+    if any(one.created_at > since for one in _untold(checkout, made)):
         return True
     return _open_marks(checkout).exists()
 
 
-def wants_refund_receipts(checkout: Checkout) -> bool:
-    """Whether refunds, which are asked for separately, may have news of their receipts."""
-    return _has_unsettled_refund_receipt(checkout) or _untold(checkout).exists()
-
-
-def _untold(checkout: Checkout) -> QuerySet[Refund]:
-    """Refunds that must have a receipt, of which nothing was said yet: not at once, or before we kept it."""
-    return _registered_refunds(checkout).filter(receipt_registration="") if checkout.receipt_registration else _NONE
-
-
-def _has_unsettled_refund_receipt(checkout: Checkout) -> bool:
-    if _registered_refunds(checkout).filter(receipt_registration=PENDING).exists():
+def wants_refund_receipts(checkout: Checkout, refunds: Iterable[Refund]) -> bool:
+    """Whether refunds, which are asked for separately, may have news of their receipts; `refunds` are all of them."""
+    made = _made(refunds)
+    if _has_pending(made) or _untold(checkout, made):
         return True
     return _open_marks(checkout).filter(reason=Attention.REFUND_RECEIPT_FAILED).exists()
 
 
-def _registered_refunds(checkout: Checkout) -> QuerySet[Refund]:
-    return Refund.objects.filter(payment_id=checkout.pk, status=RefundStatus.SUCCEEDED)
+def _made(refunds: Iterable[Refund]) -> list[Refund]:
+    """Those that have a receipt, or must have one."""
+    return [one for one in refunds if one.status == RefundStatus.SUCCEEDED]
+
+
+def _has_pending(made: list[Refund]) -> bool:
+    return any(one.receipt_registration == PENDING for one in made)
+
+
+def _untold(checkout: Checkout, made: list[Refund]) -> list[Refund]:
+    """Refunds that must have a receipt, of which nothing was said yet: not at once, or before we kept it."""
+    return [one for one in made if not one.receipt_registration] if checkout.receipt_registration else []
 
 
 def _open_marks(checkout: Checkout) -> QuerySet[PaymentAttention]:

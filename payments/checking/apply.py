@@ -16,7 +16,7 @@ from payments.models import Checkout, Payment, Refund
 from payments.queue import queue_check
 from payments.receipts import judge_receipts
 from payments.refunds.outcomes import are_made_good, note_refund, note_refused
-from payments.refunds.request import goes_back
+from payments.refunds.request import all_goes_back
 from payments.states import NOTHING_GIVEN, Attention, Door, EventKind, ProviderStatus, may_follow
 from payments.yookassa.objects import ProviderPayment, ProviderRefund
 
@@ -98,7 +98,7 @@ def _apply(book: Book, seen: ProviderPayment, observation: Observation) -> list[
             release(checkout)
         elif book.payment.was_deleted:
             flag_deleted(book)
-        elif not goes_back(checkout):
+        elif not all_goes_back(book):
             fulfil(book, vouched=seen.metadata.get("payment_id") == str(checkout.pk))
     return unnoted
 
@@ -118,7 +118,7 @@ def _settled(book: Book) -> set[Attention]:
         over |= NOTHING_GIVEN
     if fully_refunded or not book.payment.was_deleted or status == ProviderStatus.CANCELED:
         over.add(Attention.ROW_DELETED)
-    if fully_refunded or are_made_good(checkout):
+    if fully_refunded or are_made_good(book.refunds):
         over.add(Attention.REFUND_FAILED)
     return over
 

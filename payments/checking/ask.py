@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from payments.errors import ProviderMismatch
+from payments.ledger.refunds import refunds_of
 from payments.models import Checkout, Refund
 from payments.provider import MOST_PAGES
 from payments.receipts import wants_refund_receipts
@@ -22,6 +23,7 @@ GIVE_UP_AFTER = timedelta(hours=1)
 CLOCKS_DIFFER = timedelta(minutes=5)
 # The last client to send a stored request again may come this long after the first.
 _SENT_AGAIN_WITHIN = timedelta(hours=1)
+_ON_THEIR_WAY = {*HOLDING_MONEY} - {RefundStatus.SUCCEEDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,11 @@ def _find(client: YooKassaClient, checkout: Checkout) -> ProviderPayment | None:
 
 
 def _wants_refunds(checkout: Checkout, payment: ProviderPayment) -> bool:
-    rows = Refund.objects.filter(payment_id=checkout.pk, status__in=HOLDING_MONEY).values_list("status", "amount")
-    if wants_refund_receipts(checkout):
+    refunds = refunds_of(checkout.pk)
+    known = sum((one.amount for one in refunds if one.status == RefundStatus.SUCCEEDED), Decimal(0))
+    if payment.refunded_amount != known or any(one.status in _ON_THEIR_WAY for one in refunds):
         return True
-    known = sum((amount for status, amount in rows if status == RefundStatus.SUCCEEDED), Decimal(0))
-    return payment.refunded_amount != known or any(status != RefundStatus.SUCCEEDED for status, _ in rows)
+    return wants_refund_receipts(checkout, refunds)
 
 
 def _refunds(client: YooKassaClient, checkout: Checkout, payment: ProviderPayment) -> tuple[ProviderRefund, ...]:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from payments.checking.schedule import next_check_after, repeat_check_after
 from payments.foreign import ForeignRefusal, foreign_write
 from payments.ledger.book import Book
-from payments.models import Checkout, Payment, Refund
+from payments.models import Checkout, Payment
 from payments.receipts import has_unsettled_receipt
 from payments.states import Attention, EventKind, PaymentStatus, ProviderStatus, RefundStatus, payment_status
 
@@ -34,13 +34,11 @@ def move(book: Book, status: ProviderStatus, *, why: str = "") -> None:
 def keep(book: Book) -> None:
     """Decide when to look again, and let Supabase's row say what ours proves."""
     checkout = book.checkout
-    pending_refund = Refund.objects.filter(
-        payment_id=checkout.pk, status__in=(RefundStatus.REQUESTED, RefundStatus.PENDING)
-    ).exists()
+    pending_refund = any(one.status in (RefundStatus.REQUESTED, RefundStatus.PENDING) for one in book.refunds)
     wait = next_check_after(
         checkout.checks,
         ProviderStatus(checkout.provider_status),
-        unsettled=pending_refund or has_unsettled_receipt(checkout),
+        unsettled=pending_refund or has_unsettled_receipt(checkout, book.refunds),
         age=timezone.now() - checkout.created_at,
     )
     checkout.next_check_at = None if wait is None else timezone.now() + wait

@@ -14,10 +14,10 @@ from payments.checking.apply import apply_observation
 from payments.checking.ask import Observation, ask_about
 from payments.checking.take_over import started_row, take_over
 from payments.checking.turns import take_turn, take_turn_anyway
-from payments.models import Checkout, Payment, Refund
+from payments.models import Checkout, Payment
 from payments.provider import provider
 from payments.refunds.send import send_refunds
-from payments.states import Door, RefundStatus
+from payments.states import Door
 from payments.yookassa.objects import ProviderPayment
 
 
@@ -42,15 +42,10 @@ def send_and_ask(payment_id: uuid.UUID, *, news_at: datetime | None = None, at_o
     if at_once:
         take_turn_anyway(payment_id)
     else:
-        take_turn(payment_id, news_at=max(filter(None, (news_at, _refund_asked_at(payment_id))), default=None))
+        take_turn(payment_id, news_at=news_at, refunds_are_news=True)
     seen_at = timezone.now()
     theirs: ProviderPayment | None = None
     if checkout is None:
         assert row is not None  # noqa: S101 # There is one where there is no checkout.
         checkout, theirs = take_over(client, row)
     return ask_about(client, checkout, sent=send_refunds(client, checkout), seen_at=seen_at, known=theirs)
-
-
-def _refund_asked_at(payment_id: uuid.UUID) -> datetime | None:
-    waiting = Refund.objects.filter(payment_id=payment_id, status=RefundStatus.REQUESTED)
-    return waiting.order_by("-created_at").values_list("created_at", flat=True).first()

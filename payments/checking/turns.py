@@ -24,27 +24,31 @@ NEWS, REMEMBERED = 0.2, 12
 KEPT_FOR = timedelta(hours=1)
 _REFUSALS: dict[str, type[ProviderMismatch]] = {kind.__name__: kind for kind in (NotTheirs, UnclearClaim)}
 
-_TAKE = """
+# The newer of what the caller knows of, and a refund that waits to be sent.
+_NEWS_AT = """greatest(%(news_at)s::timestamptz, (
+    SELECT max(created_at) FROM payments_refund WHERE payment_id = %(refunds_of)s::uuid AND status = 'requested'))"""
+_TAKE = f"""
 INSERT INTO payments_turn AS turn (key, taken_at) VALUES (%(key)s, clock_timestamp())
 ON CONFLICT (key) DO UPDATE SET taken_at = clock_timestamp(), refused = '', refused_as = ''
 WHERE turn.taken_at <= clock_timestamp() - make_interval(
         secs => CASE WHEN turn.refused_as = '' THEN %(pause)s ELSE %(remembered)s END)
-   OR (turn.taken_at < %(news_at)s AND turn.taken_at <= clock_timestamp() - make_interval(secs => %(news)s))
+   OR (turn.taken_at < {_NEWS_AT} AND turn.taken_at <= clock_timestamp() - make_interval(secs => %(news)s))
 RETURNING key
-"""
-_FREE_IN = """
+"""  # noqa: S608 # Of this module.
+_FREE_IN = f"""
 SELECT refused_as, refused, extract(epoch FROM taken_at - clock_timestamp())::float8
-        + CASE WHEN taken_at < %(news_at)s THEN %(news)s ELSE %(pause)s END
+        + CASE WHEN taken_at < {_NEWS_AT} THEN %(news)s ELSE %(pause)s END
 FROM payments_turn WHERE key = %(key)s
-"""
+"""  # noqa: S608 # Of this module.
 
 
-def take_turn(payment_id: uuid.UUID, *, news_at: datetime | None = None) -> None:
+def take_turn(payment_id: uuid.UUID, *, news_at: datetime | None = None, refunds_are_news: bool = False) -> None:
     """Take the turn to ask about a payment; `news_at` is when we learned that something has happened to it.
 
-    Raises `AskedLately` when it comes later, and again what `remember_refusal` was told a moment ago.
+    With `refunds_are_news` so is that staff asked for a refund, until it is sent. Raises `AskedLately` when the turn
+    comes later, and again what `remember_refusal` was told a moment ago.
     """
-    _take(str(payment_id), news_at=news_at)
+    _take(str(payment_id), news_at=news_at, refunds_of=payment_id if refunds_are_news else None)
 
 
 def take_turn_of_claims(user_id: uuid.UUID) -> None:
@@ -71,7 +75,7 @@ def forget_turns() -> None:
     Turn.objects.filter(taken_at__lt=timezone.now() - KEPT_FOR).delete()
 
 
-def _take(key: str, *, news_at: datetime | None = None) -> None:
+def _take(key: str, *, news_at: datetime | None = None, refunds_of: uuid.UUID | None = None) -> None:
     pause = settings.YUKASSA_ASK_PAUSE_SECONDS
     if not pause:
         return
@@ -79,6 +83,7 @@ def _take(key: str, *, news_at: datetime | None = None) -> None:
         "key": key,
         "pause": pause,
         "news_at": news_at,
+        "refunds_of": refunds_of,
         "news": pause * NEWS,
         "remembered": pause * REMEMBERED,
     }

@@ -16,7 +16,8 @@ from bridge.trace import current_trace_id
 from payments.errors import PaymentMissing
 from payments.ledger.deleted_rows import ROWS, stand_in
 from payments.ledger.marks import open_marks, take_over_marks_of, was_settled_by_hand
-from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent
+from payments.ledger.refunds import refunds_of
+from payments.models import Checkout, Payment, PaymentAttention, PaymentEvent, Refund
 from payments.states import NOTHING_GIVEN, Attention, Door, EventKind
 
 
@@ -136,6 +137,18 @@ class Book(Leaf):
         super().__init__(checkout.pk, door=door, actor=actor, may_be_marked=bool(checkout.attention))
         self.payment, self.checkout = payment, checkout
         self._found = _columns(checkout)
+        self._refunds: list[Refund] | None = None
+
+    @property
+    def refunds(self) -> list[Refund]:
+        """All of them, the oldest first. Read once: whoever changes one holds this lock, and says so."""
+        if self._refunds is None:
+            self._refunds = refunds_of(self.payment_id)
+        return self._refunds
+
+    def change_refunds(self) -> None:
+        """Say that what was read of them is about to be otherwise."""
+        self._refunds = None
 
     def close(self) -> None:
         if self._marks_moved:

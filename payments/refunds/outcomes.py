@@ -29,6 +29,7 @@ def note_refused(book: Book, refund: Refund, error: Rejected) -> None:
     """The provider refused to make a refund: its amount is free again, and a person must know."""
     if RefundStatus.REJECTED not in REFUND_TRANSITIONS[RefundStatus(refund.status)]:
         return
+    book.change_refunds()
     refund.status, refund.finished_at = RefundStatus.REJECTED, timezone.now()
     refund.error = NOT_SENT if isinstance(error, NotSent) else f"{error}. {error.description}".strip()
     refund.save(update_fields=["status", "error", "finished_at", "updated_at"])
@@ -37,6 +38,7 @@ def note_refused(book: Book, refund: Refund, error: Rejected) -> None:
 
 def note_refund(book: Book, seen: ProviderRefund) -> Refund:
     """Bring our row of a refund to what the provider says; a refund that was made elsewhere gets one."""
+    book.change_refunds()
     known = _match(book.checkout, seen)
     refund = known or _made_elsewhere(book, seen)
     status = RefundStatus(seen.status) if seen.status in RefundStatus.values else RefundStatus.PENDING
@@ -77,12 +79,11 @@ def _made_elsewhere(book: Book, seen: ProviderRefund) -> Refund:
     )
 
 
-def are_made_good(checkout: Checkout) -> bool:
-    """Whether after each refund that failed as much went back in another try."""
-    rows = list(Refund.objects.filter(payment_id=checkout.pk).order_by("created_at"))
-    for place, failed in enumerate(rows):
+def are_made_good(refunds: list[Refund]) -> bool:
+    """Whether after each refund that failed as much went back in another try; `refunds` are all, the oldest first."""
+    for place, failed in enumerate(refunds):
         if failed.status in (RefundStatus.CANCELED, RefundStatus.REJECTED):
-            later = [one.amount for one in rows[place + 1 :] if one.status == RefundStatus.SUCCEEDED]
+            later = [one.amount for one in refunds[place + 1 :] if one.status == RefundStatus.SUCCEEDED]
             if sum(later, Decimal(0)) < failed.amount:
                 return False
     return True

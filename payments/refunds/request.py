@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Sum
 
 from payments.errors import MoreThanRemains, NoAmount, NothingToRefund, NotPaid, ReceiptImpossible, RefundOfAnother
-from payments.ledger.book import open_book
+from payments.ledger.book import Book, open_book
 from payments.models import Checkout, Refund
 from payments.queue import queue_check
 from payments.receipts import needs_receipt, refund_receipt
@@ -23,13 +23,23 @@ def remaining_amount(checkout: Checkout) -> Decimal:
     if checkout.provider_status != ProviderStatus.SUCCEEDED:
         return Decimal(0)
     held = Refund.objects.filter(payment_id=checkout.pk, status__in=HOLDING_MONEY).aggregate(sum=Sum("amount"))["sum"]
-    # The provider's own count may be ahead of the rows: a refund made in its office is found by the next check.
-    return checkout.amount - max(held or Decimal(0), checkout.refunded_amount)
+    return _remains(checkout, held or Decimal(0))
 
 
 def goes_back(checkout: Checkout) -> bool:
     """Whether all that a locked payment brought went back, or is on its way: then nothing is given for it."""
     return remaining_amount(checkout) <= 0
+
+
+def all_goes_back(book: Book) -> bool:
+    """The same of a payment in hand that is paid."""
+    held = sum((one.amount for one in book.refunds if one.status in HOLDING_MONEY), Decimal(0))
+    return _remains(book.checkout, held) <= 0
+
+
+def _remains(checkout: Checkout, held: Decimal) -> Decimal:
+    # The provider's own count may be ahead of the rows: a refund made in its office is found by the next check.
+    return checkout.amount - max(held, checkout.refunded_amount)
 
 
 def request_refund(

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from payments.ledger.book import open_book
 from payments.ledger.marks import open_marks
+from payments.ledger.refunds import refunds_of
 from payments.models import Checkout, Refund, User
 from payments.receipts import (
     can_send_receipt,
@@ -47,7 +48,8 @@ def refund(checkout: Checkout, registration: str, status: RefundStatus = RefundS
 
 def asked(checkout: Checkout) -> tuple[bool, bool]:
     """Whether it is asked again, and whether for the refunds as well."""
-    return has_unsettled_receipt(checkout), wants_refund_receipts(checkout)
+    refunds = refunds_of(checkout.pk)
+    return has_unsettled_receipt(checkout, refunds), wants_refund_receipts(checkout, refunds)
 
 
 def test_the_receipt_of_a_refund_is_asked_for_until_it_is_registered(paid: Checkout, other: Checkout) -> None:
@@ -93,8 +95,8 @@ def test_a_person_who_looks_after_a_receipt_is_kept_up_to_date(paid: Checkout, o
 
 @pytest.mark.parametrize("status", [ProviderStatus.CANCELED, ProviderStatus.WAITING_FOR_CAPTURE])
 def test_what_is_not_paid_has_no_receipt_to_wait_for(status: ProviderStatus) -> None:
-    assert not has_unsettled_receipt(make_checkout(status, receipt_registration="pending"))
-    assert has_unsettled_receipt(make_checkout(ProviderStatus.SUCCEEDED, receipt_registration="pending"))
+    assert not has_unsettled_receipt(make_checkout(status, receipt_registration="pending"), [])
+    assert has_unsettled_receipt(make_checkout(ProviderStatus.SUCCEEDED, receipt_registration="pending"), [])
 
 
 def test_a_receipt_that_waits_since_nobody_knows_when_is_no_case_for_a_person_yet() -> None:

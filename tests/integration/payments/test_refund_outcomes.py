@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from payments.ledger.book import open_book
 from payments.ledger.marks import open_marks
+from payments.ledger.refunds import refunds_of
 from payments.models import Checkout, PaymentEvent, Refund, User
 from payments.refunds.outcomes import are_made_good, note_refund, note_refused
 from payments.refunds.request import remaining_amount
@@ -189,18 +190,18 @@ def test_a_refund_that_failed_is_made_good_once_as_much_went_back_after_it(
     failed: RefundStatus, paid: Checkout
 ) -> None:
     asked_for(paid, RefundStatus.SUCCEEDED, "500.00")
-    assert are_made_good(paid)
+    assert are_made_good(refunds_of(paid.pk))
     asked_for(paid, failed)
     # Neither what went back before, nor what is on its way, nor another's.
     asked_for(paid, RefundStatus.PENDING)
     asked_for(make_checkout(ProviderStatus.SUCCEEDED), RefundStatus.SUCCEEDED)
-    assert not are_made_good(paid)
+    assert not are_made_good(refunds_of(paid.pk))
     asked_for(paid, RefundStatus.SUCCEEDED, "99.99")
-    assert not are_made_good(paid)
+    assert not are_made_good(refunds_of(paid.pk))
     asked_for(paid, RefundStatus.SUCCEEDED, "0.01")
-    assert are_made_good(paid)
+    assert are_made_good(refunds_of(paid.pk))
 
 
 def test_what_failed_for_another_payment_needs_nothing_made_good_here(paid: Checkout) -> None:
     asked_for(make_checkout(ProviderStatus.SUCCEEDED), RefundStatus.REJECTED)
-    assert are_made_good(paid)
+    assert are_made_good(refunds_of(paid.pk))
