@@ -27,7 +27,6 @@ class _DatedSigner(TimestampSigner):
 FILE_PATH = "api/reports/{}/file"
 # Binds the signature to this purpose: nothing else that is signed here opens a report.
 _SALT = "reports.file-link"
-_signer = _DatedSigner(_SALT)
 
 
 def make_file_url(report_id: UUID, *, at: datetime | None = None) -> str:
@@ -56,7 +55,7 @@ def make_recipients_link(report_id: UUID, recipient: str, at: datetime) -> str:
 def check_token(report_id: UUID, token: str) -> None:
     """Raises `LinkExpired`, or `LinkInvalid` for a token that was not made here for this very report."""
     try:
-        _signer.unsign(f"{report_id}:{token}", max_age=timedelta(days=settings.REPORT_LINK_DAYS))
+        _DatedSigner(_SALT).unsign(f"{report_id}:{token}", max_age=timedelta(days=settings.REPORT_LINK_DAYS))
     except SignatureExpired as expired:
         raise LinkExpired from expired
     except BadSignature as bad:
