@@ -1,7 +1,7 @@
-"""What a started process finds loaded: whatever is the same however it is started, which is a third of a start.
+"""The libraries that a started process finds loaded.
 
-Nothing of this reads the environment, the arguments, the settings or a model: who tries ends the server that loads it,
-and `test_starter.py` looks for the rest. What `balansity` wires is read by each process for itself.
+None of them reads settings or makes a model: one that tries ends the server that loads it. Those that do come after
+(`prepared.py`).
 """
 
 import os
@@ -26,26 +26,10 @@ LIBRARIES = [
     *("rest_framework.serializers", "rest_framework.relations", "uritemplate"),
 ]
 
-OURS = [
-    *("bridge.batches", "bridge.bulkhead", "bridge.changes", "bridge.daemon.flow", "bridge.daemon.outage"),
-    *("bridge.extension", "bridge.hung", "bridge.journals", "bridge.open_functions", "bridge.operations.actor"),
-    *("bridge.problem", "bridge.processes.beating", "bridge.processes.dead_man", "bridge.rollup.failures"),
-    *("bridge.rollup.news", "bridge.rollup.ready", "bridge.wakeup", "bridge.wish", "bridge.worker.place"),
-    *("bridge.worker.together", "notifications.advice", "notifications.checks", "notifications.clients"),
-    *("notifications.doctor", "notifications.sending.mailer", "notifications.sending.resend"),
-    *("notifications.sending.troubles", "notifications.tracking", "notifications.writing.rendering"),
-    *("notifications.writing.sameness", "payments.advice", "payments.api.amounts", "payments.api.problems"),
-    *("payments.checking.schedule", "payments.contacts", "payments.doctor", "payments.foreign", "payments.queue"),
-    *("payments.webhook.notice", "payments.webhook.sender", "payments.yookassa.transport", "reports.api.problems"),
-    *("reports.content.samples", "reports.document.composition", "reports.document.exports", "reports.storage"),
-    *("reports.document.typesetting", "staff.attention", "staff.fields", "staff.read_only", "staff.sections"),
-    *("staff.troubles", "wording.addresses"),
-]
-
 # So that whatever reads them fails here.
 os.environ["DJANGO_SETTINGS_MODULE"] = ""
 
-for _name in (*LIBRARIES, *OURS):
+for _name in LIBRARIES:
     import_module(_name)
 
 # What Django compiles when it first asks for it, as the settings do.
