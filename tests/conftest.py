@@ -172,7 +172,7 @@ def pytest_runtest_setup() -> None:
         one._counts.clear()
         if isinstance(one, Seldom):
             one._quiet_until.clear()
-    mail.outbox.clear()  # type: ignore[attr-defined] # Django's own tests have it.
+    mail.outbox.clear()
 
 
 @pytest.fixture(scope="session")

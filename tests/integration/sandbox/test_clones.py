@@ -9,10 +9,11 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from bridge.sql import prepared
-from tests.support import databases
+from tests.support.clones import Clone
 from tests.support.databases import PGMQ_VERSIONS, DatabaseServer
 
 VERSION = PGMQ_VERSIONS[0]
+MORE = "CREATE FUNCTION public.more() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
 
 
 @pytest.fixture(autouse=True)
@@ -51,10 +52,10 @@ def used(server: DatabaseServer, left_open: ExitStack, *statements: str, commit:
         "ALTER TABLE public.payments RENAME TO bills",
         "DROP TABLE balansity.auth_group CASCADE",
         "GRANT SELECT ON balansity.auth_group TO anon",
-        "CREATE FUNCTION public.more() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "CREATE POLICY all_see ON public.payments USING (true)",
         "ALTER TABLE public.payments ADD CONSTRAINT large CHECK (amount > 0) NOT VALID",
-        "SELECT pgmq.create('another')",
+        "UPDATE pgmq.meta SET is_unlogged = true",
+        "DROP SCHEMA pgmq CASCADE",
         "CREATE SCHEMA another",
     ],
 )
@@ -65,12 +66,61 @@ def test_a_database_that_was_changed_is_given_to_nobody(
     assert used(database_server, left_open) != changed
 
 
+@pytest.mark.parametrize(
+    ("change", "is_there"),
+    [
+        ("SELECT pgmq.create('another')", "SELECT to_regclass('pgmq.q_another') IS NOT NULL"),
+        ("SELECT pgmq.create('another')", "SELECT EXISTS (SELECT FROM pgmq.meta WHERE queue_name = 'another')"),
+        (MORE, "SELECT to_regproc('public.more') IS NOT NULL"),
+        (
+            f"{MORE}; CREATE TRIGGER more BEFORE INSERT ON public.payments EXECUTE FUNCTION public.more()",
+            "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'more')",
+        ),
+        (
+            (
+                "CREATE TRIGGER more BEFORE INSERT ON balansity.auth_group"
+                " FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()"
+            ),
+            "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'more')",
+        ),
+        (
+            "CREATE TABLE public.more (one serial, payment uuid REFERENCES public.payments)",
+            "SELECT to_regclass('public.more') IS NOT NULL",
+        ),
+    ],
+)
+def test_what_was_added_goes_again(
+    database_server: DatabaseServer, left_open: ExitStack, change: str, is_there: str
+) -> None:
+    name = used(database_server, left_open, change)
+    with database_server.clone(VERSION) as clone, closing(psycopg2.connect(clone.url)) as found:
+        assert clone.name == name
+        with found.cursor() as cursor:
+            cursor.execute(is_there)
+            assert cursor.fetchone() == (False,)
+            cursor.execute("SELECT count(*) FROM pgmq.meta")
+            assert cursor.fetchone() != (0,)
+
+
+def test_a_large_table_is_empty_again_too(database_server: DatabaseServer, left_open: ExitStack) -> None:
+    many = "INSERT INTO balansity.auth_group (name) SELECT n::text FROM generate_series(1, 2000) AS n"
+    name = used(database_server, left_open, many)
+    for _ in range(2):
+        with database_server.clone(VERSION) as clone, closing(psycopg2.connect(clone.url)) as found:
+            assert clone.name == name
+            with found, found.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM balansity.auth_group")
+                assert cursor.fetchone() == (0,)
+                cursor.execute("INSERT INTO balansity.auth_group (name) VALUES ('x') RETURNING id")
+                assert cursor.fetchone() == (1,)
+
+
 def test_rows_go_and_the_database_stays(
     database_server: DatabaseServer, left_open: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = used(database_server, left_open, "SELECT 1")
     # Nor is it looked at closely, which would take longer than the rest.
-    monkeypatch.setattr(databases, "_shape", lambda connection: pytest.fail("nobody has changed the catalogs"))
+    monkeypatch.setattr(Clone, "_shape_of", lambda clone, catalog: pytest.fail("nobody has changed the catalogs"))
     for _ in range(3):
         assert used(database_server, left_open, "INSERT INTO balansity.auth_group (name) VALUES ('x')") == name
 
