@@ -8,6 +8,7 @@ closed.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from select import select
 from typing import Any
 from unittest import mock
 
@@ -20,8 +21,12 @@ from psycopg2.extensions import connection as Connection
 from balansity.postgres.pool import shared
 from bridge.sql import prepared
 
+# What `DISCARD ALL` does, but for the plans of functions and foreign keys, which are for whoever comes next as well.
 # What it has written is counted now, and not in ten seconds: whoever comes next reads these numbers.
-_COUNT = "SELECT pg_stat_force_next_flush()"
+_LEAVE = """
+CLOSE ALL; RESET SESSION AUTHORIZATION; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
+DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_stat_force_next_flush()
+"""
 
 _connect = psycopg2.connect
 _get_new_connection = DatabaseWrapper.get_new_connection
@@ -72,11 +77,9 @@ class KeptSession:
         if self._kept is None or self._process != os.getpid() or parameters != self._parameters:
             return None
         raw, self._kept = self._kept, None
-        try:
-            with raw.cursor() as cursor:
-                cursor.execute("SELECT")
-        except psycopg2.Error:
-            # Postgres was restarted since, or has ended all sessions.
+        if raw.closed or select([raw], [], [], 0)[0]:
+            # Postgres was restarted since, or has ended all sessions: it says so unasked.
+            raw.close()
             return None
         return raw
 
@@ -91,8 +94,7 @@ class KeptSession:
             return
         try:
             with raw.cursor() as cursor:
-                cursor.execute("DISCARD ALL")
-                cursor.execute(_COUNT)
+                cursor.execute(_LEAVE)
         except psycopg2.Error:
             return
         # What is remembered of it in this process.
