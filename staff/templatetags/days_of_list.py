@@ -46,9 +46,12 @@ def _number(cl: ChangeList, parameter: str) -> int | None:
 
 
 def _shown(cl: ChangeList, name: str, chosen: Chosen, first: dt.date, last: dt.date) -> dict[str, Any]:
+    # Once for all links: rows with odd times make thousands of years of them.
+    kept = cl.get_query_string(remove=[f"{name}__"]).removeprefix("?")
+
     def link(*parts: int) -> str:
-        asked = {f"{name}__{part}": value for part, value in zip(("year", "month", "day"), parts, strict=False)}
-        return cl.get_query_string(asked, [f"{name}__"])
+        asked = [f"{name}__{part}={value}" for part, value in zip(("year", "month", "day"), parts, strict=False)]
+        return "?" + "&".join(filter(None, (kept, *sorted(asked))))
 
     def choice(title: str, *parts: int) -> dict[str, str]:
         return {"title": capfirst(title), "link": link(*parts)}
