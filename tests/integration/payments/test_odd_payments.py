@@ -56,6 +56,11 @@ def write(rows: list[dict[str, Any]], account: dict[str, Any] | None = None) -> 
     return customer
 
 
+def unlike(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without those that another one is like but for its id: what is simplest is tried first, and that is all alike."""
+    return list({str([(name, value) for name, value in row.items() if name != "id"]): row for row in rows}.values())
+
+
 def read_strictly(answer: Answer) -> Any:
     """The body, as browsers read it: Python also takes NaN and Infinity."""
     json.dumps(answer.body, allow_nan=False)
@@ -97,7 +102,7 @@ def test_staff_see_the_list_and_every_page(staff: Client, rows: list[dict[str, A
     )
     shown = [len(staff.get(LIST + query).context["cl"].result_list) for query in queries]
     assert shown[0] == len(rows) == sum(shown[-len(STATUSES) :])
-    for row in rows:
+    for row in unlike(rows):
         assert str(row["id"]) in text(staff.get(page_of(row["id"])))
 
 
@@ -108,7 +113,7 @@ def test_checks_of_them_end_readably(
 ) -> None:
     with shop_at_yookassa(settings):
         customer = write(rows)
-        for row in rows[:8]:
+        for row in unlike(rows)[:8]:
             verified = customer.verify(row["id"])
             assert verified.status in (200, 404, 409, 502, 503), verified.body
             read_strictly(verified)
