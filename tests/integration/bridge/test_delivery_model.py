@@ -52,9 +52,9 @@ MET = {
     *("ended as permanent_error", "ended as refused", "ended as worker_lost", "ended as invalid_message"),
     *("a_bridge_probes", "a_process_is_killed", "postgres_fails", "the_broker_loses"),
 }
-# How often the rest of them is looked for.
-MORE = 8
-MORE_CHANCES = settings(SETTINGS, derandomize=False, max_examples=40)
+# How often the rest of them is looked for, by a few histories more each time.
+MORE = 32
+MORE_CHANCES = settings(SETTINGS, derandomize=False, max_examples=10)
 # What is found without a protection needs no shorter history.
 UNTIL_FOUND = settings(SETTINGS, derandomize=False, max_examples=500, phases=[Phase.generate])
 
