@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from sandbox.services.process import free_port
 from sandbox.services.supabase import prepare
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
+from tests.acceptance.starter import start
 from tests.acceptance.waiting import wait_until
 
 
@@ -26,13 +26,11 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     postgres.start()
     try:
         prepare(postgres.url(), seed=False)
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity=0"],
-            cwd=CHECKOUT,
-            env={**os.environ, "DATABASE_URL": postgres.url()},
-            check=True,
-            timeout=60,
-        )
+        log = tmp_path_factory.mktemp("migrating") / "log"
+        variables = {**os.environ, "DATABASE_URL": postgres.url()}
+        migrating = start(["manage.py", "migrate", "--verbosity=0"], variables, folder=CHECKOUT, log=log)
+        migrating.join(60)
+        assert migrating.exitcode == 0, log.read_text(encoding="utf-8")
     finally:
         postgres.stop()
     return folder

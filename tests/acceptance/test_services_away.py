@@ -26,7 +26,7 @@ from tests.support.payment_deliveries import shop_at_yookassa, start_payment
 
 __all__ = ["storage"]
 
-MAILS = int(os.environ.get("OUTAGE_MAILS", "2000"))
+MAILS = int(os.environ.get("OUTAGE_MAILS", "800"))
 # In so many probes six attempts of a message, which take 0.3 s, were over long ago.
 MANY_PROBES = 10
 # As few as may be, and so many that not all of them are the ones that open the breaker.
