@@ -139,10 +139,14 @@ class _Pool:
 
     def _hear(self, worker: _Worker) -> None:
         try:
-            message = worker.connection.recv()
+            messages = worker.connection.recv()
         except (EOFError, ConnectionResetError):
             self._bury(worker)
             return
+        for message in messages:
+            self._heed(worker, message)
+
+    def _heed(self, worker: _Worker, message: tuple[Any, ...]) -> None:
         match message:
             case ("next",):
                 self._hand_out(worker)
@@ -213,24 +217,34 @@ class _Between(pytest.Item):
 
 
 class _Telling:
-    """In a fork: passes on what pytest would show."""
+    """In a fork: passes on what pytest would show, a test at a time."""
 
     def __init__(self, config: pytest.Config, connection: Connection) -> None:
         self._config, self._connection = config, connection
+        self._kept: list[tuple[Any, ...]] = []
         # What was told before there was this fork is told again when somebody new begins to listen.
         self._listens = False
         config.pluginmanager.register(self)
         self._listens = True
 
+    def tell(self, *last: tuple[Any, ...]) -> None:
+        told, self._kept = [*self._kept, *last], []
+        self._connection.send(told)
+
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        self._connection.send(("hook", "pytest_runtest_logstart", {"nodeid": nodeid, "location": location}))
+        self._kept.append(("hook", "pytest_runtest_logstart", {"nodeid": nodeid, "location": location}))
 
     def pytest_runtest_logfinish(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
-        self._connection.send(("hook", "pytest_runtest_logfinish", {"nodeid": nodeid, "location": location}))
+        self._kept.append(("hook", "pytest_runtest_logfinish", {"nodeid": nodeid, "location": location}))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
-        self._connection.send(("report", data))
+        # All names of the file and of its folders, which nobody asks for here.
+        data["keywords"] = {}
+        self._kept.append(("report", data))
+        if not report.passed:
+            # Should what comes next end this process, it was told.
+            self.tell()
 
     def pytest_warning_recorded(
         self, warning_message: warnings.WarningMessage, when: str, nodeid: str, location: tuple[str, int, str] | None
@@ -242,29 +256,30 @@ class _Telling:
             UserWarning(told), UserWarning, warning_message.filename, warning_message.lineno
         )
         values = {"warning_message": plain, "when": when, "nodeid": nodeid, "location": location}
-        self._connection.send(("warning", values))
+        self._kept.append(("warning", values))
 
 
 def _work(session: pytest.Session, number: int, connection: Connection) -> NoReturn:
     try:
         _begin(session.config, number)
-        _Telling(session.config, connection)
+        telling = _Telling(session.config, connection)
         between = _Between.from_parent(session, name="between")
-        connection.send(("next",))
+        telling.tell(("next",))
         while (order := connection.recv()) is not None:
             current, following = order
             nextitem = between if following is None else session.items[following]
             item = session.items[current]
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
-            connection.send(("next",))
+            telling.tell(("next",))
         session._setupstate.teardown_exact(None)
+        telling.tell()
     except EOFError:
         # Nobody is there any more who would hear of it.
         os._exit(1)
     except BaseException:  # noqa: BLE001 # Also an interrupt, after which nothing must stay behind.
         told = traceback.format_exc()
         session._setupstate.teardown_exact(None)
-        connection.send(("broken", told))
+        connection.send([("broken", told)])
     # What the collecting process keeps is its own to tidy up.
     os._exit(0)
 
