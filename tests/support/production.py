@@ -82,7 +82,6 @@ class Production:
     variables: dict[str, str]
     # What production's variables cannot say, like the address of the stand-in for YooKassa.
     beside: dict[str, Any] = field(default_factory=dict)
-    _loaded: dict[frozenset[tuple[str, str]], dict[str, Any]] = field(default_factory=dict)
 
     @property
     def port(self) -> int:
@@ -113,7 +112,7 @@ class Production:
     ) -> Iterator[None]:
         """Let this process have production's settings, with these variables changed, or missing (`None`)."""
         chosen = {**self.variables, **(variables or {})}
-        loaded = self._settings({name: value for name, value in chosen.items() if value is not None})
+        loaded = load_settings({name: value for name, value in chosen.items() if value is not None})
         refusals._refused.clear()
         database = connections.databases["default"]
         before = dict(database)
@@ -128,13 +127,6 @@ class Production:
             connections.close_all()
             database.clear()
             database.update(before)
-
-    def _settings(self, variables: dict[str, str]) -> dict[str, Any]:
-        """Read once what many of the mistakes leave as it is: they are made elsewhere than in the variables."""
-        key = frozenset(variables.items())
-        if key not in self._loaded:
-            self._loaded[key] = load_settings(variables)
-        return self._loaded[key]
 
 
 @contextmanager

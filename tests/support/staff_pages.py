@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 from uuid import uuid4
 
 from django.contrib.admin import ModelAdmin, site
@@ -12,8 +10,6 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, reverse
 from django.urls.converters import get_converters
-
-from balansity.admin_site import BalansityAdminSite
 
 METHODS = ("get", "post", "put")
 # What stands for nothing, by the kind of thing that an address names.
@@ -55,24 +51,6 @@ def client_of(username: str, *, is_superuser: bool = False) -> Client:
     client = Client()
     client.force_login(user)
     return client
-
-
-def known_at_once(user: User) -> Any:
-    """Ask nobody whose session it is that comes: that takes as long as many an answer, and is the same each time."""
-    return mock.patch("django.contrib.auth.middleware.get_user", return_value=user)
-
-
-@contextmanager
-def without_menu() -> Iterator[None]:
-    """Pages without the menu at their side, a third of the work: for more looks at a page whose menu was there once.
-
-    It depends on who looks and on the path, and on nothing that is asked for.
-    """
-    with (
-        mock.patch.object(BalansityAdminSite, "enable_nav_sidebar", new=False),
-        mock.patch.object(BalansityAdminSite, "get_app_list", return_value=[]),
-    ):
-        yield
 
 
 def is_page(answer: Any) -> bool:

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -65,14 +64,9 @@ def api_key(role: str) -> str:
 
 def use_env(settings: Settings, **variables: str) -> None:
     """Take the settings that production would have with these variables."""
-    for name, value in settings_of_supabase(frozenset(variables.items())):
-        setattr(settings, name, value)
-
-
-@cache
-def settings_of_supabase(variables: frozenset[tuple[str, str]]) -> tuple[tuple[str, Any], ...]:
-    loaded = load_settings({**MAIL, **dict(variables)})
-    return tuple((name, value) for name, value in loaded.items() if name.startswith("SUPABASE_"))
+    for name, value in load_settings({**MAIL, **variables}).items():
+        if name.startswith("SUPABASE_"):
+            setattr(settings, name, value)
 
 
 @pytest.fixture(autouse=True)

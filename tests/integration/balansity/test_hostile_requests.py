@@ -2,25 +2,21 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
-from itertools import product
 from typing import Any
-from unittest import mock
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
 from django.contrib.admin import ModelAdmin, site
 from django.contrib.auth.models import User
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.test.client import FakePayload
-from django.urls import resolve, reverse
+from django.urls import reverse
 
 from balansity.readable import Utf8Handler
-from balansity.readable import _texts as readable_texts
-from tests.support.staff_pages import known_at_once, our_admins, own_pages, without_menu
+from tests.support.staff_pages import our_admins, own_pages
 from tests.support.supabase_tokens import access_token
 
 pytestmark = pytest.mark.usefixtures("database", "broker_url")
@@ -38,47 +34,10 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
-def boss(client: Client) -> Iterator[Client]:
-    user = User.objects.create(username="boss", is_staff=True, is_superuser=True)
-    client.force_login(user)
+def boss(client: Client) -> Client:
+    client.force_login(User.objects.create(username="boss", is_staff=True, is_superuser=True))
     client.raise_request_exception = False
-    with known_at_once(user):
-        yield client
-
-
-@contextmanager
-def names_read() -> Iterator[set[str]]:
-    """What a page looks for in its address, of all that may stand there; every name for one that goes through all."""
-    read: set[str] = set()
-
-    class Read(QueryDict):
-        def __getitem__(self, key: str) -> Any:
-            read.add(key)
-            return super().__getitem__(key)
-
-        def __contains__(self, key: object) -> bool:
-            read.add(str(key))
-            return super().__contains__(key)
-
-        def __iter__(self) -> Iterator[str]:
-            read.update(self.keys())
-            return super().__iter__()
-
-        def _getlist(self, key: str, *given: Any, **named: Any) -> Any:
-            read.add(key)
-            return super()._getlist(key, *given, **named)  # type: ignore[misc]
-
-        def lists(self) -> Any:
-            read.update(self.keys())
-            return super().lists()
-
-    def texts(values: QueryDict) -> Iterator[str]:
-        yield from readable_texts(values)
-        # Until here it was made, and looked at for what nobody can read.
-        read.clear()
-
-    with mock.patch("django.core.handlers.wsgi.QueryDict", Read), mock.patch("balansity.readable._texts", texts):
-        yield read
+    return client
 
 
 def parameters(admin: "ModelAdmin[Any]") -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -98,26 +57,18 @@ def parameters(admin: "ModelAdmin[Any]") -> Iterator[tuple[str, tuple[str, ...]]
 @pytest.mark.parametrize("admin", site._registry.values(), ids=lambda admin: str(admin.opts.label))
 def test_no_list_breaks_by_its_address(admin: "ModelAdmin[Any]", boss: Client) -> None:
     address = reverse(f"admin:{admin.opts.app_label}_{admin.opts.model_name}_changelist")
-    assert boss.get(f"{address}?q=-1").status_code < 500
-    with without_menu():
-        for name, values in parameters(admin):
-            for value in values:
-                assert boss.get(f"{address}?{name}={value}").status_code < 500, (name, value[:30])
+    for name, values in parameters(admin):
+        for value in values:
+            assert boss.get(f"{address}?{name}={value}").status_code < 500, (name, value[:30])
 
 
 def test_no_page_breaks_by_what_it_is_asked_about(boss: Client) -> None:
-    unknown = set()
     for admin in site._registry.values():
         for pattern in admin.get_urls():
             if pattern.pattern.converters and pattern.name:
                 route = f"/admin/{admin.opts.app_label}/{admin.opts.model_name}/{pattern.pattern}"
                 for value in (*NUMBERS, BROKEN[0], "00000000-0000-0000-0000-00000000000"):
                     path = "".join(value if part[0] == "<" else part for part in re.split("(<[^>]*>)", route) if part)
-                    if getattr(resolve(unquote(path)).func, "__wrapped__", None) == site.catch_all_view:
-                        # What no pattern takes is one page, however it begins.
-                        if value in unknown:
-                            continue
-                        unknown.add(value)
                     assert boss.get(path).status_code < 500, path[:90]
 
 
@@ -127,13 +78,8 @@ def test_no_page_of_ours_breaks_by_its_query(boss: Client) -> None:
             if not pattern.pattern.converters:
                 for name in OURS:
                     for value in (*NUMBERS[:3], DATES[1], BROKEN[0]):
-                        with names_read() as read:
-                            answer = boss.get(f"{reverse(f'admin:{pattern.name}')}?{name}={value}")
+                        answer = boss.get(f"{reverse(f'admin:{pattern.name}')}?{name}={value}")
                         assert answer.status_code < 500, (pattern.name, name, value[:30])
-                        # What nobody looks at may have any value. The first is tried with each all the same, for who
-                        # repeats the address as a whole.
-                        if name not in read and name != OURS[0]:
-                            break
 
 
 def test_no_call_breaks_by_its_address(client: Client, settings: Any) -> None:
@@ -150,31 +96,28 @@ def test_no_call_breaks_by_its_address(client: Client, settings: Any) -> None:
             assert answer.status_code < 500, (place, value[:30])
 
 
-def test_a_nul_is_the_callers_mistake_wherever_it_stands(boss: Client) -> None:
-    for place in ("/api/payments?cursor=", "/admin/?q=", "/admin/auth/user/?x%00=", "/demo/", "/x/"):
-        assert boss.get(place + NUL).status_code == 400, place
+@pytest.mark.parametrize("place", ["/api/payments?cursor=", "/admin/?q=", "/admin/auth/user/?x%00=", "/demo/", "/x/"])
+def test_a_nul_is_the_callers_mistake_wherever_it_stands(place: str, boss: Client) -> None:
+    assert boss.get(place + NUL).status_code == 400
 
 
-COOKIES = ('sessionid="abcdefghijkl\\000abcd"', 'messages="\\000"', 'csrftoken="a\\000"', 'balansity_known="\\000"')
-
-
-def test_nor_may_it_come_as_a_cookie(client: Client) -> None:
+@pytest.mark.parametrize(
+    "cookie", ['sessionid="abcdefghijkl\\000abcd"', 'messages="\\000"', 'csrftoken="a\\000"', 'balansity_known="\\000"']
+)
+def test_nor_may_it_come_as_a_cookie(cookie: str, client: Client) -> None:
     client.raise_request_exception = False
-    for cookie, path in product(COOKIES, ("/admin/", "/admin/login/")):
-        assert client.get(path, HTTP_COOKIE=cookie).status_code == 400, (cookie, path)
-        assert client.post(path, HTTP_COOKIE=cookie).status_code == 400, (cookie, path)
+    for path in ("/admin/", "/admin/login/"):
+        assert client.get(path, HTTP_COOKIE=cookie).status_code == 400
+        assert client.post(path, HTTP_COOKIE=cookie).status_code == 400
 
 
-FORMS = ("/admin/login/", "/admin/auth/user/add/", "/admin/auth/group/add/", "/admin/payments/payment/")
-
-
-def test_nor_in_a_form(boss: Client) -> None:
-    for name, path in product(("username", "password", "_selected_action", "search\0"), FORMS):
+@pytest.mark.parametrize("name", ["username", "password", "_selected_action", "search\0"])
+def test_nor_in_a_form(name: str, boss: Client) -> None:
+    for path in ("/admin/login/", "/admin/auth/user/add/", "/admin/auth/group/add/", "/admin/payments/payment/"):
         body = f"{quote(name)}={NUL}"
-        assert boss.generic("POST", path, body, FORM).status_code == 400, (name, path)
+        assert boss.generic("POST", path, body, FORM).status_code == 400
         multipart = f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\na\0b\r\n--x--\r\n'
-        answer = boss.generic("POST", path, multipart, "multipart/form-data; boundary=x")
-        assert answer.status_code == 400, (name, path)
+        assert boss.generic("POST", path, multipart, "multipart/form-data; boundary=x").status_code == 400
 
 
 def served(request: HttpRequest, **meta: str) -> int:
@@ -190,27 +133,24 @@ def served(request: HttpRequest, **meta: str) -> int:
     return int(started[0].split()[0])
 
 
-CODECS = ("unicode_escape", "utf-16", "utf-7", "rot13", "idna", "zlib", "undefined", "hex")
-SPELLINGS = ("charset=", "charset*=utf-8''", 'CharSet = "')
-
-
-def test_everything_is_read_as_utf_8_whatever_codec_is_named() -> None:
+@pytest.mark.parametrize("charset", ["unicode_escape", "utf-16", "utf-7", "rot13", "idna", "zlib", "undefined", "hex"])
+@pytest.mark.parametrize("named", ["charset=", "charset*=utf-8''", 'CharSet = "'])
+def test_everything_is_read_as_utf_8_whatever_codec_is_named(named: str, charset: str) -> None:
     form = '--x\r\nContent-Disposition: form-data; name="username"\r\n\r\n\\x00\\ud800\r\n--x--\r\n'
     asked = {
         "text/plain": RequestFactory().get("/api/payments?limit=\\ud800&cursor=\\x00&a=+2AA-"),
         "multipart/form-data; boundary=x": RequestFactory().generic("POST", "/admin/login/", form),
         FORM: RequestFactory().generic("POST", "/admin/login/", "username=a"),
     }
-    for named, charset, kind in product(SPELLINGS, CODECS, asked):
-        status = served(asked[kind], CONTENT_TYPE=f"{kind}; {named}{charset}")
-        assert status in {401, 403}, (named, charset, kind)
+    for kind, request in asked.items():
+        assert served(request, CONTENT_TYPE=f"{kind}; {named}{charset}") in {401, 403}, kind
 
 
-def test_a_header_in_an_encoding_that_there_is_not_is_the_callers_mistake() -> None:
-    for header, path in product(("CONTENT_TYPE", "HTTP_ACCEPT"), ("/api/schema", "/api/payments", "/admin/login/")):
-        nothing = served(RequestFactory().get(path), **{header: "text/plain; a*=nothing''b"})
-        assert nothing == 400, (header, path)
-        assert served(RequestFactory().get(path), **{header: "*/*; a*=utf-8''b"}) in {200, 401}, (header, path)
+@pytest.mark.parametrize("header", ["CONTENT_TYPE", "HTTP_ACCEPT"])
+def test_a_header_in_an_encoding_that_there_is_not_is_the_callers_mistake(header: str) -> None:
+    for path in ("/api/schema", "/api/payments", "/admin/login/"):
+        assert served(RequestFactory().get(path), **{header: "text/plain; a*=nothing''b"}) == 400
+        assert served(RequestFactory().get(path), **{header: "*/*; a*=utf-8''b"}) in {200, 401}
 
 
 def test_a_form_that_ends_early_is_no_error_of_ours(boss: Client) -> None:
