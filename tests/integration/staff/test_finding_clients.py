@@ -18,7 +18,6 @@ from payments.states import ProviderStatus
 from reports.models import Kind, Report
 from tests.support.checkouts import make_checkout
 from tests.support.report_deliveries import ANNA, MARIA_CHECKUP
-from tests.support.staff_pages import without_menu
 from wording.typed import read_amount
 
 PAYMENTS, MAILS = "/admin/payments/payment/", "/admin/notifications/emailmessage/"
@@ -57,8 +56,7 @@ def anna(seeded_database: Any) -> Checkout:
 
 
 def found(client: Client, address: str, text: str) -> set[Any]:
-    with without_menu():
-        answer = client.get(address, {"q": text})
+    answer = client.get(address, {"q": text})
     assert answer.status_code == 200
     return {row.pk for row in answer.context["cl"].result_list}
 
