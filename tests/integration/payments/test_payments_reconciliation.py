@@ -26,7 +26,7 @@ from sandbox.yookassa import YooKassaServer
 from tests.support.checkouts import delete_row, make_checkout, make_customer, make_payment, queued_checks
 from tests.support.databases import ClonedDatabase
 from tests.support.payment_deliveries import create_at_yookassa, start_payment, work_off
-from tests.support.yookassa_shop import refund_body
+from tests.support.yookassa_shop import payment_body, refund_body
 
 
 def checks_of(*payments: Checkout | Payment) -> list[dict[str, str]]:
@@ -321,7 +321,7 @@ def test_a_step_back_is_no_difference(shop: YooKassaServer) -> None:
 def test_all_pages_are_read(shop: YooKassaServer) -> None:
     first = start_payment()
     for number in range(100):
-        create_at_yookassa({"number": str(number)})
+        shop.shop.create_payment(payment_body("4500.00", metadata={"number": str(number)}))
     # The list begins with the newest.
     shop.succeed(external_id_of(first))
     assert compare_recent(hours=3).to_check == {first.pk}
