@@ -41,7 +41,8 @@ def use_inherited_server() -> None:
 
 def server_address() -> str:
     """Where it listens, for a process that it started and that starts others itself (`use_server_at`)."""
-    forkserver.ensure_running()
+    # Not the function of the module, which knows nothing of `use_inherited_server`.
+    forkserver._forkserver.ensure_running()  # type: ignore[attr-defined]
     address: str = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
     return address
 
@@ -49,6 +50,10 @@ def server_address() -> str:
 def use_server_at(address: str) -> None:
     """In a process that the server started: let it start others, too."""
     forkserver._forkserver._forkserver_address = address  # type: ignore[attr-defined]
+    if forkserver._forkserver._forkserver_alive_fd is None:  # type: ignore[attr-defined]
+        # It was started anew, and has not got what keeps the server alive. That is for the tests to keep: here it is
+        # any descriptor, as one has to be handed on.
+        forkserver._forkserver._forkserver_alive_fd = os.pipe()[1]  # type: ignore[attr-defined]
     forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
 
 

@@ -62,7 +62,7 @@ def await_probes(ledger: Ledger, service: str) -> None:
 
 
 def spent(ledger: Ledger) -> int:
-    """How many attempts were counted that brought nothing."""
+    """How many attempts were counted that brought nothing, or not yet: one that is under way is among them."""
     waiting = sum(message.attempts for message in ledger.queued().values())
     return waiting + sum(ending.attempts - 1 for ending in ledger.endings().values())
 
@@ -98,7 +98,6 @@ def test_a_mail_server_that_is_away_costs_no_mail_and_whoever_probes_may_be_kill
     )
     wait_until(lambda: len(mail.endings()) > MAILS // 20, "mails flow")
     # It goes away again, and this time it accepts connections and says nothing.
-    before = spent(mail)
     mailbox.stop()
     with socket.create_server((mailbox.host, mailbox.port), backlog=100):
         await_open(mail, "smtp", seconds=60)
@@ -110,7 +109,7 @@ def test_a_mail_server_that_is_away_costs_no_mail_and_whoever_probes_may_be_kill
     mailbox.start()
     wait_until(lambda: len(mail.endings()) > seen, "the other bridge has found out", seconds=20)
     print(f"after the death of who probed, the first mail came in {time.monotonic() - back:.2f} s")
-    assert spent(mail) <= before + MOST_ATTEMPTS_SPENT
+    wait_until(lambda: spent(mail) <= 2 * MOST_ATTEMPTS_SPENT, "hardly an attempt was spent on both", seconds=60)
     assert failed(mail) == []
     told = "".join(process.text for process in (*bridges, *workers))
     assert told.count("(smtp) does not do its part") == told.count("(smtp) does its part again") == 2

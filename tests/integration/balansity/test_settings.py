@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,9 +110,12 @@ def start_beside(file: str, tmp_path: Path, **variables: str) -> subprocess.Comp
     (tmp_path / ".env").write_text(file, encoding="utf-8-sig", newline="\r\n")
     shutil.copytree(CHECKOUT / "balansity", tmp_path / "balansity", ignore=shutil.ignore_patterns("*.pyc"))
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    environment = {**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", **variables}
-    # The other packages come from where they are.
-    return starter.run(["-c", SHOW], environment, folder=tmp_path, scratch=tmp_path)
+    # The other packages come from where they are. What a fork has loaded would look for the file beside itself.
+    environment = {**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", "PYTHONPATH": str(CHECKOUT), **variables}
+    command = [sys.executable, "-c", SHOW]
+    return subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_an_old_file_means_what_it_meant_to_node(tmp_path: Path) -> None:
