@@ -42,7 +42,7 @@ def use_inherited_server() -> None:
 def server_address() -> str:
     """Where it listens, for a process that it started and that starts others itself (`use_server_at`)."""
     # Not the function of the module, which knows nothing of `use_inherited_server`.
-    forkserver._forkserver.ensure_running()  # type: ignore[attr-defined]
+    forkserver._forkserver.ensure_running()
     address: str = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
     return address
 
