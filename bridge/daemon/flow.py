@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from bridge.sql.statements import FEW
+
 # Enough to bridge the milliseconds until the next look, whatever the work; more only for workers that prove quick.
 LEAST_IN_LINE = 20
 MOST_IN_LINE = 2000
@@ -19,7 +21,7 @@ UNSURE_PAUSE, LEAST_SPAN_SECONDS = 0.05, 0.2
 SHARE = 4
 # How long a count of the broker's is good enough for a few messages. Workers only make the line shorter, and what is
 # published here is counted here; another bridge may do as much at the same time.
-KNOWN_SECONDS, FEW_MESSAGES = 15.0, LEAST_IN_LINE // 2
+KNOWN_SECONDS, FEW_MESSAGES = 15.0, FEW
 
 
 class Flow:

@@ -96,14 +96,19 @@ def plain(query: str) -> str:
 FINISH_AND_CLAIM = "finish_and_claim"
 # Where the statement of a handler may stand in one of ours.
 ROWS = "/* rows */"
+# The read of those that come one by one: of so many at most, whichever they are. Both stand in its text, as a plan for
+# any number, and for any choice, would be one that reads the whole queue.
+READ_FEW, FEW = "read_few", 10
 # Those that every message asks, whose plans are kept.
-_PLANNED = frozenset(("claim", "finish", FINISH_AND_CLAIM))
+_PLANNED = frozenset((READ_FEW, "claim", "finish", FINISH_AND_CLAIM))
 _NEXT = re.compile(r"%\((msg_id|vt|lease|attempts|trace_id|worker)\)s")
 _CLAIMED = "{absent}, jsonb_build_object("
 _WHOSE = "WHERE q.msg_id = %(msg_id)s"
 
 
 def _text(query: str) -> str:
+    if query == READ_FEW:
+        return _queries()["read"].replace("%(ids)s", "NULL").replace("%(limit)s", str(FEW))
     if query != FINISH_AND_CLAIM:
         return _queries()[query]
     outcome, archive = _queries()["finish"].rsplit(";", 1)
