@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from bridge.pgmq import pgmq_queue
+from bridge.sql.prepared import Part, execute
 from payments.errors import PaymentError
 from payments.ledger.book import record_event
 from payments.models import Payment, ProviderNotification, Refund
@@ -31,8 +32,9 @@ _OLD_NEWS = {
     "payment.succeeded": (ProviderStatus.SUCCEEDED,),
     "payment.canceled": (ProviderStatus.CANCELED,),
 }
-_FIND = (
-    "SELECT payment_id, external_id, provider_status FROM payments_checkout WHERE external_id = %s OR payment_id = %s"
+_FIND = Part(
+    "SELECT payment_id, external_id, provider_status FROM payments_checkout"
+    " WHERE external_id = %(external_id)s::text OR payment_id = %(payment_id)s::uuid"
 )
 
 
@@ -67,7 +69,7 @@ def find_payment(notice: Notice) -> Named:
         raise UnknownPayment(OTHER_OBJECT)
     with connection.cursor() as cursor:
         # By hand, as all that the webhook waits for: two unique indexes, three columns, no objects.
-        cursor.execute(_FIND, [external_id, notice.payment_id])
+        execute(cursor, [_FIND], {"external_id": external_id, "payment_id": notice.payment_id})
         ours = cursor.fetchall()
     for payment_id, known_as, status in ours:
         if known_as == external_id:
