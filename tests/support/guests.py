@@ -1,5 +1,6 @@
 """A role of production's kind: no owner of anything, no superuser, and the rights that the documents name."""
 
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ import psycopg2
 from django.db import connections
 
 from sandbox.packages import CHECKOUT
+from tests.acceptance.waiting import wait_until
 from tests.support.databases import ClonedDatabase, DatabaseServer
 
+_numbers = itertools.count(1)
 DOCUMENT = CHECKOUT / "docs" / "operations.md"
 
 
@@ -19,7 +22,8 @@ class Guest:
     """The role, and the superuser who can give and take. Statements name the role as {role}."""
 
     def __init__(self, database: ClonedDatabase, server: DatabaseServer) -> None:
-        self.name = f"guest_{os.getpid()}"
+        # Of this guest alone: one that could not leave must not keep the next out.
+        self.name = f"guest_{os.getpid()}_{next(_numbers)}"
         self._password = "guest"
         self._admin = psycopg2.connect(f"{server.admin_url.rpartition('/')[0]}/{database.name}", connect_timeout=10)
         self._admin.autocommit = True
@@ -46,8 +50,18 @@ class Guest:
 
     def leave(self) -> None:
         with closing(self._admin):
-            self.admin("DROP OWNED BY {role}")
+            wait_until(self._has_nothing, "what it may is taken from it")
             self.admin("DROP ROLE {role}")
+
+    def _has_nothing(self) -> bool:
+        try:
+            self.admin("DROP OWNED BY {role}")
+        except psycopg2.errors.InternalError_ as error:
+            # Somebody has changed the rights of the same object meanwhile. Postgres waits for no lock there.
+            if "tuple concurrently updated" not in str(error):
+                raise
+            return False
+        return True
 
     def count(self, table: str) -> int:
         """How many rows there are for somebody who sees them all."""

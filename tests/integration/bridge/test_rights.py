@@ -39,8 +39,6 @@ MAIL = {"to": "anna@example.org", "template": "welcome", "variables": {}, "creat
 @pytest.fixture
 def guest(seeded_database: ClonedDatabase, database_server: DatabaseServer) -> Iterator[Guest]:
     """A role with the documented rights, which Django connects as."""
-    with suppress(Exception):
-        Guest(seeded_database, database_server).leave()
     guest = Guest(seeded_database, database_server)
     guest.arrive()
     try:
