@@ -230,8 +230,8 @@ def test_statements_that_fail_again_and_again_do_not_fill_the_session(probe: Pgm
 
 def test_a_few_that_come_one_by_one_are_read_by_a_kept_plan_and_a_backlog_by_one_of_its_own(probe: PgmqQueue) -> None:
     for _ in range(3):
-        sent = probe.send({"priority": 1}), probe.send({"priority": 2})
-        assert [delivery.msg_id for delivery in probe.read(limit=FEW, lease=60)] == [*reversed(sent)]
+        low, high = probe.send({"priority": 1}), probe.send({"priority": 2})
+        assert [delivery.msg_id for delivery in probe.read(limit=FEW, lease=60)] == [high, low]
     assert len(kept()) == 1
     sent = [probe.send({}) for _ in range(FEW + 2)]
     assert [delivery.msg_id for delivery in probe.read(limit=FEW, lease=60)] == sent[:FEW]
