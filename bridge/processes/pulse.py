@@ -49,13 +49,16 @@ class Pulse:
         self._started = datetime.now(UTC)
         self.name = f"{process_name(self._started)}/{kind}"
         self._is_heard = True
+        self._has_stopped = False
 
     def beat(self, *, waits_for: str = "") -> None:
-        """Say that it lives."""
-        self._note(waits_for=waits_for[:200])
+        """Say that it lives. That it ends in order is its last word, though timers may beat until the end."""
+        if not self._has_stopped:
+            self._note(waits_for=waits_for[:200])
 
     def stop(self) -> None:
         """Say that it ends in order."""
+        self._has_stopped = True
         self._note(stopped=True)
 
     def _note(self, **values: object) -> None:

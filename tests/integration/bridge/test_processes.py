@@ -63,6 +63,14 @@ def test_what_a_process_notes_becomes_its_row(database: ClonedDatabase, client: 
     assert [(one.kind, one.is_missed) for one in processes()] == [("beat", False), ("worker", False)]
 
 
+def test_that_it_ends_in_order_is_its_last_word_though_its_timers_go_on(client: "redis.Redis") -> None:
+    worker = Pulse(Kind.WORKER)
+    worker.beat()
+    worker.stop()
+    worker.beat()
+    assert [one.has_stopped for one in listen()] == [True]
+
+
 def test_its_age_counts_and_no_clock_of_a_machine(database: ClonedDatabase, client: "redis.Redis") -> None:
     Pulse(Kind.WORKER).beat()
     (name,) = client.hkeys(KEY)
