@@ -38,7 +38,7 @@ VALUES (%(now)s, %(address)s, %(trusted)s, %(event)s, %(object_id)s, %(payment_i
 """
 # One statement is one transaction and one round trip; the bridge's own `send` would make it five of them. So this is
 # the only place outside the bridge that calls pgmq. Its plan is kept: that is most of what it costs Postgres.
-_STORE_AND_QUEUE = """
+_STORE_AND_QUEUE = Part("""
 WITH numbered AS (
     SELECT nextval(pg_get_serial_sequence('payments_providernotification', 'id')) AS id
 ), queued AS (
@@ -60,7 +60,7 @@ SELECT %(payment_id)s::uuid, %(kind)s::text, %(door)s::text,
        jsonb_build_object('event', %(event)s::text, 'object', %(object_id)s::text, 'notification', id),
        %(trace_id)s::text, %(now)s::timestamptz
 FROM stored
-"""
+""")
 
 
 def store_notification(notice: Notice, *, address: str, body: str) -> str:
@@ -132,7 +132,7 @@ def _store(
     with connection.cursor() as cursor:
         try:
             if status == NotificationStatus.STORED:
-                execute(cursor, [Part(_STORE_AND_QUEUE)], values)
+                execute(cursor, [_STORE_AND_QUEUE], values)
             else:
                 cursor.execute(_STORE, values)
         except ProgrammingError as refused:
