@@ -104,18 +104,18 @@ def test_it_is_probed_after_growing_pauses(clock: Clock) -> None:
 
 def test_a_server_that_is_not_reached_is_asked_every_three_seconds_at_least(clock: Clock) -> None:
     open_it()
-    asked = asked_within(clock, 90, Verdict(Away.AWAY, "no connection"))
+    asked = asked_within(clock, 600, Verdict(Away.AWAY, "no connection"))
     assert max(later - sooner for sooner, later in itertools.pairwise(asked)) <= 3
 
 
 def test_refused_credentials_are_probed_once_a_minute(clock: Clock) -> None:
     open_it(Away.REFUSED)
-    assert asked_within(clock, 200, Verdict(Away.REFUSED, "535 5.7.8")) == [60 * minute for minute in range(1, 4)]
+    assert asked_within(clock, 600, Verdict(Away.REFUSED, "535 5.7.8")) == [60 * minute for minute in range(1, 10)]
 
 
 def test_an_outage_that_turns_out_to_be_a_refusal_is_probed_once_a_minute_from_then_on(clock: Clock) -> None:
     open_it()
-    assert asked_within(clock, 130, Verdict(Away.REFUSED, "535 5.7.8")) == [1, 61, 121]
+    assert asked_within(clock, 200, Verdict(Away.REFUSED, "535 5.7.8")) == [1, 61, 121, 181]
     assert (row().kind, row().why) == ("refused", "535 5.7.8")
 
 
