@@ -180,6 +180,18 @@ def test_a_refusal_frees_the_amount_says_why_and_is_told_once(paid: Checkout) ->
     assert remaining_amount(paid) == Decimal("4500.00")
 
 
+def test_whoever_had_read_the_refunds_of_a_payment_reads_them_anew_after_one_was_noted(
+    paid: Checkout, seen: ProviderRefund
+) -> None:
+    refused = asked_for(paid)
+    with open_book(paid.pk, door=Door.QUEUE) as book:
+        assert [one.status for one in book.refunds] == [RefundStatus.REQUESTED]
+        note_refused(book, refused, Rejected(400, "invalid_request"))
+        assert [one.status for one in book.refunds] == [RefundStatus.REJECTED]
+        note_refund(book, seen)
+        assert {one.status for one in book.refunds} == {RefundStatus.REJECTED, RefundStatus.SUCCEEDED}
+
+
 def test_nothing_remains_of_what_was_not_paid() -> None:
     for status in (ProviderStatus.PENDING, ProviderStatus.CANCELED):
         assert remaining_amount(make_checkout(status)) == 0
