@@ -36,7 +36,7 @@ from bridge.sql.archive import Archive
 from bridge.sql.browsing import Browsing
 from bridge.sql.querying import QueueMissing, loaded
 from bridge.sql.rows import Counts, Due, FailedMessage, Outlook
-from bridge.sql.statements import FEW, FINISH_AND_CLAIM, MOST_OCTETS, READ_FEW
+from bridge.sql.statements import FEW_MESSAGES, FINISH_AND_CLAIM, MOST_OCTETS, READ_FEW
 
 __all__ = [
     "POSTGRES_AWAY",
@@ -68,7 +68,7 @@ class PgmqQueue(Archive, Browsing, Acts):
 
         Those of a higher priority come first, and of the same, the older ones.
         """
-        is_few = limit == FEW and ids is None
+        is_few = limit == FEW_MESSAGES and ids is None
         rows = self._all(READ_FEW, lease=lease) if is_few else self._all("read", limit=limit, lease=lease, ids=ids)
         return [
             Delivery(self.name, Token(msg_id, vt), read_ct, kind, History.parse(loaded(history)), kept)

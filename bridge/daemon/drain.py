@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 
 from bridge import outcome
-from bridge.daemon.flow import FEW_MESSAGES, Flow
+from bridge.daemon.flow import Flow
 from bridge.daemon.publisher import Publisher
 from bridge.daemon.screening import Order
 from bridge.errors import BrokerAway, TokenLost
@@ -16,6 +16,7 @@ from bridge.message import Delivery, LastError, Message, Reason, Unreadable
 from bridge.pgmq import TOO_LARGE, Outlook, QueueMissing, pgmq_queue
 from bridge.postgres import is_outage
 from bridge.queues import Queue
+from bridge.sql.statements import FEW_MESSAGES
 from bridge.trace import event, new_trace_id, traced
 
 logger = logging.getLogger(__name__)

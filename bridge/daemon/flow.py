@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from bridge.sql.statements import FEW
+from bridge.sql.statements import FEW_MESSAGES
 
 # Enough to bridge the milliseconds until the next look, whatever the work; more only for workers that prove quick.
 LEAST_IN_LINE = 20
@@ -19,9 +19,9 @@ UNSURE_PAUSE, LEAST_SPAN_SECONDS = 0.05, 0.2
 # A full line that is found as short as a quarter was too short, and may be twice as long for the next second. Nor is it
 # filled up before a quarter is free: a read costs about the same for one message and for many.
 SHARE = 4
-# How long a count of the broker's is good enough for a few messages. Workers only make the line shorter, and what is
+# How long a count of the broker's is good enough for `FEW_MESSAGES`. Workers only make the line shorter, and what is
 # published here is counted here; another bridge may do as much at the same time.
-KNOWN_SECONDS, FEW_MESSAGES = 15.0, FEW
+KNOWN_SECONDS = 15.0
 
 
 class Flow:
@@ -38,14 +38,14 @@ class Flow:
         self._in_line = 0
         self._strangers = 0
         self._rate = 0.0
-        # Since when workers may have taken out what was counted, and when they were last seen to have.
-        self._since = self._done_at = -WINDOW_SECONDS
+        # Since when workers may have taken out what was counted.
+        self._since = -WINDOW_SECONDS
         self._grown, self._grown_until = LEAST_IN_LINE, 0.0
         self._counted_at = -KNOWN_SECONDS
 
     def published(self, sizes: list[int], now: float) -> None:
         """Count tasks that were just put at the end of the line, by the number of deliveries each carries."""
-        if self._in_line <= 0 and now > self._done_at + WINDOW_SECONDS:
+        if self._in_line <= 0 and (not self._done or now > self._done[-1][0] + WINDOW_SECONDS):
             self._since = now
         self._waiting.extend(sizes)
         self._in_line += sum(sizes)
@@ -63,7 +63,6 @@ class Flow:
             self._done.popleft()
         if done:
             self._done.append((now, done))
-            self._done_at = now
         span = min(WINDOW_SECONDS, max(LEAST_SPAN_SECONDS, now - self._since))
         self._rate = sum(count for _, count in self._done) / span
         if was_full and (self._in_line + self._strangers) * SHARE <= limit:
@@ -99,9 +98,9 @@ class Flow:
     @property
     def pause(self) -> float:
         """Seconds until about half of a full line is done."""
-        most = MOST_PAUSE if self._is_sure else UNSURE_PAUSE
         if self._rate == 0:
             return UNSURE_PAUSE
+        most = MOST_PAUSE if self._is_sure else UNSURE_PAUSE
         return min(most, max(LEAST_PAUSE, (self._in_line + self._strangers) / 2 / self._rate))
 
     @property

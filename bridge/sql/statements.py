@@ -98,7 +98,7 @@ FINISH_AND_CLAIM = "finish_and_claim"
 ROWS = "/* rows */"
 # The read of those that come one by one: of so many at most, whichever they are. Both stand in its text, as a plan for
 # any number, and for any choice, would be one that reads the whole queue.
-READ_FEW, FEW = "read_few", 10
+READ_FEW, FEW_MESSAGES = "read_few", 10
 # Those that every message asks, whose plans are kept.
 _PLANNED = frozenset((READ_FEW, "claim", "finish", FINISH_AND_CLAIM))
 _NEXT = re.compile(r"%\((msg_id|vt|lease|attempts|trace_id|worker)\)s")
@@ -108,7 +108,7 @@ _WHOSE = "WHERE q.msg_id = %(msg_id)s"
 
 def _text(query: str) -> str:
     if query == READ_FEW:
-        return _queries()["read"].replace("%(ids)s", "NULL").replace("%(limit)s", str(FEW))
+        return _queries()["read"].replace("%(ids)s", "NULL").replace("%(limit)s", str(FEW_MESSAGES))
     if query != FINISH_AND_CLAIM:
         return _queries()[query]
     outcome, archive = _queries()["finish"].rsplit(";", 1)

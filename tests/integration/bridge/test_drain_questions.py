@@ -9,10 +9,11 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from bridge.daemon.drain import Drain
-from bridge.daemon.flow import FEW_MESSAGES, LEAST_IN_LINE
+from bridge.daemon.flow import LEAST_IN_LINE
 from bridge.daemon.publisher import Publisher
 from bridge.pgmq import PgmqQueue, pgmq_queue
 from bridge.queues import registry
+from bridge.sql.statements import FEW_MESSAGES
 from tests.support.databases import ClonedDatabase
 
 

@@ -11,7 +11,7 @@ from bridge.pgmq import PgmqQueue
 from bridge.record import Statement
 from bridge.sql import prepared
 from bridge.sql.prepared import Part, execute
-from bridge.sql.statements import FEW
+from bridge.sql.statements import FEW_MESSAGES
 from sandbox.probe.apps import QUEUE
 from sandbox.probe.models import ProbeRun
 from tests.integration.bridge.conftest import archived
@@ -231,22 +231,22 @@ def test_statements_that_fail_again_and_again_do_not_fill_the_session(probe: Pgm
 def test_a_few_that_come_one_by_one_are_read_by_a_kept_plan_and_a_backlog_by_one_of_its_own(probe: PgmqQueue) -> None:
     for _ in range(3):
         low, high = probe.send({"priority": 1}), probe.send({"priority": 2})
-        assert [delivery.msg_id for delivery in probe.read(limit=FEW, lease=60)] == [high, low]
+        assert [delivery.msg_id for delivery in probe.read(limit=FEW_MESSAGES, lease=60)] == [high, low]
     assert len(kept()) == 1
-    sent = [probe.send({}) for _ in range(FEW + 2)]
-    assert [delivery.msg_id for delivery in probe.read(limit=FEW, lease=60)] == sent[:FEW]
-    for limit, ids in ((1, None), (FEW, [sent[-1]])):
-        assert len(probe.read(limit=limit, lease=60, ids=ids)) == 1
+    sent = [probe.send({}) for _ in range(FEW_MESSAGES + 2)]
+    assert [delivery.msg_id for delivery in probe.read(limit=FEW_MESSAGES, lease=60)] == sent[:FEW_MESSAGES]
+    for limit, ids, read in ((FEW_MESSAGES, [sent[-1]], sent[-1]), (1, None, sent[-2])):
+        assert [delivery.msg_id for delivery in probe.read(limit=limit, lease=60, ids=ids)] == [read]
     assert len(kept()) == 1
 
 
 def test_a_kept_plan_reads_nothing_of_a_queue_that_was_held_since(probe: PgmqQueue) -> None:
     for _ in range(2):
         probe.send({})
-        assert len(probe.read(limit=FEW, lease=60)) == 1
+        assert len(probe.read(limit=FEW_MESSAGES, lease=60)) == 1
     assert len(kept()) == 1
     holds.place(QUEUE, "pause", by="anna", why="to look")
     probe.send({})
-    assert probe.read(limit=FEW, lease=60) == []
+    assert probe.read(limit=FEW_MESSAGES, lease=60) == []
     holds.lift(QUEUE, "pause")
-    assert len(probe.read(limit=FEW, lease=60)) == 1
+    assert len(probe.read(limit=FEW_MESSAGES, lease=60)) == 1

@@ -1,14 +1,16 @@
 """How much the bridge puts in front of the workers."""
 
 from bridge.daemon.flow import (
-    FEW_MESSAGES,
     KNOWN_SECONDS,
     LEAST_IN_LINE,
     LEAST_PAUSE,
+    LEAST_SPAN_SECONDS,
     MOST_IN_LINE,
     MOST_PAUSE,
+    UNSURE_PAUSE,
     Flow,
 )
+from bridge.sql.statements import FEW_MESSAGES
 
 
 def feed(flow: Flow, *, seconds: float, rate: int, line: int = 10) -> float:
@@ -105,6 +107,20 @@ def test_the_pause_stays_between_its_bounds() -> None:
     feed(quick, seconds=2, rate=50_000, line=5)
     assert slow.pause == MOST_PAUSE
     assert quick.pause == LEAST_PAUSE
+
+
+def test_at_the_start_of_a_burst_nobody_sleeps_as_if_its_speed_were_known() -> None:
+    flow = Flow()
+    for began in (100.0, 200.0):
+        # Whatever was done a minute ago is none of its speed.
+        flow.published([1] * LEAST_IN_LINE, began)
+        flow.observe(LEAST_IN_LINE - 2, began + 0.1)
+        assert flow.rate == 2 / LEAST_SPAN_SECONDS
+        assert flow.pause == UNSURE_PAUSE
+        flow.observe(LEAST_IN_LINE - 4, began + 1.0)
+        assert flow.rate == 4
+        assert flow.pause == MOST_PAUSE
+        flow.observe(0, began + 30)
 
 
 class Workers:
