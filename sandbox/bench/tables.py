@@ -1,7 +1,7 @@
 """`docs/benchmarks.md`: between its marks stands what was recorded, around them what people wrote about it.
 
 `<!-- figures: NAME -->` and `<!-- end -->` hold the table of `docs/benchmarks/NAME.json`. A benchmark that was recorded
-and has no marks yet gets a chapter at the end.
+and has no marks yet gets a chapter at the end, under the command that recorded it.
 """
 
 import json
@@ -35,7 +35,9 @@ def brought_up(text: str, found: dict[str, dict[str, Any]]) -> str:
     """The document with each table as it was recorded."""
     marked = {match["name"] for match in _MARKED.finditer(text)}
     for name in sorted(found.keys() - marked):
-        text = f"{text.rstrip()}\n\n## `./dev bench {name}`\n\n<!-- figures: {name} -->\n<!-- end -->\n"
+        # Peers are recorded scenario by scenario, each with words of its own.
+        command = found[name].get("command", f"./dev bench {name}")
+        text = f"{text.rstrip()}\n\n## `{command}`\n\n<!-- figures: {name} -->\n<!-- end -->\n"
     return _MARKED.sub(lambda match: _chapter(match["name"], found), text)
 
 

@@ -103,10 +103,18 @@ def test_a_chapter_says_what_was_kept_and_leaves_the_words_around_it(kept: dict[
 
 
 def test_a_benchmark_recorded_for_the_first_time_gets_a_chapter(kept: dict[str, Any]) -> None:
-    brought_up = tables.brought_up("# Words\n", {"try": kept})
+    brought_up = tables.brought_up("# Words\n", {"try": kept | {"command": "./dev bench try"}})
 
     assert "## `./dev bench try`" in brought_up
     assert "| fast |" in brought_up
+
+
+def test_a_chapter_of_a_part_is_called_by_the_words_that_measure_it_again(kept: dict[str, Any]) -> None:
+    command = "./dev bench growth --only tls"
+    brought_up = tables.brought_up("# Words\n", {"growth-tls": kept | {"command": command}})
+
+    assert f"## `{command}`" in brought_up
+    assert brought_up.count("\n## ") == 1
 
 
 def test_the_document_says_what_was_recorded() -> None:
