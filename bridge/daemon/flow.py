@@ -12,6 +12,9 @@ WINDOW_SECONDS = 1.0
 # made that take about a tenth of a second of all workers together; at 100 they reach their full size.
 SECONDS_IN_BUNDLE = 0.1
 MOST_IN_BUNDLE = 50
+# Free children take a task each at once, however long they need for it. Of so many messages nobody can tell whether
+# they are done or only in hand, so each further one in a bundle wants as many that left the line within this burst.
+IN_HAND = 40
 LEAST_PAUSE, MOST_PAUSE = 0.01, 0.5
 # In the first second of a burst nobody knows yet how quick it is. The line is looked at so often, and what was done
 # within less than the span says little about a second: workers take some tasks at once that they do later.
@@ -38,6 +41,7 @@ class Flow:
         self._in_line = 0
         self._strangers = 0
         self._rate = 0.0
+        self._done_in_burst = 0
         # Since when workers may have taken out what was counted.
         self._since = -WINDOW_SECONDS
         self._grown, self._grown_until = LEAST_IN_LINE, 0.0
@@ -46,7 +50,7 @@ class Flow:
     def published(self, sizes: list[int], now: float) -> None:
         """Count tasks that were just put at the end of the line, by the number of deliveries each carries."""
         if self._in_line <= 0 and (not self._done or now > self._done[-1][0] + WINDOW_SECONDS):
-            self._since = now
+            self._since, self._done_in_burst = now, 0
         self._waiting.extend(sizes)
         self._in_line += sum(sizes)
 
@@ -57,6 +61,7 @@ class Flow:
         while len(self._waiting) > tasks_in_line:
             done += self._waiting.popleft()
         self._in_line -= done
+        self._done_in_burst += done
         # Tasks that we know nothing of: another bridge's, or our own of an earlier run.
         self._strangers = tasks_in_line - len(self._waiting)
         while self._done and self._done[0][0] < now - WINDOW_SECONDS:
@@ -93,7 +98,7 @@ class Flow:
 
     @property
     def bundle_size(self) -> int:
-        return max(1, min(MOST_IN_BUNDLE, int(self.rate * SECONDS_IN_BUNDLE)))
+        return max(1, min(MOST_IN_BUNDLE, int(self.rate * SECONDS_IN_BUNDLE), self._done_in_burst // IN_HAND))
 
     @property
     def pause(self) -> float:

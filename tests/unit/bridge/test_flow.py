@@ -75,7 +75,7 @@ def test_tasks_of_another_bridge_take_room_too() -> None:
 
 def test_quick_workers_get_a_longer_line_and_bundles() -> None:
     flow = Flow()
-    feed(flow, seconds=2, rate=400)
+    feed(flow, seconds=5, rate=400)
     assert 350 <= flow.rate <= 450
     assert flow.room > LEAST_IN_LINE
     assert flow.bundle_size >= 35
@@ -124,45 +124,60 @@ def test_at_the_start_of_a_burst_nobody_sleeps_as_if_its_speed_were_known() -> N
 
 
 class Workers:
-    """Workers that take a task out of the line when they are through with the one before, on a clock of their own."""
+    """Children that take a task out of the line when they are through with the one before, on a clock of their own."""
 
-    def __init__(self, flow: Flow, *, task_seconds: float, message_seconds: float) -> None:
+    def __init__(self, flow: Flow, *, task_seconds: float, message_seconds: float, children: int = 1) -> None:
         self._flow, self._costs = flow, (task_seconds, message_seconds)
         self._line: list[int] = []
-        self._free_at = self.now = 100.0
-        self.done, self.most_in_line = 0, 0
+        self.now = 100.0
+        self._free_at = [self.now] * children
+        self.taken, self.most_in_line = 0, 0
 
-    def serve(self, seconds: float, *, per_look: int = 10) -> None:
-        """Do as the bridge does, with more messages due than anybody can do: look at once, or after the pause."""
+    def serve(self, seconds: float, *, per_look: int = 10, due: int = 1_000_000) -> None:
+        """Do as the bridge does, with so many messages `due`: look at once, or after the pause."""
         end = self.now + seconds
         while self.now < end:
             self._flow.observe(len(self._line), self.now)
             room, bundle = self._flow.room, self._flow.bundle_size
-            count = min(room, per_look * bundle)
+            count = min(room, per_look * bundle, due)
             if count > 0:
+                due -= count
                 sizes = [min(bundle, count - start) for start in range(0, count, bundle)]
                 self._flow.published(sizes, self.now)
                 self._line += sizes
                 self.most_in_line = max(self.most_in_line, sum(self._line))
             self._work(0.005 if count > 0 else self._flow.pause)
 
+    @property
+    def is_free(self) -> bool:
+        return not self._line and max(self._free_at) <= self.now
+
     def _work(self, seconds: float) -> None:
-        self.now += seconds
-        self._free_at = max(self._free_at, self.now - seconds)
-        while self._line and self._free_at <= self.now:
+        before, self.now = self.now, self.now + seconds
+        while self._line and (first := min(self._free_at)) <= self.now:
             size = self._line.pop(0)
-            self.done += size
-            self._free_at += self._costs[0] + self._costs[1] * size
+            self.taken += size
+            self._free_at.remove(first)
+            self._free_at.append(max(first, before) + self._costs[0] + self._costs[1] * size)
 
 
 def test_a_burst_of_quick_work_has_the_workers_full_speed_within_a_second() -> None:
     workers = Workers(Flow(), task_seconds=0.001, message_seconds=0.0003)
     workers.serve(1.0)
-    after_one = workers.done
+    after_one = workers.taken
     workers.serve(1.0)
     # 50 messages in a task of 16 ms are 3 125 a second.
     assert after_one > 900
-    assert workers.done - after_one > 2_900
+    assert workers.taken - after_one > 2_900
+
+
+def test_slow_work_of_many_children_is_not_bundled_as_they_take_a_task_each_at_once() -> None:
+    for children in (8, 16, 40):
+        for rounds in (2, 3):
+            workers = Workers(Flow(), task_seconds=0.001, message_seconds=1.5, children=children)
+            workers.serve(1.5 * rounds + 0.5, due=children * rounds)
+            assert workers.taken == children * rounds
+            assert workers.is_free, f"{children} children were not through with {rounds} messages each"
 
 
 def test_a_second_burst_is_as_quick_as_the_first() -> None:
@@ -172,9 +187,9 @@ def test_a_second_burst_is_as_quick_as_the_first() -> None:
     flow.observe(0, first.now + 1)
     flow.observe(0, first.now + 60)
     second = Workers(flow, task_seconds=0.001, message_seconds=0.0003)
-    second.now = second._free_at = first.now + 120
+    second.now = first.now + 120
     second.serve(1.0)
-    assert second.done > 900
+    assert second.taken > 900
 
 
 def test_slow_work_waits_in_postgres_and_not_in_the_line() -> None:
@@ -182,7 +197,7 @@ def test_slow_work_waits_in_postgres_and_not_in_the_line() -> None:
         workers = Workers(Flow(), task_seconds=0.001, message_seconds=seconds)
         workers.serve(30.0)
         assert workers.most_in_line <= LEAST_IN_LINE
-        assert workers.done >= int(30 / (seconds + 0.001))
+        assert workers.taken >= int(30 / (seconds + 0.001))
 
 
 def test_work_that_turns_slow_amid_a_burst_leaves_a_bounded_line() -> None:
