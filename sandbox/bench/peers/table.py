@@ -44,10 +44,14 @@ def _row(name: str, peer: str, about: Values, columns: Sequence[Column], rounds:
     found = [round_[peer] for round_ in rounds if peer in round_]
     why = about.get("unavailable") or about["without"].get(name)
     failed = [one["failed"] for one in found if "failed" in one]
-    if why or failed or not found:
+    if why or len(failed) == len(found):
         said = why or (f"failed: {failed[0]}" if failed else "not measured")
         return [about["title"], said, *("–" for _ in columns[1:])]
-    return [about["title"], *(_cell(_values(column, found)) for column in columns)]
+    # Rounds that went well are no reason to hide the others, nor the other way round.
+    title = (
+        f"{about['title']}; failed in {len(failed)} of {len(found)} rounds: {failed[0]}" if failed else about["title"]
+    )
+    return [title, *(_cell(_values(column, found)) for column in columns)]
 
 
 def _values(column: Column, found: Iterable[Values]) -> list[float]:

@@ -3,14 +3,16 @@
 import json
 import re
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from sandbox.bench import recording
-from sandbox.bench.peers import environments, run, table
+from sandbox.bench.peers import environments, run, scenarios, table
 from sandbox.bench.peers.environments import LOCKS, Unavailable
 from sandbox.bench.peers.kills import books, halved
 from sandbox.bench.peers.peer import EFFECTS, Part, Peer
@@ -110,6 +112,32 @@ def test_whoever_has_no_place_in_a_scenario_or_fails_in_it_is_shown_with_the_rea
     assert "| bare Celery | it has no table | – | – |" in text
     assert "| django-ox | failed: its workers do not work | – | – |" in text
     assert "| the Node worker's way | not measured | – | – |" in text
+
+
+def test_rounds_that_failed_stand_beside_the_others() -> None:
+    peers = {"ox": about("django-ox")}
+    rounds = [{"ox": {"rate": 7.0, "done": 70}}, {"ox": {"failed": "no answer"}}, {"ox": {"rate": 9.0, "done": 90}}]
+
+    text = table.render({"peers": peers, "scenarios": {"hidden": {"runs": [RUN], "rounds": rounds}}})
+
+    assert "| django-ox; failed in 1 of 3 rounds: no answer | 8 (7–9) | 80 (70–90) |" in text
+
+
+@pytest.mark.parametrize(("done", "filled_once"), [(10, True), (9, False)])
+def test_what_a_peer_left_undone_does_not_stand_before_the_next_round(
+    monkeypatch: pytest.MonkeyPatch, done: int, filled_once: bool
+) -> None:
+    filled: list[int] = []
+    peer = SimpleNamespace(slow=True, clear=lambda place: None, hide=lambda place, count: filled.append(count))
+    place = SimpleNamespace(value=lambda statement, values=None: done)
+    crew, sender = SimpleNamespace(signal=lambda number: None), SimpleNamespace(send=lambda count, work: None)
+    stage: Any = SimpleNamespace(peer=peer, place=place, sender=sender, filled=False)
+    monkeypatch.setattr(scenarios, "at_work", lambda stage, fresh: nullcontext(crew))
+    monkeypatch.setattr(scenarios, "await_true", lambda condition, seconds: condition())
+
+    for _ in range(2):
+        assert scenarios.hidden(stage)["done"] == done
+    assert filled == [scenarios.HIDDEN] * (1 if filled_once else 2)
 
 
 def test_costs_are_shared_out_over_what_was_done_and_not_over_what_was_asked() -> None:
