@@ -1,5 +1,9 @@
-"""After the faults: waits until there is nothing left to do, as long as the slowest repair of the product takes."""
+"""After the faults: waits until there is nothing left to do, as long as that gets less.
 
+Patience is what the slowest repair of the product takes, and not what a backlog takes on a busy machine.
+"""
+
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -24,13 +28,21 @@ FROM balansity.payments_checkout AS c WHERE c.external_id IS NOT NULL
 
 
 def drain(url: str, till: Till, limits: Mapping[str, int], *, patience: float, tell: Callable[[str], None]) -> float:
-    """Wait until the queues are empty and what YooKassa knows is known here; returns how long it took.
+    """Wait until the queues are empty and what YooKassa knows is known here; returns how long it took, in seconds.
 
-    When the patience ends first, the checker says what is left.
+    When there was nothing less to do for `patience` seconds, the checker says what is left.
     """
-    began, quiet, told = time.monotonic(), 0, began_telling(tell)
-    while time.monotonic() - began < patience:
-        left = _left(url, till, limits)
+    return await_nothing(lambda: _left(url, till, limits), patience=patience, told=began_telling(tell))
+
+
+def await_nothing(count: Callable[[], int], *, patience: float, told: Callable[[int], None]) -> float:
+    """Wait until nothing was counted several times in a row, or nothing less for `patience` seconds."""
+    began = since = time.monotonic()
+    least, quiet = math.inf, 0
+    while time.monotonic() - since < patience:
+        left = count()
+        if left < least:
+            least, since = left, time.monotonic()
         quiet = 0 if left else quiet + 1
         if quiet >= QUIET_LOOKS:
             break
