@@ -41,7 +41,8 @@ class Flow:
         self._in_line = 0
         self._strangers = 0
         self._rate = 0.0
-        self._done_in_burst = 0
+        # Within this burst, and of that within the last second.
+        self._done_in_burst = self._done_of_late = 0
         # Since when workers may have taken out what was counted.
         self._since = -WINDOW_SECONDS
         self._grown, self._grown_until = LEAST_IN_LINE, 0.0
@@ -69,7 +70,8 @@ class Flow:
         if done:
             self._done.append((now, done))
         span = min(WINDOW_SECONDS, max(LEAST_SPAN_SECONDS, now - self._since))
-        self._rate = sum(count for _, count in self._done) / span
+        self._done_of_late = sum(count for _, count in self._done)
+        self._rate = self._done_of_late / span
         if was_full and (self._in_line + self._strangers) * SHARE <= limit:
             self._grown, self._grown_until = min(MOST_IN_LINE, 2 * limit), now + WINDOW_SECONDS
         elif now > self._grown_until:
@@ -98,7 +100,9 @@ class Flow:
 
     @property
     def bundle_size(self) -> int:
-        return max(1, min(MOST_IN_BUNDLE, int(self.rate * SECONDS_IN_BUNDLE), self._done_in_burst // IN_HAND))
+        """By what was done within a whole second, and by how much was: see `IN_HAND`."""
+        by_time = int(self._done_of_late / WINDOW_SECONDS * SECONDS_IN_BUNDLE)
+        return max(1, min(MOST_IN_BUNDLE, by_time, self._done_in_burst // IN_HAND))
 
     @property
     def pause(self) -> float:

@@ -131,7 +131,7 @@ class Workers:
         self._line: list[int] = []
         self.now = 100.0
         self._free_at = [self.now] * children
-        self.taken, self.most_in_line = 0, 0
+        self.taken, self.most_in_line, self.most_in_bundle = 0, 0, 0
 
     def serve(self, seconds: float, *, per_look: int = 10, due: int = 1_000_000) -> None:
         """Do as the bridge does, with so many messages `due`: look at once, or after the pause."""
@@ -146,6 +146,7 @@ class Workers:
                 self._flow.published(sizes, self.now)
                 self._line += sizes
                 self.most_in_line = max(self.most_in_line, sum(self._line))
+                self.most_in_bundle = max(self.most_in_bundle, bundle)
             self._work(0.005 if count > 0 else self._flow.pause)
 
     @property
@@ -198,6 +199,13 @@ def test_slow_work_waits_in_postgres_and_not_in_the_line() -> None:
         workers.serve(30.0)
         assert workers.most_in_line <= LEAST_IN_LINE
         assert workers.taken >= int(30 / (seconds + 0.001))
+
+
+def test_slow_work_is_not_bundled_because_many_children_were_idle() -> None:
+    for children, seconds in ((4, 0.4), (8, 1.0), (8, 5.0), (16, 5.0)):
+        workers = Workers(Flow(), task_seconds=0.001, message_seconds=seconds, children=children)
+        workers.serve(3.0)
+        assert workers.most_in_bundle == 1
 
 
 def test_work_that_turns_slow_amid_a_burst_leaves_a_bounded_line() -> None:
