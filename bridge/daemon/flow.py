@@ -43,15 +43,17 @@ class Flow:
         self._rate = 0.0
         # Within this burst, and of that within the last second.
         self._done_in_burst = self._done_of_late = 0
-        # Since when workers may have taken out what was counted.
-        self._since = -WINDOW_SECONDS
+        # Since when workers may have taken out what was counted, and since when there was something to take.
+        self._since = self._filled_at = -WINDOW_SECONDS
         self._grown, self._grown_until = LEAST_IN_LINE, 0.0
         self._counted_at = -KNOWN_SECONDS
 
     def published(self, sizes: list[int], now: float) -> None:
         """Count tasks that were just put at the end of the line, by the number of deliveries each carries."""
-        if self._in_line <= 0 and (not self._done or now > self._done[-1][0] + WINDOW_SECONDS):
-            self._since, self._done_in_burst = now, 0
+        if self._in_line <= 0:
+            self._filled_at = now
+            if not self._done or now > self._done[-1][0] + WINDOW_SECONDS:
+                self._since, self._done_in_burst = now, 0
         self._waiting.extend(sizes)
         self._in_line += sum(sizes)
 
@@ -114,5 +116,5 @@ class Flow:
 
     @property
     def _is_sure(self) -> bool:
-        """Whether the rate is that of a whole second, and the line was long enough for it."""
-        return self._counted_at - self._since >= WINDOW_SECONDS and self._counted_at > self._grown_until
+        """Whether the rate is that of a whole second in which the line was long enough for it, and never empty."""
+        return self._counted_at - self._filled_at >= WINDOW_SECONDS and self._counted_at > self._grown_until

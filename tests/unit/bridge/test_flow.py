@@ -193,6 +193,17 @@ def test_a_second_burst_is_as_quick_as_the_first() -> None:
     assert second.taken > 900
 
 
+def test_a_burst_after_messages_that_came_one_by_one_does_not_wait_as_if_those_had_told_its_speed() -> None:
+    flow = Flow()
+    workers = Workers(flow, task_seconds=0.001, message_seconds=0.0003)
+    for _ in range(5):
+        flow.published([1], workers.now)
+        flow.observe(0, workers.now + 0.05)
+        workers.now += 0.9
+    workers.serve(0.5)
+    assert workers.taken > 300
+
+
 def test_slow_work_waits_in_postgres_and_not_in_the_line() -> None:
     for seconds in (0.15, 0.5, 5.0):
         workers = Workers(Flow(), task_seconds=0.001, message_seconds=seconds)
