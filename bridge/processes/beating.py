@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from bridge.processes.pulse import INTERVAL_SECONDS, Kind, Pulse
+from bridge.processes.pulse import INTERVAL_SECONDS, PATIENCE_SECONDS, Kind, Pulse
 
 
 def keep_beating() -> Callable[[], None]:
@@ -15,10 +15,13 @@ def keep_beating() -> Callable[[], None]:
         while not ended.wait(INTERVAL_SECONDS):
             pulse.beat()
 
-    threading.Thread(target=beat, name="pulse", daemon=True).start()
+    beating = threading.Thread(target=beat, name="pulse", daemon=True)
+    beating.start()
 
     def stop() -> None:
         ended.set()
+        # A beat that is under way would be the last word.
+        beating.join(PATIENCE_SECONDS)
         pulse.stop()
 
     return stop

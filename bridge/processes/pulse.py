@@ -55,6 +55,11 @@ class Pulse:
         """Say that it lives. That it ends in order is its last word, though timers may beat until the end."""
         if not self._has_stopped:
             self._note(waits_for=waits_for[:200])
+        elif self._is_heard:
+            return
+        # Said amid this, by a signal or another thread, it was written over; said while Redis was away, it was lost.
+        if self._has_stopped:
+            self._note(stopped=True)
 
     def stop(self) -> None:
         """Say that it ends in order."""

@@ -25,7 +25,7 @@ from bridge.daemon.publisher import Publisher
 from bridge.daemon.runner import Runner
 from bridge.models import BridgeProcess
 from bridge.pgmq import PgmqQueue
-from bridge.processes import dead_man
+from bridge.processes import dead_man, pulse
 from bridge.processes.beating import keep_beating
 from bridge.processes.dead_man import DeadManSwitch
 from bridge.processes.pulse import DEAD_AFTER, KEY, Heard, Kind, Pulse, listen
@@ -68,6 +68,55 @@ def test_that_it_ends_in_order_is_its_last_word_though_its_timers_go_on(client: 
     worker.beat()
     worker.stop()
     worker.beat()
+    assert [one.has_stopped for one in listen()] == [True]
+
+
+def test_a_word_that_is_said_amid_a_beat_is_the_last_one_all_the_same(
+    client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker, read_clock = Pulse(Kind.WORKER), pulse._now
+
+    def signalled(client: "redis.Redis") -> float:
+        monkeypatch.setattr(pulse, "_now", read_clock)
+        # As Celery does: its handler runs wherever the main thread is, and that goes on afterwards.
+        worker.stop()
+        return read_clock(client)
+
+    monkeypatch.setattr(pulse, "_now", signalled)
+    worker.beat()
+    assert [one.has_stopped for one in listen()] == [True]
+
+
+def test_a_last_word_that_redis_did_not_take_is_said_again(broker_url: str, settings: Settings) -> None:
+    worker = Pulse(Kind.WORKER)
+    worker.beat()
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    worker.stop()
+    settings.REDIS_URL = broker_url
+    assert [one.has_stopped for one in listen()] == [False]
+    worker.beat()
+    assert [one.has_stopped for one in listen()] == [True]
+
+
+def test_a_beat_of_the_web_that_is_under_way_is_not_its_last_word(
+    client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_clock, begun, beating = pulse._now, threading.Event(), []
+
+    def slow(client: "redis.Redis") -> float:
+        now = read_clock(client)
+        if threading.current_thread() is not threading.main_thread():
+            beating.append(threading.current_thread())
+            begun.set()
+            time.sleep(0.1)
+        return now
+
+    monkeypatch.setattr(pulse, "_now", slow)
+    stop = keep_beating()
+    assert begun.wait(5)
+    stop()
+    # The process ends now, and its threads with it.
+    assert not beating[0].is_alive()
     assert [one.has_stopped for one in listen()] == [True]
 
 
