@@ -23,7 +23,7 @@ from sandbox.bench.processors import processor_seconds
 from sandbox.packages import CHECKOUT
 from sandbox.probe.apps import QUEUE
 from sandbox.services.postgres import Postgres
-from sandbox.services.sandbox import Sandbox
+from sandbox.services.sandbox import Sandbox, without_services_of_others
 
 PATIENCE_SECONDS = 600.0
 # How the question begins whether a queue is empty; whoever counts statements leaves these out.
@@ -116,8 +116,8 @@ def rig(name: str, *, seed: bool = False, stand_ins: bool = False, **variables: 
     `seed`: with families, as the demo has them. `variables` are the environment's for this process and for all that it
     starts.
     """
-    own = f"bench-{name}-{os.getpid()}"
-    with Sandbox(own, seed=seed, fresh=True, keep=False, stand_ins=stand_ins) as sandbox:
+    own, outside = f"bench-{name}-{os.getpid()}", without_services_of_others()
+    with Sandbox(own, variables=outside, seed=seed, fresh=True, keep=False, stand_ins=stand_ins) as sandbox:
         os.environ.update(sandbox.environment, DJANGO_SETTINGS_MODULE="sandbox.probe.settings", **variables)
         django.setup()
         call_command("migrate", verbosity=0)

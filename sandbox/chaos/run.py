@@ -35,7 +35,7 @@ from sandbox.chaos.schedule import make_schedule
 from sandbox.demo.payments.till import ADDRESS, Till
 from sandbox.errors import SandboxError
 from sandbox.services.process import free_port
-from sandbox.services.sandbox import Sandbox
+from sandbox.services.sandbox import Sandbox, without_services_of_others
 from sandbox.services.stand_ins import notify
 
 START_SECONDS, DRAIN_SECONDS = 90.0, 180.0
@@ -55,10 +55,7 @@ class Options:
 def run(console: Console, options: Options, *, root: Path) -> Run:
     """Do all of it in the sandbox `root`/chaos. Raises `SandboxError` when a part does not even start."""
     port, before = free_port(), load_average()
-    variables = {**os.environ, "API_PORT": str(port)}
-    # Its own services: what is broken here must be nobody else's.
-    for name in ("DATABASE_URL", "REDIS_URL"):
-        variables.pop(name, None)
+    variables = {**without_services_of_others(), "API_PORT": str(port)}
     sandbox = Sandbox("chaos", root=root, variables=variables, fresh=True, stand_ins=True)
     with sandbox:
         environment = surroundings.chaos_environment(sandbox, port=port)

@@ -165,6 +165,14 @@ class Sandbox:
         }
 
 
+def without_services_of_others() -> dict[str, str]:
+    """The environment of this process, in which no service is named that runs already.
+
+    For a sandbox whose services are emptied or broken: `DATABASE_URL` of the shell is somebody's.
+    """
+    return {name: value for name, value in os.environ.items() if name not in (DATABASE_URL, REDIS_URL)}
+
+
 def stop_all_leftovers(state: State) -> list[str]:
     """Stop what a killed owner of `state` left running; returns the names. Only its holder may call this."""
     return stop_leftovers(state.folder, last=("mailbox", "yookassa", "storage", "broker", "postgres"))

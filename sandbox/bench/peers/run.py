@@ -15,7 +15,7 @@ from sandbox.bench.peers.place import Failed
 from sandbox.bench.peers.roster import ROSTER
 from sandbox.bench.peers.scenarios import SCENARIOS
 from sandbox.bench.peers.stage import SETTINGS, Stage, stages
-from sandbox.services.sandbox import Sandbox
+from sandbox.services.sandbox import Sandbox, without_services_of_others
 
 NAME = "peers"
 # Its result is a number of messages and not a speed: the peers may take part in runs of their own.
@@ -42,7 +42,8 @@ def run(arguments: list[str] | None = None) -> bool:
         raise SystemExit(f"only {COUNTED}, and with --append, is recorded for some: speed is compared within one run")
     cast = gather(wanted)
     kept: dict[str, Any] = {}
-    with Sandbox(f"bench-{NAME}-{os.getpid()}", seed=False, fresh=True, keep=False) as sandbox:
+    own, outside = f"bench-{NAME}-{os.getpid()}", without_services_of_others()
+    with Sandbox(own, variables=outside, seed=False, fresh=True, keep=False) as sandbox:
         os.environ.update(sandbox.environment, DJANGO_SETTINGS_MODULE=SETTINGS)
         with stages(cast.peers, sandbox.environment, sandbox) as built:
             for name in [name for name in SCENARIOS if name in (options.only or SCENARIOS)]:
