@@ -7,13 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from sandbox.bench import backlog, delivery, idle, mail, memory, operations, report_pdf, tables, wakeup, webhook
 from sandbox.bench.growth import running as growth
 from sandbox.bench.peers import run as peers
 from sandbox.bench.recording import recorded
+from sandbox.errors import SandboxError
 
 BENCHES: dict[str, Callable[..., bool]] = {
     "delivery": delivery.run,
@@ -28,21 +29,36 @@ BENCHES: dict[str, Callable[..., bool]] = {
     "growth": growth.run,
     "peers": peers.run,
 }
-# They are called with what stands behind their name.
-WITH_OPTIONS = {"growth", "mail", "operations", "peers"}
+# They are called with what stands behind their name, and read it so.
+WITH_OPTIONS: dict[str, Callable[[Sequence[str]], argparse.Namespace]] = {
+    "growth": growth.read_options,
+    "mail": mail.read_options,
+    "operations": operations.read_options,
+    "peers": peers.read_options,
+}
 # They take so long that they are run by name alone.
 LONG = {"growth", "mail", "peers"}
 TABLES = "tables"
 
 
 def main() -> int:
+    try:
+        return _main()
+    except SandboxError as error:
+        sys.exit(f"./dev bench: {error}")
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _main() -> int:
     # Help is asked for behind a name as well: whatever has options of its own tells them itself.
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__, add_help=False)
     parser.add_argument(
         "name",
         nargs="?",
         choices=[*BENCHES, TABLES],
-        help=f"default: all, each in a process of its own; {TABLES}: write docs/benchmarks.md from what was recorded",
+        help=f"default: all but {', '.join(sorted(LONG))}, each in a process of its own; "
+        f"{TABLES}: write docs/benchmarks.md from what was recorded",
     )
     parser.add_argument("--record", action="store_true", help="keep the figures in docs/benchmarks/NAME.json")
     told = f"show this help message and exit; {', '.join(sorted(WITH_OPTIONS))} have one of their own: NAME --help"
@@ -59,6 +75,8 @@ def main() -> int:
         parser.error(f"only {' and '.join(sorted(WITH_OPTIONS))} take options: {' '.join(options)}")
     if known.name is None:
         return _all(["--record"] if known.record else [])
+    if known.name == TABLES and known.record:
+        parser.error(f"{TABLES} measures nothing, so there is nothing to record: leave --record out")
     if known.name == TABLES:
         print(f"wrote {tables.write()}")
         return 0

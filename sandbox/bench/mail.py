@@ -26,6 +26,7 @@ from celery import current_app
 from django.db import transaction
 
 from balansity.processes import WORKER, for_python
+from sandbox.bench.options import at_least
 from sandbox.bench.report import Figure, show
 from sandbox.bench.rig import ANY_LEFT, Rig, await_empty, await_true, execute, install_trigger, rig, value
 from sandbox.bench.seeding import MAIL_QUEUE, address, make_customers, make_payments, payment_id
@@ -53,15 +54,27 @@ class Cost:
     stored: float = 0.0
 
 
+def read_options(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./dev bench mail", description=__doc__)
+    # The work by itself is measured with half of them.
+    parser.add_argument("--mails", type=at_least(2), default=BACKLOG, help="in a backlog (default: %(default)s)")
+    parser.add_argument("--rounds", type=at_least(1), default=ROUNDS, help="default: %(default)s")
+    parser.add_argument(
+        "--slow", type=at_least(0), help="so many of them before the slow server (default: all); 0: leave it out"
+    )
+    parser.add_argument("--plain", action="store_true", help="mail servers that announce no PIPELINING")
+    chosen = parser.parse_args(words)
+    if chosen.slow is None:
+        chosen.slow = chosen.mails
+    if chosen.slow > chosen.mails:
+        parser.error(f"--slow {chosen.slow} is more than a backlog has: raise --mails {chosen.mails}")
+    return chosen
+
+
 def run(options: Sequence[str] = ()) -> bool:
     """Ours and bare Celery take turns, with a quick and with a slow mail server."""
-    parser = argparse.ArgumentParser(prog="./dev bench mail", description=__doc__)
-    parser.add_argument("--mails", type=int, default=BACKLOG, help="in a backlog")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--slow", type=int, help="mails in a backlog before the slow server; 0: leave it out")
-    parser.add_argument("--plain", action="store_true", help="mail servers that announce no PIPELINING")
-    chosen = parser.parse_args(options)
-    slow = chosen.mails if chosen.slow is None else chosen.slow
+    chosen = read_options(options)
+    slow = chosen.slow
     costs: dict[tuple[str, float], list[Cost]] = {}
     with rig("mail", EMAIL_HOURLY_LIMIT="1000000") as built:
         make_customers(chosen.mails)

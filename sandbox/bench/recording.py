@@ -45,6 +45,13 @@ def recorded(options: tuple[str, ...] = ()) -> Iterator[None]:
         _began = None
 
 
+def begin_part() -> None:
+    """Count time and load from here: what comes is kept by itself, and what came before is no part of it."""
+    global _began  # noqa: PLW0603 # As above.
+    if _began is not None:
+        _began = _Began(_began.options, time.monotonic(), load())
+
+
 def is_recorded() -> bool:
     """Whether what is measured now is to be kept."""
     return _began is not None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.bench import recording
+from sandbox.bench.options import at_least
 from sandbox.bench.peers import table
 from sandbox.bench.peers.environments import Unavailable
 from sandbox.bench.peers.peer import Peer
@@ -32,14 +33,8 @@ class Cast:
 
 def run(arguments: list[str] | None = None) -> bool:
     """Measure, print the tables, keep them where that is asked for."""
-    options = _parser().parse_args(arguments or [])
-    wanted = options.peers.split(",") if options.peers else [peer.name for peer in ROSTER]
-    unknown = {*wanted} - {peer.name for peer in ROSTER}
-    if unknown:
-        raise SystemExit(f"no peer is called {', '.join(sorted(unknown))}; there are: {_names()}")
-    is_kept = recording.is_recorded()
-    if is_kept and options.peers and not (options.only == [COUNTED] and options.append):
-        raise SystemExit(f"only {COUNTED}, and with --append, is recorded for some: speed is compared within one run")
+    options = read_options(arguments or [])
+    wanted, is_kept = options.peers or [peer.name for peer in ROSTER], recording.is_recorded()
     cast = gather(wanted)
     kept: dict[str, Any] = {}
     own, outside = f"bench-{NAME}-{os.getpid()}", without_services_of_others()
@@ -56,12 +51,26 @@ def run(arguments: list[str] | None = None) -> bool:
     return True
 
 
+def read_options(words: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(words)
+    options.peers = [name.strip() for name in options.peers.split(",")] if options.peers is not None else []
+    unknown = {*options.peers} - {peer.name for peer in ROSTER}
+    if unknown:
+        parser.error(f"no peer is called {', '.join(map(repr, sorted(unknown)))}; there are: {_names()}")
+    if options.append and not recording.is_recorded():
+        parser.error("--append adds to what was recorded: it goes with --record")
+    if recording.is_recorded() and options.peers and not (options.only == [COUNTED] and options.append):
+        parser.error(f"only {COUNTED}, and with --append, is recorded for some: speed is compared within one run")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     plan = ", ".join(f"{name} ~{one.seconds} s × {one.rounds}" for name, one in SCENARIOS.items())
     parser = argparse.ArgumentParser(prog="./dev bench peers", description=__doc__, epilog=f"Rounds: {plan}.")
     parser.add_argument("--only", choices=SCENARIOS, action="append", help="this scenario; may be repeated")
     parser.add_argument("--peers", metavar="A,B", help=f"these, unrecorded (default: {_names()})")
-    parser.add_argument("--rounds", type=int, help="default: 5, or 1 where a round takes minutes")
+    parser.add_argument("--rounds", type=at_least(1), help="default: 5, or 1 where a round takes minutes")
     parser.add_argument("--append", action="store_true", help="with --record: add to the rounds that are there")
     return parser
 
