@@ -19,7 +19,10 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message wherever it lies: `queued` and `archived` count its rows. Texts are empty where there is none."""
+    """A message wherever it lies: `queued` and `archived` count its rows. Texts are empty where there is none.
+
+    `about` is the payment that a mail tells of, `report` which report is asked for (`Report.about`).
+    """
 
     queue: str
     msg_id: int
@@ -32,6 +35,7 @@ class Message:
     recipient: str = ""
     template: str = ""
     about: str = ""
+    report: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class HeldPayment:
 
 @dataclass(frozen=True, slots=True)
 class HeldRefund:
-    """A refund in YooKassa's books; `ours` is our id, which its description carries."""
+    """A refund in YooKassa's books, of its payment `payment_id`; `ours` is our id, which its description carries."""
 
     id: str
     payment_id: str
@@ -117,19 +121,21 @@ class HeldRefund:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A row of a report; `key` and `sha256` are empty without a document."""
+    """A row of a report; `key` and `sha256` are empty without a document. `about`: assessment, client and kind."""
 
     id: str
     status: str = "stored"
     key: str = ""
     sha256: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
     """Everything. `objects` are the SHA-256 sums of what lies in the storage, `leftovers` the keys noted for removal.
 
-    `limits` says how many attempts a message of a queue may have. `unsettled` counts notifications of YooKassa's that
+    `limits` says how many attempts a message of a queue may have, `leases` for how many seconds one attempt owns it (no
+    bound where a queue is not named). `unsettled` counts notifications of YooKassa's that
     nobody has dealt with, and `kept` outcomes that are not on their messages yet.
     """
 
@@ -145,5 +151,6 @@ class Books:
     objects: Mapping[str, str] = field(default_factory=dict)
     leftovers: frozenset[str] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
+    leases: Mapping[str, float] = field(default_factory=dict)
     unsettled: int = 0
     kept: int = 0

@@ -56,7 +56,11 @@ SELECT p.id::text, p.amount, coalesce(p.status, ''), c.provider_status, coalesce
 FROM balansity.payments_checkout AS c JOIN public.payments AS p ON p.id = c.payment_id
 """
 _REFUNDS = "SELECT id::text, payment_id::text, amount, status, coalesce(external_id, '') FROM balansity.payments_refund"
-_REPORTS = "SELECT id::text, status, storage_key, sha256 FROM balansity.reports_report"
+_REPORTS = """
+SELECT id::text, status, storage_key, sha256, concat_ws(' ', assessment_id, user_id, kind) FROM balansity.reports_report
+"""
+# The keys of a message that asks for one, in the same order.
+_REPORT_KEYS = ("assessment_id", "user_id", "report_type")
 
 
 _READ = (
@@ -82,8 +86,8 @@ class Sources:
     logs: tuple[Path, ...] = ()
 
 
-def read_books(sources: Sources, *, limits: Mapping[str, int]) -> Books:
-    """Everything that is written down; `limits` says how many attempts a message of each queue may have."""
+def read_books(sources: Sources, *, limits: Mapping[str, int], leases: Mapping[str, float] | None = None) -> Books:
+    """Everything that is written down; `limits` and `leases` are those of `Books`."""
     with closing(psycopg2.connect(sources.database, connect_timeout=10)) as connection, connection.cursor() as cursor:
 
         def rows(query: str) -> list[tuple[Any, ...]]:
@@ -104,6 +108,7 @@ def read_books(sources: Sources, *, limits: Mapping[str, int]) -> Books:
             objects=_objects(sources.storage),
             leftovers=frozenset(key for (key,) in rows("SELECT key FROM balansity.reports_leftover")),
             limits=dict(limits),
+            leases=dict(leases or {}),
             unsettled=rows(
                 "SELECT count(*) FROM balansity.payments_providernotification WHERE status IN ('stored', 'failed')"
             )[0][0],
@@ -127,6 +132,7 @@ def _message(queue: str, msg_id: int, queued: int, archived: int, body: Any, his
         recipient=str(said.get("to") or ""),
         template=str(said.get("template") or ""),
         about=str(about or ""),
+        report=" ".join(str(said[key]) for key in _REPORT_KEYS) if said.keys() >= {*_REPORT_KEYS} else "",
     )
 
 

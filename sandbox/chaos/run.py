@@ -100,7 +100,7 @@ def run(console: Console, options: Options, *, root: Path) -> Run:
             drained = drain(
                 environment["DATABASE_URL"], till, surroundings.LIMITS, patience=DRAIN_SECONDS, tell=console.print
             )
-        books = read_books(_sources(sandbox, environment, till), limits=surroundings.LIMITS)
+        books = read_books(_sources(sandbox, environment, till), limits=surroundings.LIMITS, leases=surroundings.LEASES)
         return Run(
             seed=options.seed,
             minutes=options.minutes,

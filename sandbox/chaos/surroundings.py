@@ -14,7 +14,8 @@ DISPATCH_LEASE = 4
 TIME_LIMITS = {"email_queue": 5, "payment_processing_queue": 8, "report_generation_queue": 15}
 LEASE_MARGIN = 1
 # As `bridge.queues.Queue.run_lease` has it.
-MAIL_LEASE = TIME_LIMITS["email_queue"] + BUNDLE_SECONDS + LEASE_MARGIN
+LEASES = {queue: limit + BUNDLE_SECONDS + LEASE_MARGIN for queue, limit in TIME_LIMITS.items()}
+MAIL_LEASE = LEASES["email_queue"]
 LIMITS = {"email_queue": 6, "payment_processing_queue": 6, "report_generation_queue": 4}
 DELAY_SCALE = 0.3
 PROVIDER_SECONDS = 1.5

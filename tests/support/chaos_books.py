@@ -23,11 +23,13 @@ from sandbox.chaos.judging.verdict import judge
 from sandbox.chaos.known import AskedRefund, Known, SentMessage, StartedPayment
 
 START = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
-MAIL, PAYMENTS = "email_queue", "payment_processing_queue"
+MAIL, PAYMENTS, REPORTS = "email_queue", "payment_processing_queue", "report_generation_queue"
 ANNA, PAYER = "anna@families.example", "payer@families.example"
 ID = "<email_queue.1.0123456789abcdef@example.org>"
 PRICE, PART = Decimal("16000.91"), Decimal("5333.10")
 WORKER, SIBLING = 700, 701
+LEASE = 8.0
+CHECKUP = "a1 anna pdf"
 
 
 def at(seconds: float) -> datetime:
@@ -42,6 +44,7 @@ def right() -> Books:
             Message(MAIL, 2, recipient=PAYER, template="payment_confirmation", about="p1"),
             Message(MAIL, 3, recipient=PAYER, template="payment_refunded", about="p1"),
             Message(PAYMENTS, 1),
+            Message(REPORTS, 1, report=CHECKUP),
         ),
         deliveries=(
             Delivery(ANNA, ID, at(11)),
@@ -53,10 +56,11 @@ def right() -> Books:
         refunds=(Refund("r1", "p1", PART, external_id="z1"),),
         held_payments=(HeldPayment("y1", "p1", PRICE, refunded=PART),),
         held_refunds=(HeldRefund("z1", "y1", PART, ours="r1"),),
-        reports=(Report("d1", key="anna/1.pdf", sha256="aa"),),
+        reports=(Report("d1", key="anna/1.pdf", sha256="aa", about=CHECKUP),),
         objects={"anna/1.pdf": "aa", "anna/0.pdf": "bb"},
         leftovers=frozenset({"anna/0.pdf"}),
-        limits={MAIL: 6, PAYMENTS: 6},
+        limits={MAIL: 6, PAYMENTS: 6, REPORTS: 4},
+        leases={MAIL: LEASE},
     )
 
 

@@ -18,6 +18,8 @@ REFUSED_FOR_GOOD = "+reject550"
 _MESSAGE_ID = re.compile(rf"<{QUEUE}\.(\d+)\.[0-9a-f]+@[^>]+>")
 # The time that the mail server notes is that of the whole mail: its attempt began before that.
 _BEFORE = timedelta(seconds=1)
+# An attempt that was hit says so a little later.
+_AFTER = timedelta(seconds=1)
 _ENDINGS = {"sent": "succeeded", "failed": "failed", "duplicate": "duplicate"}
 
 
@@ -36,10 +38,17 @@ def judge_mails(books: Books) -> Iterator[Violation]:
     arrived = _by_message(books)
     logged = {row.msg_id: row for row in books.mail_log}
     mails = {one.msg_id: one for one in books.messages if one.queue == QUEUE}
+    # Of what a duplicate may be one.
+    there = {(one.recipient, one.template) for one in mails.values() if one.outcome == "succeeded"}
     for message in mails.values():
         copies = arrived.get(message.msg_id, [])
         for what in [*_arrival(message, copies), *_log(message, logged.get(message.msg_id), copies)]:
             yield Violation(Invariant.MAIL, f"mail {message.msg_id}", what)
+        if message.outcome == "duplicate" and (message.recipient, message.template) not in there:
+            what = "it counts as a duplicate, and there is no other mail of its kind to the same recipient"
+            yield Violation(Invariant.MAIL, f"mail {message.msg_id}", what)
+    for stranger in sorted(logged.keys() - mails.keys()):
+        yield Violation(Invariant.MAIL, f"mail {stranger}", "the mail log has it, and no message asked for it")
     for delivery in books.deliveries:
         msg_id = message_of(delivery.message_id)
         if msg_id not in mails:
@@ -56,7 +65,7 @@ def explain_copies(books: Books, faults: Sequence[Happened]) -> tuple[list[Expla
         if message is None:
             continue
         for number, (first, second) in enumerate(itertools.pairwise(copies), 2):
-            cause = _cause(message, first, second, faults)
+            cause = _cause(message, first, second, faults, lease=books.leases.get(QUEUE))
             if cause is None:
                 later = (second.at - first.at).total_seconds()
                 why = f"copy {number} came {later:.1f} s after the one before, and no fault between them explains it"
@@ -116,9 +125,16 @@ def _log(message: Message, row: LoggedMail | None, copies: list[Delivery]) -> It
         yield f"the mail log has the Message-ID {row.message_id}, the mail server {copies[0].message_id}"
 
 
-def _cause(message: Message, first: Delivery, second: Delivery, faults: Sequence[Happened]) -> Happened | None:
+def _cause(
+    message: Message, first: Delivery, second: Delivery, faults: Sequence[Happened], *, lease: float | None
+) -> Happened | None:
     began_before = [one.started_at for one in message.tries if one.started_at <= first.at]
     since = min(max(began_before, default=first.at), first.at - _BEFORE)
+
+    def in_hand_until(start: datetime) -> datetime:
+        """What hits later finds that attempt at an end, whatever came of it."""
+        return second.at if lease is None else min(second.at, start + timedelta(seconds=lease) + _AFTER)
+
     for fault in faults:
         reach = CUTS_OFF.get(fault.kind)
         if reach is None:
@@ -127,9 +143,9 @@ def _cause(message: Message, first: Delivery, second: Delivery, faults: Sequence
         if reach.by_pid:
             # It must have hit a process that was at work on this very message.
             hit = [one.started_at for one in message.tries if one.pid in fault.pids]
-            if any(start <= until and fault.began <= second.at for start in hit):
+            if any(start <= until and fault.began <= in_hand_until(start) for start in hit):
                 return fault
-        elif fault.began <= second.at and since <= until:
+        elif fault.began <= in_hand_until(since) and since <= until:
             return fault
     return None
 

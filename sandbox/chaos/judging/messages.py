@@ -8,15 +8,21 @@ from sandbox.chaos.judging.found import Invariant, Violation
 from sandbox.chaos.known import Known
 
 ONLY_AT_THE_LIMIT = ("retries_exhausted", "worker_lost")
+OUTCOMES = ("succeeded", "failed", "duplicate")
+# Who may be refused for good is what the third invariant says of mails.
+MAILS = "email_queue"
 
 
 def judge_messages(books: Books, known: Known) -> Iterator[Violation]:
     found = {(one.queue, one.msg_id): one for one in books.messages}
     for sent in known.messages:
-        if sent.msg_id is not None and (sent.queue, sent.msg_id) not in found:
-            yield _violation(
-                f"{sent.queue} {sent.msg_id}", "it was committed, and is neither queued nor archived: lost"
-            )
+        if sent.msg_id is None:
+            continue
+        about, message = f"{sent.queue} {sent.msg_id}", found.get((sent.queue, sent.msg_id))
+        if message is None:
+            yield _violation(about, "it was committed, and is neither queued nor archived: lost")
+        elif sent.recipient != message.recipient:
+            yield _violation(about, f"it was committed for {sent.recipient}, and is there for {message.recipient}")
     yield from _unconfirmed(books, known)
     done = defaultdict[tuple[str, int], list[int]](list)
     for line in books.done:
@@ -46,6 +52,8 @@ def _outcome(message: Message, books: Books) -> Iterator[str]:
         yield f"it has {message.archived} rows in the archive and {message.queued} in the queue"
     if message.archived and not message.outcome:
         yield "it is archived without an outcome"
+    if message.outcome not in ("", *OUTCOMES):
+        yield f"it ended as {message.outcome}, which is no outcome"
     limit = books.limits.get(message.queue)
     if limit is None:
         return
@@ -53,6 +61,8 @@ def _outcome(message: Message, books: Books) -> Iterator[str]:
         yield f"it was tried {message.attempts} times of {limit}"
     if message.reason in ONLY_AT_THE_LIMIT and message.attempts < limit:
         yield f"it was given up ({message.reason}) after {message.attempts} attempts of {limit}"
+    if message.outcome == "failed" and message.reason not in ONLY_AT_THE_LIMIT and message.queue != MAILS:
+        yield f"it was given up ({message.reason or 'for no reason'}), and nothing in it was wrong"
 
 
 def _attempts(message: Message, done: list[int]) -> Iterator[str]:

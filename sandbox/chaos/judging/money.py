@@ -19,8 +19,15 @@ def judge_money(books: Books, known: Known) -> Iterator[Violation]:
         held[one.payment_id].append(one)
     mails = Counter((one.about, one.template) for one in books.messages if one.about)
     ours = {payment.id: payment for payment in books.payments}
+    back = defaultdict[str, Decimal](Decimal)
+    for refund in books.refunds:
+        if refund.status == PAID:
+            back[refund.payment_id] += refund.amount
     for payment in books.payments:
         theirs = held.get(payment.id, [])
+        if back[payment.id] != payment.refunded:
+            what = f"its refunds make {back[payment.id]:.2f}, and it counts {payment.refunded:.2f}"
+            yield _violation(f"payment {payment.id}", what)
         for what in [*_payment(payment, theirs), *_gift(payment, theirs), *_told(payment, books, mails)]:
             yield _violation(f"payment {payment.id}", what)
     for payment_id in sorted(held.keys() - ours.keys()):
@@ -93,8 +100,9 @@ def _refunds(books: Books, known: Known) -> Iterator[Violation]:
     for one in books.held_refunds:
         held[one.ours].append(one)
     rows = {refund.id: refund for refund in books.refunds}
+    external = {payment.id: payment.external_id for payment in books.payments}
     for refund in books.refunds:
-        for what in _refund(refund, held.get(refund.id, [])):
+        for what in _refund(refund, held.get(refund.id, []), of=external.get(refund.payment_id, "")):
             yield _violation(f"refund {refund.id}", what)
     for ours in sorted(held.keys() - rows.keys()):
         yield _violation(f"refund {ours or 'of nobody'}", "YooKassa has made it, and we do not have it")
@@ -107,7 +115,7 @@ def _refunds(books: Books, known: Known) -> Iterator[Violation]:
     yield from _promised(books)
 
 
-def _refund(refund: Refund, theirs: list[HeldRefund]) -> Iterator[str]:
+def _refund(refund: Refund, theirs: list[HeldRefund], *, of: str) -> Iterator[str]:
     if refund.status in ("requested", "pending"):
         yield f"it has no end: {refund.status}"
     if refund.status == "rejected":
@@ -119,6 +127,7 @@ def _refund(refund: Refund, theirs: list[HeldRefund]) -> Iterator[str]:
             ("amount", theirs[0].amount, refund.amount),
             ("status", theirs[0].status, refund.status),
             ("id at YooKassa", theirs[0].id, refund.external_id),
+            ("payment at YooKassa", theirs[0].payment_id, of),
         )
     elif refund.status == PAID:
         yield "it counts as gone through, and YooKassa does not know it"

@@ -1,4 +1,4 @@
-"""Invariant 4: each report has its object, as it was made, and no object is unknown."""
+"""Invariant 4: what was asked for is there, each report has its object, as it was made, and no object is unknown."""
 
 from collections.abc import Iterator
 
@@ -20,5 +20,10 @@ def judge_reports(books: Books) -> Iterator[Violation]:
     keys = [report.key for report in books.reports if report.key]
     for key in {key for key in keys if keys.count(key) > 1}:
         yield Violation(Invariant.REPORT, f"object {key}", "several reports point to it")
+    made = {report.about for report in books.reports if report.status == "stored"}
+    for message in books.messages:
+        if message.report and message.outcome in ("succeeded", "duplicate") and message.report not in made:
+            about = f"{message.queue} {message.msg_id}"
+            yield Violation(Invariant.REPORT, about, "it counts as done, and the report that it asked for is not there")
     for key in sorted(books.objects.keys() - {*keys} - books.leftovers):
         yield Violation(Invariant.REPORT, f"object {key}", "no report points to it, and nobody noted that it has to go")

@@ -6,9 +6,20 @@ from typing import Any
 
 import pytest
 
-from sandbox.chaos.books import Books, Done, HeldPayment, HeldRefund, LoggedMail, Message, Refund, Report
+from sandbox.chaos.books import (
+    Books,
+    Delivery,
+    Done,
+    HeldPayment,
+    HeldRefund,
+    LoggedMail,
+    Message,
+    Payment,
+    Refund,
+    Report,
+)
 from sandbox.chaos.known import AskedRefund, SentMessage, StartedPayment
-from tests.support.chaos_books import MAIL, PART, PAYMENTS, PRICE, changed, known, right, violations, without
+from tests.support.chaos_books import ID, MAIL, PART, PAYMENTS, PRICE, at, changed, known, right, violations, without
 
 
 def test_what_is_right_is_right() -> None:
@@ -45,6 +56,17 @@ def test_what_is_right_is_right() -> None:
             id="done and failed",
         ),
         pytest.param(replace(right(), kept=1), "1 are kept aside", id="kept outcome"),
+        pytest.param(changed(right(), "messages", 3, outcome="done"), "ended as done, which is no outcome", id="odd"),
+        pytest.param(
+            changed(right(), "messages", 4, outcome="failed", reason="permanent_error"),
+            "report_generation_queue 1: it was given up (permanent_error), and nothing in it was wrong",
+            id="given up for nothing",
+        ),
+        pytest.param(
+            changed(right(), "messages", 0, recipient="igor@families.example"),
+            "it was committed for anna@families.example, and is there for igor@families.example",
+            id="another one",
+        ),
         pytest.param(replace(right(), done=()), "no worker wrote that it has done anything", id="no logs"),
     ],
 )
@@ -53,9 +75,13 @@ def test_messages(books: Books, found: str) -> None:
 
 
 def test_a_commit_without_an_answer_may_have_made_one_message_and_not_two() -> None:
-    igor = Message(MAIL, 9, outcome="duplicate", recipient="igor@families.example")
-    logged = LoggedMail(9, "duplicate", 1, "", "")
-    books = replace(right(), messages=(*right().messages, igor), mail_log=(*right().mail_log, logged))
+    igor, sent = Message(MAIL, 9, recipient="igor@families.example"), ID.replace(".1.", ".9.")
+    books = replace(
+        right(),
+        messages=(*right().messages, igor),
+        mail_log=(*right().mail_log, LoggedMail(9, "sent", 1, "", sent)),
+        deliveries=(*right().deliveries, Delivery(igor.recipient, sent, at(11))),
+    )
     assert violations(books) == []
     twice = replace(books, messages=(*books.messages, replace(igor, msg_id=10)))
     assert any("1 messages were sent, and there are 2" in one for one in violations(twice))
@@ -122,6 +148,17 @@ def test_a_commit_without_an_answer_may_have_made_one_message_and_not_two() -> N
             id="told of a refund twice",
         ),
         pytest.param(replace(right(), unsettled=1), "1 of YooKassa's are not settled", id="notification left"),
+        pytest.param(
+            changed(right(), "held_refunds", 0, payment_id="y9"), "the payment at YooKassa is y9", id="of another one"
+        ),
+        pytest.param(
+            replace(
+                right(),
+                payments=(replace(right().payments[0], refunded=Decimal(0)), Payment("p2", PRICE, refunded=PART)),
+            ),
+            "payment p2: its refunds make 0.00, and it counts 5333.10",
+            id="counted elsewhere",
+        ),
     ],
 )
 def test_money(books: Books, found: str) -> None:
@@ -158,6 +195,16 @@ def test_what_somebody_was_promised_must_be_there(line: Any, found: str) -> None
             replace(right(), reports=(*right().reports, Report("d2", key="anna/1.pdf", sha256="aa"))),
             "several reports point to it",
             id="one object for two",
+        ),
+        pytest.param(
+            replace(right(), reports=(), objects={}, leftovers=frozenset()),
+            "report_generation_queue 1: it counts as done, and the report that it asked for is not there",
+            id="gone with its object",
+        ),
+        pytest.param(
+            replace(changed(right(), "messages", 4, outcome="duplicate"), reports=(), objects={}),
+            "report_generation_queue 1: it counts as done",
+            id="a duplicate of nothing",
         ),
     ],
 )

@@ -11,6 +11,7 @@ from sandbox.chaos.schedule import KINDS
 from tests.support.chaos_books import (
     ANNA,
     ID,
+    LEASE,
     MAIL,
     PAYMENTS,
     SIBLING,
@@ -53,6 +54,21 @@ from tests.support.chaos_books import (
         pytest.param(without(right(), "mail_log", 0), "the mail log does not know it", id="not logged"),
         pytest.param(
             changed(right(), "messages", 0, outcome="duplicate"), "the duplicate of another one, and arrived", id="both"
+        ),
+        pytest.param(
+            changed(
+                changed(without(right(), "deliveries", 0), "messages", 0, outcome="duplicate"),
+                "mail_log",
+                0,
+                status="duplicate",
+            ),
+            "it counts as a duplicate, and there is no other mail of its kind to the same recipient",
+            id="a duplicate of nothing",
+        ),
+        pytest.param(
+            replace(right(), mail_log=(*right().mail_log, LoggedMail(77, "sent", 1, "", ""))),
+            "mail 77: the mail log has it, and no message asked for it",
+            id="logged of nothing",
         ),
     ],
 )
@@ -115,6 +131,8 @@ def test_a_copy_is_explained_by_the_fault_between_the_two_and_named_by_its_numbe
         pytest.param((fault("broker_double", 9, 21),), id="a doubled task must be found stale"),
         pytest.param((fault("bridge_kill", 9, 21, WORKER),), id="a bridge sends no mail"),
         pytest.param((fault("queue_paused", 9, 21),), id="a pause ends no attempt"),
+        pytest.param((fault("child_kill", 10 + LEASE + 1.5, 19.8, WORKER),), id="killed when it was over"),
+        pytest.param((fault("postgres_fast", 10 + LEASE + 1.5, 19.8),), id="Postgres went when it was over"),
     ],
 )
 def test_a_copy_without_an_explanation_is_found(faults: tuple[Happened, ...]) -> None:
