@@ -27,12 +27,21 @@ FROM balansity.payments_checkout AS c WHERE c.external_id IS NOT NULL
 """
 
 
-def drain(url: str, till: Till, limits: Mapping[str, int], *, patience: float, tell: Callable[[str], None]) -> float:
+def drain(
+    url: str,
+    till: Till,
+    limits: Mapping[str, int],
+    *,
+    patience: float,
+    tell: Callable[[str], None],
+    besides: Callable[[], int] = lambda: 0,
+) -> float:
     """Wait until the queues are empty and what YooKassa knows is known here; returns how long it took, in seconds.
 
-    When there was nothing less to do for `patience` seconds, the checker says what is left.
+    `besides` counts what else has to be done. When there was nothing less to do for `patience` seconds, the checker says
+    what is left.
     """
-    return await_nothing(lambda: _left(url, till, limits), patience=patience, told=began_telling(tell))
+    return await_nothing(lambda: _left(url, till, limits) + besides(), patience=patience, told=began_telling(tell))
 
 
 def await_nothing(count: Callable[[], int], *, patience: float, told: Callable[[int], None]) -> float:

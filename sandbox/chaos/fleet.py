@@ -43,6 +43,7 @@ class Supervised:
         self._ended_at = 0.0
         self._expected = False
         self._asked_at = 0.0
+        self._retired = False
 
     @property
     def pid(self) -> int:
@@ -67,7 +68,7 @@ class Supervised:
             self._ended_at = now
             took = now - self._asked_at if self._asked_at else 0.0
             return Exit(self.name, datetime.now(UTC), code, self._expected, took)
-        if now - self._ended_at >= RESTART_AFTER_SECONDS:
+        if now - self._ended_at >= RESTART_AFTER_SECONDS and not self._retired:
             self.start()
         return None
 
@@ -102,6 +103,11 @@ class Supervised:
         self._expected, self._asked_at = True, time.monotonic()
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGTERM)
+
+    def retire(self) -> None:
+        """Ask it to end, and do not start it again."""
+        self._retired = True
+        self.end()
 
     def stop(self) -> None:
         """End it for good."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import redis
 import requests
 from django.db import connection
 from rich.console import Console
@@ -38,7 +39,8 @@ from sandbox.services.process import free_port
 from sandbox.services.sandbox import Sandbox, without_services_of_others
 from sandbox.services.stand_ins import notify
 
-START_SECONDS, DRAIN_SECONDS = 90.0, 180.0
+START_SECONDS, DRAIN_SECONDS, LAST_SECONDS = 90.0, 180.0, 30.0
+MAINTENANCE = "maintenance"
 BUCKET = "reports"
 
 
@@ -97,9 +99,7 @@ def run(console: Console, options: Options, *, root: Path) -> Run:
                 shop.over.set()
                 _heal(fleet, till)
                 console.print("all is made well; the last customers leave")
-            drained = drain(
-                environment["DATABASE_URL"], till, surroundings.LIMITS, patience=DRAIN_SECONDS, tell=console.print
-            )
+            drained = _drained(environment, fleet, till, console)
         books = read_books(_sources(sandbox, environment, till), limits=surroundings.LIMITS, leases=surroundings.LEASES)
         return Run(
             seed=options.seed,
@@ -135,6 +135,20 @@ def _load(shop: Shop, pace: Pace, about: list[tuple[str, str]]) -> Iterator[None
             over.set()
         for one in working:
             one.result()
+
+
+def _drained(environment: dict[str, str], fleet: Fleet, till: Till, console: Console) -> float:
+    """Wait until nothing is left, also of what beat asks for at the last moment; returns the seconds."""
+    url, limits = environment["DATABASE_URL"], surroundings.LIMITS
+    drained = drain(url, till, limits, patience=DRAIN_SECONDS, tell=console.print)
+    fleet.beat.retire()
+    with redis.Redis.from_url(environment["REDIS_URL"], socket_timeout=5) as broker:
+
+        def asked() -> int:
+            """What beat has asked for, and nobody has done yet."""
+            return broker.llen(MAINTENANCE) + broker.hlen("unacked")  # type: ignore[operator]
+
+        return drained + drain(url, till, limits, patience=LAST_SECONDS, tell=console.print, besides=asked)
 
 
 def _till(environment: dict[str, str], port: int) -> Till:
