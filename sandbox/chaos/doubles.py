@@ -45,6 +45,16 @@ DOUBLES: dict[str, Callable[[], None]] = {
 }
 
 
+# The kind of fault without which a protection is not needed; the lock of a payment is, whenever two come at once.
+NEEDS = {"claim-token": "broker_double", "finish-token": "worker_stop"}
+# What the checker says of what comes of it: a run that is red for another reason has not noticed.
+SIGNS = {
+    "claim-token": ("no fault between them explains it", "it was done "),
+    "finish-token": ("and the archive has", "and it ended as", "no fault between them explains it", "it was done "),
+    "payment-lock": ("things by it", "were accepted for", "YooKassa refused it", "payments for it"),
+}
+
+
 def take_away(what: str) -> None:
     """Run without this protection for the life of the process. Raises `NothingTakenAway`."""
     DOUBLES[what]()

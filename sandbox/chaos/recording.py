@@ -17,8 +17,14 @@ def record(result: dict[str, Any]) -> Path:
     FOLDER.mkdir(parents=True, exist_ok=True)
     file = FOLDER / f"seed-{result['seed']}-{result['minutes']:g}-minutes.json"
     file.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    DOCUMENT.write_text(with_runs(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    write_table()
     return file.relative_to(CHECKOUT)
+
+
+def write_table() -> Path:
+    """Bring the document up to the runs that are there; returns it, relative to the checkout."""
+    DOCUMENT.write_text(with_runs(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    return DOCUMENT.relative_to(CHECKOUT)
 
 
 def with_runs(document: str) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from sandbox.bench.recording import commit
+from sandbox.bench.recording import commit, machine
 from sandbox.chaos.books import Books
 from sandbox.chaos.fleet import Exit
 from sandbox.chaos.happened import Happened, Planned
@@ -116,12 +115,10 @@ def load_average() -> float:
 
 
 def _machine() -> Json:
-    with Path("/proc/cpuinfo").open(encoding="utf-8") as cpuinfo:
-        model = next((line.partition(":")[2].strip() for line in cpuinfo if line.startswith("model name")), "")
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return {
         "cores": os.cpu_count(),
-        "processor": model,
+        "processor": machine()["processor"],
         "memory_gib": round(pages * size / 2**30, 1),
         "kernel": platform.release().partition("-")[0],
     }

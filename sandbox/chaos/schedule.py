@@ -87,7 +87,7 @@ KINDS = (
 
 
 def make_schedule(seed: int, seconds: float) -> list[Planned]:
-    """The faults of a load of `seconds`. Each kind comes before any comes again, but where its group is busy."""
+    """The faults of a load of `seconds`. A whole deck comes before a new one; what has a busy group lets others go."""
     draw = random.Random(seed)  # noqa: S311 # It has to be drawn again.
     deck: list[Kind] = []
     free_at: dict[Group, float] = {}

@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from sandbox.chaos.judging.messages import ONLY_AT_THE_LIMIT
+
 SHOWN = 40
 
 
@@ -57,6 +59,9 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
     unexpected = [one for one in result["exits"] if not one["expected"]]
     several = sum(one["several_attempts"] for one in outcomes.values())
     lost = sum(one["lost_attempts"] for one in outcomes.values())
+    given_up = Counter[str]()
+    for queue, one in outcomes.items():
+        given_up[queue] += sum(one["endings"].get(f"failed ({reason})", 0) for reason in ONLY_AT_THE_LIMIT)
     return [
         ("faults, of kinds", f"{len(done)}, {len({one['kind'] for one in done})}"),
         ("faults that could not be done", str(len(result["faults"]) - len(done))),
@@ -65,12 +70,13 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
         ("messages in queues and archives, our own among them", str(result["books"]["messages"])),
         ("of these with several attempts", str(several)),
         ("attempts that died with their process", str(lost)),
+        ("messages given up at the last attempt that they may have", f"{sum(given_up.values())}{_named(given_up)}"),
         ("mails that the mail server has kept", str(result["books"]["deliveries"])),
         ("second copies that a fault explains", f"{len(result['copies'])}{_named(copies)}"),
         ("payments started, paid", f"{known['payments_started']}, {known['payments_paid']}"),
         ("refunds accepted, refused", f"{known['refunds_accepted']}, {known['refunds_refused']}"),
-        ("paid, by YooKassa's books and by ours", f"{sums['paid']} ₽"),
-        ("gone back, by both", f"{sums['refunded']} ₽"),
+        ("paid, by YooKassa's books", f"{sums['paid']} ₽"),
+        ("gone back, by the same", f"{sums['refunded']} ₽"),
         ("reports and objects", f"{result['books']['reports']}, {result['books']['objects']}"),
         ("clients that gave up", str(len(known["gave_up"]))),
         ("processes that ended by themselves", str(len(unexpected))),
@@ -80,5 +86,5 @@ def rows(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _named(counted: Counter[str]) -> str:
-    named = ", ".join(f"{kind} {count}" for kind, count in sorted(counted.items()))
+    named = ", ".join(f"{kind} {count}" for kind, count in sorted(counted.items()) if count)
     return f" ({named})" if named else ""

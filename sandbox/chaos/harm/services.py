@@ -77,11 +77,19 @@ def postgres(*, at_once: bool) -> Act:
 def backend_killed(scene: Scene, _: str) -> Iterator[Hit]:
     """One server process of Postgres dies, so that it ends all others and recovers."""
     server = psutil.Process(scene.sandbox.postgres.pid)
-    backends = [child for child in server.children(recursive=True) if "balansity" in " ".join(child.cmdline())]
+    backends = [child for child in server.children(recursive=True) if _serves_us(child)]
     if backends:
         with suppress(psutil.NoSuchProcess):
             scene.draw.choice(sorted(backends, key=lambda child: child.pid)).kill()
     yield Hit()
+
+
+def _serves_us(backend: psutil.Process) -> bool:
+    try:
+        return "balansity" in " ".join(backend.cmdline())
+    except psutil.NoSuchProcess:
+        # Its session ended meanwhile; the others are still there.
+        return False
 
 
 @contextmanager

@@ -2,13 +2,19 @@
 
 import itertools
 import json
+import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
+from sandbox.bench import recording as bench_recording
 from sandbox.chaos import doubles, recording
+from sandbox.chaos import result as result_of_run
 from sandbox.chaos.happened import Planned
+from sandbox.chaos.harm import services
 from sandbox.chaos.harm.acts import ACTS
 from sandbox.chaos.recording import BEGIN, DOCUMENT, END, with_runs
 from sandbox.chaos.schedule import KINDS, make_schedule
@@ -56,6 +62,31 @@ def test_every_kind_can_be_done() -> None:
     assert len({kind.name for kind in KINDS}) == len(KINDS)
 
 
+class Backend:
+    """A process of Postgres, which may be gone by the time that it is looked at."""
+
+    def __init__(self, pid: int, line: str = "") -> None:
+        self.pid, self._line, self.was_killed = pid, line, False
+
+    def cmdline(self) -> list[str]:
+        if not self._line:
+            raise psutil.NoSuchProcess(self.pid)
+        return [self._line]
+
+    def kill(self) -> None:
+        self.was_killed = True
+
+
+def test_a_session_that_ends_meanwhile_keeps_no_other_from_being_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, writer, ours = Backend(1), Backend(2, "postgres: walwriter"), Backend(3, "postgres: balansity balansity idle")
+    server = SimpleNamespace(children=lambda recursive: [gone, writer, ours])
+    monkeypatch.setattr(psutil, "Process", lambda pid: server)
+    sandbox = SimpleNamespace(postgres=SimpleNamespace(pid=9))
+    scene: Any = SimpleNamespace(sandbox=sandbox, draw=random.Random(1))  # noqa: S311 # Any of them.
+    with services.backend_killed(scene, ""):
+        assert [one.was_killed for one in (gone, writer, ours)] == [False, False, True]
+
+
 @pytest.mark.parametrize("query", ["claim", "finish"])
 def test_a_double_that_finds_nothing_to_take_away_says_so(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
     from bridge.sql import statements  # noqa: PLC0415
@@ -99,8 +130,22 @@ def test_a_recorded_run_stands_in_the_document(monkeypatch: pytest.MonkeyPatch, 
     seeds = "[seed 1, 10 min](chaos/seed-1-10-minutes.json) | [seed 2, 10 min](chaos/seed-2-10-minutes.json)"
     assert f"|  | {seeds} |" in written
     assert "| violations | 1 | 1 |" in written
+    given_up = "1 (email_queue 1)"
+    assert f"| messages given up at the last attempt that they may have | {given_up} | {given_up} |" in written
     assert "| second copies that a fault explains | 1 (child_kill 1) | 1 (child_kill 1) |" in written
     assert json.loads((tmp_path / "chaos/seed-2-10-minutes.json").read_text(encoding="utf-8")) == result(seed=2)
+
+
+def test_a_machine_without_proc_has_a_result_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise FileNotFoundError
+
+    bench_recording.machine.cache_clear()
+    monkeypatch.setattr(Path, "open", fail)
+    try:
+        assert result_of_run._machine()["processor"]
+    finally:
+        bench_recording.machine.cache_clear()
 
 
 def result(seed: int) -> dict[str, Any]:
@@ -120,7 +165,14 @@ def result(seed: int) -> dict[str, Any]:
             "gave_up": [],
         },
         "books": {"messages": 9, "deliveries": 8, "reports": 1, "objects": 2},
-        "outcomes": {"email_queue": {"several_attempts": 1, "lost_attempts": 1}},
+        "outcomes": {
+            "email_queue": {
+                "endings": {"succeeded": 8, "failed (worker_lost)": 1, "failed (permanent_error)": 3},
+                "several_attempts": 1,
+                "lost_attempts": 1,
+            },
+            "report_generation_queue": {"endings": {"succeeded": 1}, "several_attempts": 0, "lost_attempts": 0},
+        },
         "sums": {"paid": "16000.91", "refunded": "0.00"},
         "drained_after": 5.0,
         "faults": [{"kind": "child_kill", "failed": ""}],
