@@ -3,13 +3,14 @@
 import json
 import re
 import shlex
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sandbox.bench import __main__ as bench
-from sandbox.bench import recording
+from sandbox.bench import recording, tables
 from sandbox.bench.growth import running
 from sandbox.bench.report import Figure
 from sandbox.chaos import __main__ as chaos
@@ -36,7 +37,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     monkeypatch.setattr(bench, "BENCHES", {name: read(name) for name in bench.BENCHES})
     monkeypatch.setattr(bench, "_all", lambda options: 0)
-    monkeypatch.setattr(bench.tables, "write", lambda: "docs/benchmarks.md")
+    monkeypatch.setattr(tables, "write", lambda: "docs/benchmarks.md")
     return ask
 
 
@@ -149,7 +150,7 @@ def test_each_part_is_kept_with_its_own_time_and_load(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(recording, "CHECKOUT", tmp_path)
     monkeypatch.setattr(recording, "FOLDER", tmp_path / "benchmarks")
-    monkeypatch.setattr(recording.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(running, "PARTS", {"workers": part(50), "tls": part(7)})
     with recording.recorded(("--rounds", "1")):
         running.run(["--rounds", "1"])
