@@ -5,13 +5,16 @@ What draws it is loaded by the first report and not with this module, like Weasy
 
 import io
 
+from reports.document.loading import wholly
+
 WIDTH = 400
 
 
 def draw_preview(pdf: bytes) -> bytes:
     """PNG of the first page, `WIDTH` pixels wide."""
-    import pypdfium2  # noqa: PLC0415
-    from PIL import Image  # noqa: PLC0415
+    with wholly():
+        import pypdfium2  # noqa: PLC0415
+        from PIL import Image  # noqa: PLC0415
 
     document = pypdfium2.PdfDocument(pdf)
     try:

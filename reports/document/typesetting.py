@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from reports.document.loading import wholly
 from reports.errors import TypesettingUnavailable
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ def typeset_pdf(markup: str) -> TypesetDocument:
 def weasyprint() -> ModuleType:
     """WeasyPrint itself. Raises `TypesettingUnavailable` when it or a library that it needs is missing."""
     try:
-        return importlib.import_module("weasyprint")
+        with wholly():
+            return importlib.import_module("weasyprint")
     except (ImportError, OSError) as error:
         raise TypesettingUnavailable(f"WeasyPrint cannot be loaded: {error}") from error
 

@@ -38,8 +38,8 @@ def drain(
 ) -> float:
     """Wait until the queues are empty and what YooKassa knows is known here; returns how long it took, in seconds.
 
-    `besides` counts what else has to be done. When there was nothing less to do for `patience` seconds, the checker says
-    what is left.
+    `besides` counts what else has to be done. When there was nothing less to do for `patience` seconds, the checker
+    says what is left.
     """
     return await_nothing(lambda: _left(url, till, limits) + besides(), patience=patience, told=began_telling(tell))
 
