@@ -172,10 +172,12 @@ EXPLAINED = {
         "which has nothing hidden. The Node worker's way gets 10."
     ),
     "idle": (
-        "Share of one core, transactions and commands of the broker a second, memory of all processes of the peer."
+        "Share of one core, transactions and commands of the broker a second, memory of all processes of the peer. A "
+        "round lasts eight seconds, and the system counts hundredths of one: a step is 0.125 %."
     ),
     "xmin": (
-        "Messages a second without work, in the first and in the last ten seconds of that minute, and the two divided."
+        "Messages a second without work, in the first and in the last ten seconds of that minute, and the two divided. "
+        "What is used up is sent anew meanwhile, in the library's own way, which is part of these seconds."
     ),
     "kills": (
         "Two workers of one child or process each are killed in turn (the whole worker, or the working process "

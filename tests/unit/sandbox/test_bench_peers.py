@@ -140,6 +140,26 @@ def test_what_a_peer_left_undone_does_not_stand_before_the_next_round(
     assert filled == [scenarios.HIDDEN] * (1 if filled_once else 2)
 
 
+@pytest.mark.parametrize(("left", "times"), [(0, 1), (3, 2)])
+def test_a_round_behind_hidden_rows_begins_with_nothing_that_the_last_one_left(
+    left: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden: list[int] = []
+    peer = SimpleNamespace(
+        slow=True, clear=lambda place: None, hide=lambda place, count: hidden.append(count), left=lambda place: left
+    )
+    place = SimpleNamespace(value=lambda statement, values=None: 10)
+    sender = SimpleNamespace(send=lambda count, work: None)
+    stage: Any = SimpleNamespace(peer=peer, place=place, sender=sender, filled=False)
+    crew = SimpleNamespace(signal=lambda number: None)
+    monkeypatch.setattr(scenarios, "at_work", lambda stage, fresh: nullcontext(crew))
+
+    for _ in range(2):
+        assert scenarios.hidden(stage)["done"] == 10
+
+    assert hidden == [scenarios.HIDDEN] * times
+
+
 def test_costs_are_shared_out_over_what_was_done_and_not_over_what_was_asked() -> None:
     found = {
         "rate": 50.0,
