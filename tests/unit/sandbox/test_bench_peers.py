@@ -128,7 +128,12 @@ def test_what_a_peer_left_undone_does_not_stand_before_the_next_round(
     monkeypatch: pytest.MonkeyPatch, done: int, filled_once: bool
 ) -> None:
     filled: list[int] = []
-    peer = SimpleNamespace(slow=True, clear=lambda place: None, hide=lambda place, count: filled.append(count))
+    peer = SimpleNamespace(
+        slow=True,
+        clear=lambda place: None,
+        hide=lambda place, count: filled.append(count),
+        left=lambda place: 10 - done,
+    )
     place = SimpleNamespace(value=lambda statement, values=None: done)
     crew, sender = SimpleNamespace(signal=lambda number: None), SimpleNamespace(send=lambda count, work: None)
     stage: Any = SimpleNamespace(peer=peer, place=place, sender=sender, filled=False)
