@@ -13,7 +13,10 @@ from bridge.wakeup import Method, install
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
+from tests.support.far_below import far_below
 
+# After so long the bridge looks by itself.
+MINUTE = 60
 # Quick work in bundles, and slow work one by one, with a line in front of the workers.
 QUICK, SLOW = {"note": True}, {"note": True, "seconds": 0.05}
 
@@ -34,7 +37,7 @@ def test_nothing_starts_while_it_is_paused_and_nothing_is_lost(
 ) -> None:
     assert not install("probe_queue", Method.TRIGGER).problem
     # A dispatch lease that never runs out here: what comes again was handed back.
-    fleet.variables |= {"BRIDGE_DISPATCH_LEASE": "120", "WORKER_INTERVAL_MS": "60000"}
+    fleet.variables |= {"BRIDGE_DISPATCH_LEASE": "120", "WORKER_INTERVAL_MS": f"{MINUTE}000"}
     worker = fleet.worker()
     worker.await_text("ready.")
     bridge = fleet.bridge("--queue", "probe_queue")
@@ -43,21 +46,21 @@ def test_nothing_starts_while_it_is_paused_and_nothing_is_lost(
     assert pause("probe_queue", cli_actor(), "the provider moves").changed
     paused_at = now()
     sent += probe.send_many([QUICK] * 20)
-    wait_until(lambda: now() - paused_at > timedelta(seconds=3), "some time has passed")
     wait_until(lambda: line.llen("probe") == 0, "what was in line was handed back")
+    wait_until(lambda: all(one.due_in <= 0 for one in probe.queued().values()), "what had begun is over")
+    before = len(starts(probe))
+    wait_until(lambda: now() - paused_at > timedelta(seconds=3), "some time has passed")
     waiting = probe.queued()
     assert len(waiting) > 20
     assert {message.attempts for message in waiting.values()} == {0}
     assert {message.read_ct for message in waiting.values()} == {0}
     assert all(message.due_in <= 0 for message in waiting.values())
-    assert max(starts(probe)) - paused_at < timedelta(seconds=2)
-    before = len(starts(probe))
+    assert len(starts(probe)) == before
     assert "probe_queue: held, nothing is read: pause by" in bridge.text
 
-    assert resume("probe_queue", cli_actor()).changed
-    resumed_at = now()
-    wait_until(lambda: len(starts(probe)) > before, "it goes on")
-    assert sorted(starts(probe))[before] - resumed_at < timedelta(seconds=1)
+    with far_below(MINUTE):
+        assert resume("probe_queue", cli_actor()).changed
+        wait_until(lambda: len(starts(probe)) > before, "it goes on")
     endings = probe.await_endings(sent, seconds=60)
     assert {(one.outcome, one.attempts) for one in endings.values()} == {("succeeded", 1)}
     assert {len(runs) for runs in probe.all_runs().values()} == {1}

@@ -3,6 +3,7 @@
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
+from tests.support.far_below import far_below
 
 STOPPED = "balansity.bridge_bridgeprocess WHERE stopped_at IS NOT NULL"
 
@@ -12,7 +13,8 @@ def test_an_idle_bridge_stops_at_once_and_says_so(fleet: Fleet, probe: Ledger) -
     bridge = fleet.bridge(WORKER_INTERVAL_MS="60000")
     bridge.await_text("draining")
     wait_until(lambda: probe.exists("balansity.bridge_bridgeprocess"), "the bridge's heart beats")
-    assert bridge.terminate(seconds=5) == 0
+    with far_below(60):
+        assert bridge.terminate() == 0
     assert probe.exists(STOPPED)
     assert "0 handed to workers, 0 archived" in bridge.text
 
@@ -22,7 +24,7 @@ def test_a_busy_bridge_stops_in_order_and_its_messages_are_done_by_the_next(flee
     bridge = fleet.bridge()
     msg_ids = probe.send_many([{"note": True}] * 150)
     wait_until(lambda: any(message.read_ct for message in probe.queued().values()), "the bridge reads")
-    assert bridge.terminate(seconds=5) == 0
+    assert bridge.terminate() == 0
     assert probe.exists(STOPPED)
     queued = probe.queued()
     assert queued.keys() == set(msg_ids)
@@ -39,7 +41,7 @@ def test_a_busy_bridge_stops_in_order_and_its_messages_are_done_by_the_next(flee
 def test_a_bridge_waiting_for_its_broker_stops_at_once(fleet: Fleet, probe: Ledger) -> None:
     bridge = fleet.bridge(REDIS_URL="redis://127.0.0.1:1/0")
     bridge.await_text("The broker (REDIS_URL) does not answer")
-    assert bridge.terminate(seconds=5) == 0
+    assert bridge.terminate() == 0
 
 
 def test_a_worker_finishes_the_task_that_runs_and_leaves_the_rest_to_others(fleet: Fleet, probe: Ledger) -> None:
@@ -47,7 +49,7 @@ def test_a_worker_finishes_the_task_that_runs_and_leaves_the_rest_to_others(flee
     worker = fleet.worker(concurrency=1)
     running, *waiting = probe.send_many([{"note": True, "seconds": 1}] * 4)
     probe.await_run(running)
-    assert worker.terminate(seconds=15) == 0
+    assert worker.terminate() == 0
     assert probe.endings()[running].outcome == "succeeded"
     assert probe.queued().keys() & set(waiting), "the worker was to stop before it had done everything"
 

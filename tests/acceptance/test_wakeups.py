@@ -1,18 +1,19 @@
 """A bridge that polls once a minute is woken up by new messages, and wakes up by itself for messages that turn due."""
 
-import time
-
 import pytest
 
 from bridge import wakeup
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
+from tests.support.far_below import far_below
 
-ONE_MINUTE = {"WORKER_INTERVAL_MS": "60000"}
+# After so long the bridge looks whether anybody wakes it or not.
+MINUTE = 60
+ONE_MINUTE = {"WORKER_INTERVAL_MS": f"{MINUTE}000"}
 
 
 @pytest.mark.parametrize("method", wakeup.Method)
-def test_a_notification_brings_a_message_to_its_worker_within_a_second(
+def test_a_notification_brings_a_message_to_its_worker_before_the_bridge_looks_by_itself(
     fleet: Fleet, probe: Ledger, method: wakeup.Method
 ) -> None:
     assert not wakeup.install("probe_queue", method).problem
@@ -21,9 +22,8 @@ def test_a_notification_brings_a_message_to_its_worker_within_a_second(
     # Only the first look comes without a notification.
     probe.await_ending(probe.send({}))
     for _ in range(3):
-        started = time.monotonic()
-        probe.await_ending(probe.send({}))
-        assert time.monotonic() - started < 1
+        with far_below(MINUTE):
+            probe.await_ending(probe.send({}))
 
 
 def test_a_delayed_message_is_delivered_when_it_is_due(fleet: Fleet, probe: Ledger) -> None:
@@ -31,11 +31,12 @@ def test_a_delayed_message_is_delivered_when_it_is_due(fleet: Fleet, probe: Ledg
     fleet.bridge("--queue", "probe_queue", **ONE_MINUTE)
     fleet.worker().await_text("ready.")
     probe.await_ending(probe.send({}))
-    msg_id = probe.send({"note": True}, delay=2)
-    hidden = probe.queued()[msg_id]
-    assert probe.await_ending(msg_id).attempts == 1
+    with far_below(MINUTE):
+        msg_id = probe.send({"note": True}, delay=2)
+        hidden = probe.queued()[msg_id]
+        assert probe.await_ending(msg_id).attempts == 1
     [run] = probe.runs(msg_id)
-    assert 0 <= (run.started_at - hidden.vt).total_seconds() < 1
+    assert run.started_at >= hidden.vt
 
 
 def test_a_bridge_without_notifications_still_wakes_up_for_a_message_it_knows_to_be_due(
@@ -44,8 +45,9 @@ def test_a_bridge_without_notifications_still_wakes_up_for_a_message_it_knows_to
     fleet.worker().await_text("ready.")
     msg_id = probe.send({"note": True}, delay=3)
     hidden = probe.queued()[msg_id]
-    fleet.bridge("--queue", "probe_queue", **ONE_MINUTE)
-    assert probe.await_ending(msg_id).attempts == 1
+    bridge = fleet.bridge("--queue", "probe_queue", **ONE_MINUTE)
+    bridge.await_text("draining")
+    with far_below(MINUTE):
+        assert probe.await_ending(msg_id).attempts == 1
     [run] = probe.runs(msg_id)
-    # On a busy machine the bridge may still be starting when it is due.
-    assert 0 <= (run.started_at - hidden.vt).total_seconds() < 10
+    assert run.started_at >= hidden.vt

@@ -23,7 +23,17 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from balansity.sandbox_keys import SANDBOX_JWT_ISSUER
 from sandbox.tokens import access_token, user_claims
 
-__all__ = ["AuthServer", "Fault", "KeyPair", "access_token", "ec_key", "hosted_claims", "rsa_key", "serving_auth"]
+__all__ = [
+    "HANGS_SECONDS",
+    "AuthServer",
+    "Fault",
+    "KeyPair",
+    "access_token",
+    "ec_key",
+    "hosted_claims",
+    "rsa_key",
+    "serving_auth",
+]
 
 
 def hosted_claims(user_id: UUID | str, *, email: str = "", **claims: Any) -> dict[str, Any]:
@@ -60,6 +70,10 @@ def ec_key(key_id: str = "ec-1") -> KeyPair:
 
 def rsa_key(key_id: str = "rsa-1") -> KeyPair:
     return KeyPair(key_id, "RS256", rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+
+# How long one hangs who waits for it: nobody does.
+HANGS_SECONDS = 60.0
 
 
 class Fault(Enum):
@@ -127,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             case Fault.REDIRECT:
                 self._send(302, content, Location=f"{auth.url}/elsewhere")
             case Fault.SILENT:
-                auth.closing.wait(10)
+                auth.closing.wait(HANGS_SECONDS)
             case Fault.DRIP:
                 self._drip()
 
@@ -142,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "100000")
         self.end_headers()
-        until = time.monotonic() + 10
+        until = time.monotonic() + HANGS_SECONDS
         try:
             while not self.server.auth.closing.wait(0.02) and time.monotonic() < until:
                 self.wfile.write(b" ")

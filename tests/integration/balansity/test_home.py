@@ -38,6 +38,7 @@ from reports.models import Kind, Report
 from tests.integration.notifications.test_notifications_admin import row as email_row
 from tests.support.checkouts import make_checkout
 from tests.support.databases import ClonedDatabase
+from tests.support.far_below import far_below
 
 pytestmark = pytest.mark.usefixtures("seeded_database", "broker_url")
 
@@ -373,19 +374,18 @@ def test_a_page_that_is_left_open_keeps_no_session_alive(boss: Client, settings:
 def test_a_broker_that_is_away_is_a_line_and_costs_nobody_a_long_wait(
     boss: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[float] = []
+    asked: list[int] = []
 
     def hang() -> None:
-        asked.append(time.monotonic())
-        let_go.wait(20)
+        asked.append(1)
+        let_go.wait(60)
 
     let_go = threading.Event()
     monkeypatch.setattr(broker, "_ask", hang)
     broker.forget()
     send("email_queue", 4)
-    began = time.monotonic()
-    page = text(boss.get(NOW))
-    first = time.monotonic() - began
+    with far_below(60):
+        page = text(boss.get(NOW))
     assert "Брокер (Redis) не отвечает: ждут 4 сообщения" in page
     assert "Очереди" in page
     for _ in range(3):
@@ -393,7 +393,6 @@ def test_a_broker_that_is_away_is_a_line_and_costs_nobody_a_long_wait(
     let_go.set()
     broker.forget()
     assert len(asked) == 1
-    assert first < 5
 
 
 @contextmanager
@@ -418,7 +417,7 @@ def locked(url: str, table: str) -> Iterator[None]:
 def test_what_postgres_does_not_answer_in_time_is_said_and_the_rest_is_there(
     boss: Client, database: ClonedDatabase, monkeypatch: pytest.MonkeyPatch, table: str, unread: str, others: str
 ) -> None:
-    monkeypatch.setattr("balansity.dashboard.reading.bounded", lambda: bounds.bounded(seconds=8, statement=0.2))
+    monkeypatch.setattr("balansity.dashboard.reading.bounded", lambda: bounds.bounded(seconds=60, statement=1.0))
     with locked(database.url, table):
         page = text(boss.get(HOME))
     assert "Не удалось проверить" in page

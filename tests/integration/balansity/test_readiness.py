@@ -13,6 +13,7 @@ from balansity.doctor import readiness
 from balansity.doctor.readiness import Readiness
 from bridge.models import BridgeProcess, OutsideService
 from tests.support.databases import ClonedDatabase
+from tests.support.far_below import far_below
 
 pytestmark = pytest.mark.usefixtures("database", "broker_url")
 
@@ -25,7 +26,14 @@ def anew(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def living(database: ClonedDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What answers has time, however busy the machine is."""
+    for name in ("PATIENCE_SECONDS", "ANSWER_SECONDS", "KEPT_SECONDS"):
+        monkeypatch.setattr(readiness, name, 60.0)
+
+
+@pytest.fixture
+def living(database: ClonedDatabase, unhurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bridge, and a worker that answers; that a real one does shows the doctor's test."""
     now = timezone.now()
     BridgeProcess.objects.create(name="x", started_at=now, seen_at=now)
@@ -42,10 +50,15 @@ def ask() -> tuple[int, set[str], dict[str, Any]]:
 
 @pytest.mark.usefixtures("living")
 def test_all_parts_are_there_and_nothing_more_is_told() -> None:
+    began = time.monotonic()
     status, there, body = ask()
+    took = time.monotonic() - began
     assert (status, there, body["status"]) == (200, ALL, "ready")
     assert set(body) == {"status", "parts"}
-    assert all(set(part) == {"ok", "seconds"} and part["seconds"] < 2 for part in body["parts"].values())
+    # They are rounded.
+    assert all(
+        set(part) == {"ok", "seconds"} and 0 <= part["seconds"] <= took + 0.001 for part in body["parts"].values()
+    )
 
 
 @pytest.mark.usefixtures("living")
@@ -57,6 +70,7 @@ def test_a_service_outside_that_is_away_is_named_and_is_no_503() -> None:
     assert "535" not in str(body)
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_without_bridge_and_worker_it_is_503() -> None:
     assert ask()[:2] == (503, {"postgres", "migrations", "broker"})
 
@@ -81,13 +95,13 @@ def test_what_hangs_is_told_within_two_seconds_and_not_asked_again(monkeypatch: 
 
     def hang(_: object) -> None:
         asked.append(1)
-        ended.wait(30)
+        ended.wait(60)
 
     hanging = Readiness((hang,))
-    began = time.monotonic()
+    assert readiness.PATIENCE_SECONDS < 2
     try:
-        assert not any(part.ok for part in hanging.ask().values())
-        assert time.monotonic() - began < 2
+        with far_below(60):
+            assert not any(part.ok for part in hanging.ask().values())
         hanging._answered_at = 0.0
         assert not any(part.ok for part in hanging.ask().values())
     finally:
@@ -95,6 +109,7 @@ def test_what_hangs_is_told_within_two_seconds_and_not_asked_again(monkeypatch: 
     assert asked == [1]
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_however_many_ask_the_parts_are_asked_once() -> None:
     asked: list[int] = []
     quick = Readiness((lambda notes: asked.append(1),))
@@ -102,26 +117,28 @@ def test_however_many_ask_the_parts_are_asked_once() -> None:
     for asker in askers:
         asker.start()
     for asker in askers:
-        asker.join(10)
+        asker.join(30)
     assert asked == [1]
 
 
 def test_who_comes_while_somebody_asks_gets_the_answer_before() -> None:
-    ended = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
     slow = Readiness((lambda notes: None,))
     first = slow.ask()
 
     def wait(_: object) -> None:
-        ended.wait(10)
+        begun.set()
+        ended.wait(30)
 
     slow._looks, slow._answered_at = (wait,), 0.0
     asking = threading.Thread(target=slow.ask)
     asking.start()
+    assert begun.wait(30)
     try:
         assert slow.ask() is first
     finally:
         ended.set()
-        asking.join(10)
+        asking.join(30)
 
 
 def test_only_looking_is_allowed() -> None:

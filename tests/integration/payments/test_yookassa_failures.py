@@ -1,6 +1,5 @@
 import logging
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,10 +9,11 @@ from payments.provider import judge_outage
 from payments.yookassa.client import YooKassaClient
 from payments.yookassa.errors import Rejected, Unavailable
 from sandbox.yookassa import FaultKind, YooKassaServer
+from tests.support.far_below import far_below
 from tests.support.yookassa_shop import IMPATIENT, SECRET_KEY, SHOP_ID, client_of, payment_body, receipt
 
-# The right answer may take so much longer than the timeout on a busy machine.
-SLACK = 1.5
+# How long one takes to answer, or to take a connection, that nobody waits for.
+HANGS_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -54,11 +54,10 @@ def caller(server: YooKassaServer, client: YooKassaClient, kind: FaultKind) -> I
 def test_a_payment_that_nobody_answered_for_is_made_once_by_asking_again(
     server: YooKassaServer, client: YooKassaClient, caller: YooKassaClient, kind: FaultKind, unknown: bool, after: bool
 ) -> None:
-    server.fail(kind, after=after, seconds=IMPATIENT * 2 if kind is FaultKind.SLOW else 0, path="/payments")
-    started = time.monotonic()
-    with pytest.raises(Unavailable) as unavailable:
+    hangs = HANGS_SECONDS if kind in {FaultKind.SLOW, FaultKind.SILENT} else 0
+    server.fail(kind, after=after, seconds=hangs, path="/payments")
+    with far_below(HANGS_SECONDS), pytest.raises(Unavailable) as unavailable:
         caller.create_payment(payment_body(), key="1")
-    assert time.monotonic() - started < IMPATIENT + SLACK
     assert unavailable.value.outcome_unknown is unknown
     made = client.create_payment(payment_body(), key="1")
     assert [one.id for one in client.list_payments().items] == [made.id]
@@ -69,7 +68,7 @@ def test_looking_never_leaves_an_outcome_unknown(
     server: YooKassaServer, client: YooKassaClient, caller: YooKassaClient, kind: FaultKind
 ) -> None:
     payment_id = client.create_payment(payment_body(), key="1").id
-    server.fail(kind, seconds=IMPATIENT * 2, method="GET")
+    server.fail(kind, seconds=HANGS_SECONDS, method="GET")
     with pytest.raises(Unavailable) as unavailable:
         caller.get_payment(payment_id)
     assert not unavailable.value.outcome_unknown
@@ -111,12 +110,14 @@ def test_an_address_that_does_not_answer_is_given_up_in_time() -> None:
             one.setblocking(False)
             one.connect_ex(address)
         lost = YooKassaClient(
-            shop_id="1", secret_key="2", api_url=f"http://127.0.0.1:{address[1]}/v3", connect_timeout=0.3
+            shop_id="1",
+            secret_key="2",
+            api_url=f"http://127.0.0.1:{address[1]}/v3",
+            connect_timeout=0.3,
+            read_timeout=HANGS_SECONDS,
         )
-        started = time.monotonic()
-        with pytest.raises(Unavailable) as unavailable:
+        with far_below(HANGS_SECONDS), pytest.raises(Unavailable) as unavailable:
             lost.create_payment(payment_body(), key="1")
-        assert time.monotonic() - started < 0.3 + SLACK
         assert not unavailable.value.outcome_unknown
         for one in waiting:
             one.close()
@@ -175,7 +176,7 @@ def test_what_every_payment_would_meet_is_an_outage(
     server: YooKassaServer, client: YooKassaClient, caller: YooKassaClient, kind: FaultKind, away: Away | None
 ) -> None:
     payment_id = client.create_payment(payment_body(), key="1").id
-    server.fail(kind, seconds=IMPATIENT * 2 if kind is FaultKind.SLOW else 0, method="GET")
+    server.fail(kind, seconds=HANGS_SECONDS if kind is FaultKind.SLOW else 0, method="GET")
     with pytest.raises(Unavailable) as unavailable:
         caller.get_payment(payment_id)
     verdict = judge_outage(unavailable.value)

@@ -2,7 +2,6 @@
 
 import re
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -21,6 +20,7 @@ from bridge.errors import AddressRefused
 from bridge.trouble import postgres, redis
 from bridge.trouble.explanation import Rule
 from reports.doctor import role_of
+from tests.support.far_below import far_below
 
 FOUND = warning(
     "mail.sender_domain", gettext_lazy("No administrator can log in: without a password, or not a member of the staff.")
@@ -36,14 +36,13 @@ def test_what_hangs_is_named_and_the_others_are_told() -> None:
 
     def hang() -> Iterator[Finding]:
         yield error("a.first", "said before")
-        ended.wait(30)
+        ended.wait(60)
 
-    began = time.monotonic()
     try:
-        found = examine([Probe("that hangs", hang), Probe("quick", lambda: [FOUND])], seconds=0.5)
+        with far_below(60):
+            found = examine([Probe("that hangs", hang), Probe("quick", lambda: [FOUND])], seconds=2)
     finally:
         ended.set()
-    assert time.monotonic() - began < 5
     assert [finding.code for finding in found.findings] == ["a.first", "doctor.no_answer", "mail.sender_domain"]
     assert "that hangs" in found.findings[1].cause
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from balansity import redaction
 from balansity.env import ConfigurationError, EnvReader
 from balansity.redaction import hide, redact
+from tests.support.far_below import far_below
 from tests.support.loaded_settings import MAIL, NEEDED, load_settings
 
 
@@ -91,10 +92,13 @@ def test_addresses_and_secrets_are_masked(line: str, expected: str) -> None:
     assert redact(line) == expected
 
 
+# A match that is tried anew at each character of such a line takes ten minutes.
+QUADRATIC_SECONDS = 60.0
+
+
 def test_a_long_line_is_masked_in_no_time() -> None:
-    started = time.process_time()
-    assert redact("a" * 100_000 + " anna@example.ru").endswith(" a***@example.ru")
-    assert time.process_time() - started < 2
+    with far_below(QUADRATIC_SECONDS, time.process_time):
+        assert redact("a" * 100_000 + " anna@example.ru").endswith(" a***@example.ru")
 
 
 def test_a_token_is_masked_wherever_it_stands() -> None:
@@ -111,9 +115,8 @@ def test_a_token_is_masked_wherever_it_stands() -> None:
     ids=lambda line: str(line)[:8],
 )
 def test_no_line_of_a_stranger_takes_long(line: str) -> None:
-    started = time.process_time()
-    redact(line)
-    assert time.process_time() - started < 2
+    with far_below(QUADRATIC_SECONDS, time.process_time):
+        redact(line)
 
 
 SECRETS = {
