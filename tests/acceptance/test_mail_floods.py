@@ -1,6 +1,5 @@
 """Floods of messages, as anybody with the public key can send them, and the real mail behind them."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,12 @@ from tests.acceptance.waiting import wait_until
 
 ANNA, IGOR, LEYLA = (f"{name}@example.org" for name in ("anna.sokolova", "igor.kovalev", "leyla.guseynova"))
 MANY = 10_000
-SECONDS = 10.0
+# Each mail takes a worker some time. All of the junk would come before the real mail; these are those that workers had
+# in line while the flood was refused.
+MOST_ATTEMPTED = 200
 
 # One message as the function makes it, and its copies, each to another address or about another thing: calling the
-# function for each of them takes longer than what is measured.
+# function for each of them takes longer than the test.
 _FLOOD = """
 SET LOCAL ROLE anon;
 SELECT public.queue_email_task(
@@ -39,7 +40,7 @@ _JUNK = (("junk#@example.net", "payment_failed"), (ANNA, "payment_failed"), (IGO
 
 
 @pytest.mark.usefixtures("seeded_database")
-def test_ten_thousand_junk_messages_delay_a_real_mail_by_less_than_ten_seconds(
+def test_ten_thousand_junk_messages_hardly_occupy_workers_before_a_real_mail_is_sent(
     fleet: Fleet, mail: Ledger, mailbox: Mailbox, tmp_path: Path
 ) -> None:
     for to, template in _JUNK:
@@ -49,9 +50,10 @@ def test_ten_thousand_junk_messages_delay_a_real_mail_by_less_than_ten_seconds(
     worker, bridge = fleet.worker(), fleet.bridge()
     worker.await_text("ready.")
     bridge.await_text("draining")
-    started = time.monotonic()
-    wait_until(lambda: LEYLA in recipients(mailbox), "the real mail has come", seconds=SECONDS)
-    print(f"the real mail came after {time.monotonic() - started:.1f} s")
+    wait_until(lambda: LEYLA in recipients(mailbox), "the real mail has come", seconds=60)
+    histories = [*mail.endings().values(), *mail.queued().values()]
+    assert len(histories) == MANY // len(_JUNK) * len(_JUNK) + 1
+    assert sum(one.attempts > 0 for one in histories) <= MOST_ATTEMPTED
     assert recipients(mailbox).count(ANNA) <= 20
     assert {*recipients(mailbox)} <= {ANNA, LEYLA}
     # A flood is no error of ours.

