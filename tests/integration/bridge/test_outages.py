@@ -1,7 +1,7 @@
 """While Postgres or the broker is away everything is put off: no message is counted, failed, kept or let through."""
 
 import itertools
-import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -30,10 +30,11 @@ from tests.integration.bridge.deliveries import ERROR, claim
 from tests.integration.bridge.deliveries import read_one as load_one
 from tests.integration.bridge.test_late_workers import rows_of
 from tests.integration.bridge.test_task import Read, Run, handler_that
+from tests.support.looping import run_until
 from tests.support.requeueing import put_all_back
 
-# Not one look a turn of the loop, but those that the pauses of 0.2, 0.5, 1 … seconds leave.
-SECONDS, MOST_LOOKS = 0.6, 3
+# Not one look a turn of the loop: between two of them lie these pauses at least.
+PAUSES = (0.2, 0.5)
 
 
 def lose_postgres(*_: Any, **__: Any) -> NoReturn:
@@ -43,46 +44,46 @@ def lose_postgres(*_: Any, **__: Any) -> NoReturn:
     raise AssertionError("the session went on")
 
 
-def run_for_a_moment(runner: Runner) -> None:
-    timer = threading.Timer(SECONDS, runner.stop)
-    timer.start()
-    runner.run()
-    timer.join()
+def assert_seldom(tries: list[float]) -> None:
+    between = [later - sooner for sooner, later in itertools.pairwise(tries)]
+    assert len(between) >= len(PAUSES)
+    assert all(found >= pause for found, pause in zip(between, PAUSES, strict=False))
 
 
 @pytest.mark.parametrize("error", [OperationalError("the server closed the connection"), BrokerAway("refused")])
 def test_no_queue_is_looked_at_before_the_pause_is_over_however_many_messages_come(
     probe: PgmqQueue, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    looks: list[str] = []
+    looks: list[tuple[str, float]] = []
+    runner = Runner([registry.get(QUEUE), registry.get("email_queue")], publisher)
 
     def away(drain: Drain) -> NoReturn:
-        looks.append(drain.queue.name)
+        looks.append((drain.queue.name, time.monotonic()))
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify('balansity_bridge', %s)", [QUEUE])
         raise error
 
     monkeypatch.setattr(Drain, "look", away)
-    run_for_a_moment(Runner([registry.get(QUEUE), registry.get("email_queue")], publisher))
-    assert {*looks} == {QUEUE}
-    assert len(looks) <= MOST_LOOKS
+    run_until(runner, lambda: len(looks) > len(PAUSES))
+    assert {name for name, _ in looks} == {QUEUE}
+    assert_seldom([at for _, at in looks])
 
 
 def test_what_the_heartbeat_finds_away_is_not_asked_by_the_queues_either(
     probe: PgmqQueue, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    beats: list[int] = []
+    beats: list[float] = []
 
     def away(*_: Any, **__: Any) -> NoReturn:
-        beats.append(1)
+        beats.append(time.monotonic())
         raise OperationalError("the server closed the connection")
 
     monkeypatch.setattr(Heartbeat, "beat", away)
     probe.send({})
     runner = Runner([registry.get(QUEUE)], publisher)
-    run_for_a_moment(runner)
+    run_until(runner, lambda: len(beats) > len(PAUSES))
     assert runner.totals.published == 0
-    assert 1 <= len(beats) <= MOST_LOOKS
+    assert_seldom(beats)
 
 
 def test_a_delivery_that_cannot_be_claimed_is_put_off_and_counts_as_nothing(
