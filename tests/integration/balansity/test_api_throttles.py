@@ -63,10 +63,14 @@ def test_a_forged_address_brings_no_new_budget(client: Client) -> None:
 
 
 def test_the_answer_says_when_to_come_back(client: Client) -> None:
+    began = time.monotonic()
     statuses(client, "/api/echo", 3, headers=as_user(ANNA))
     answer = client.get("/api/echo", headers=as_user(ANNA))
+    took = time.monotonic() - began
     assert answer.json()["code"] == "throttled"
-    assert 55 <= int(answer.headers["Retry-After"]) <= 60
+    left = int(answer.headers["Retry-After"])
+    assert left <= 60
+    assert left + took >= 59
 
 
 def test_the_budget_is_new_when_the_minute_is_over(client: Client, broker_url: str) -> None:
@@ -95,12 +99,14 @@ def test_no_counter_stays_for_ever(client: Client, broker_url: str) -> None:
 
 
 def test_without_redis_people_can_still_pay(
-    client: Client, settings: Settings, caplog: pytest.LogCaptureFixture
+    client: Client, settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.REDIS_URL = "redis://:geheim@127.0.0.1:1/0"
-    started = time.monotonic()
+    pauses: list[float] = []
+    monkeypatch.setattr("redis.retry.sleep", pauses.append)
     assert statuses(client, "/api/echo", 5, headers=as_user(ANNA)) == [200] * 5
-    assert time.monotonic() - started < 2
+    # Nobody waits for another try.
+    assert pauses == []
     # Once, as it is left alone for a while then.
     assert caplog.text.count("requests are not counted, Redis is away") == 1
     assert "geheim" not in caplog.text

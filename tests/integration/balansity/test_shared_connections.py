@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from threading import Barrier
 from typing import Any
 
 import psycopg2
@@ -13,6 +14,7 @@ from django.db import OperationalError, ProgrammingError, close_old_connections,
 from balansity.postgres import pool as pooling
 from balansity.postgres.base import LOOK_EVERY_SECONDS
 from balansity.postgres.pool import Pool
+from tests.acceptance.waiting import wait_until
 from tests.support.counting_relay import before_postgres
 from tests.support.databases import ClonedDatabase
 
@@ -60,12 +62,28 @@ def test_the_next_request_has_the_session_of_the_one_before_whatever_its_thread(
 
 
 def test_requests_at_the_same_time_have_sessions_of_their_own(shared: Pool) -> None:
+    both = Barrier(2)
+
+    def meet(_: int) -> Any:
+        close_old_connections()
+        with connection.cursor() as cursor:
+            cursor.execute(SESSION)
+            (session,) = cursor.fetchone()
+            both.wait(30)
+        close_old_connections()
+        return session
+
     with ThreadPoolExecutor(2) as threads:
-        found = [*threads.map(lambda _: request("SELECT pg_sleep(0.2)", SESSION)[1], range(2))]
+        found = [*threads.map(meet, range(2))]
     assert len({*found}) == 2
     with connection.cursor() as cursor, ThreadPoolExecutor(2) as threads:
-        cursor.execute(SESSION)
-        waiting = [threads.submit(request, "SELECT pg_sleep(0.6)") for _ in range(2)]
+        cursor.execute("SELECT pg_advisory_lock(1)")
+        # The first to come waits for the lock, and the other one in vain for a place.
+        waiting = [
+            threads.submit(request, "SELECT pg_advisory_lock_shared(1), pg_advisory_unlock_all()") for _ in range(2)
+        ]
+        wait_until(lambda: any(each.done() for each in waiting), "one of them is told that there is none")
+        cursor.execute("SELECT pg_advisory_unlock(1)")
         ends = [each.exception() for each in waiting]
     assert [type(end) for end in ends if end] == [OperationalError]
 

@@ -2,13 +2,13 @@
 
 import json
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from bridge.daemon import screening
@@ -87,17 +87,17 @@ def published(broker_url: str, drain: Drain) -> list[int]:
 
 
 @both_carriers
-def test_thousands_of_junk_messages_are_refused_in_seconds_and_a_real_one_goes_first(
-    screened: Drain, probe: PgmqQueue, broker_url: str, judge: Judge
+def test_thousands_of_junk_messages_are_refused_by_the_thousand_and_a_real_one_goes_first(
+    screened: Drain, probe: PgmqQueue, broker_url: str, judge: Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # However slow the machine is, one look has time for all of them.
+    monkeypatch.setattr(screening, "SCREENING_SECONDS", 60.0)
     flood(2500)
     real = probe.send({"to": FRIEND})
-    started = time.monotonic()
-    handed: list[int] = []
-    while not handed:
-        handed = published(broker_url, screened)
-    assert handed == [real]
-    assert time.monotonic() - started < 10
+    with CaptureQueriesContext(connection) as asked:
+        assert published(broker_url, screened) == [real]
+    assert [len(batch) for batch in judge.batches] == [2000, 501]
+    assert len(asked) < 30
     assert len(judge.noted) == 2500
     assert probe.counts().total == 1
     status = next(queue for queue in read_status().queues if queue.name == QUEUE)

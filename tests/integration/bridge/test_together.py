@@ -59,7 +59,7 @@ def test_all_are_done_by_one_transaction_and_each_has_its_outcome_its_rows_and_i
         assert only.started_at is not None
         assert before < only.started_at < timezone.now()
         assert only.seconds is not None
-        assert 0 <= only.seconds < 10
+        assert 0 <= only.seconds <= (timezone.now() - before).total_seconds()
         assert f"{QUEUE} {msg_id}: done at attempt 1" in caplog.messages
 
 
