@@ -104,10 +104,10 @@ class Ledger:
         )
         return {msg_id: Ending(*rest) for msg_id, *rest in rows}
 
-    def await_ending(self, msg_id: int, *, seconds: float = 30) -> Ending:
+    def await_ending(self, msg_id: int, *, seconds: float = 60) -> Ending:
         return self.await_endings([msg_id], seconds=seconds)[msg_id]
 
-    def await_endings(self, msg_ids: Iterable[int], *, seconds: float = 30) -> dict[int, Ending]:
+    def await_endings(self, msg_ids: Iterable[int], *, seconds: float = 60) -> dict[int, Ending]:
         """Wait until all are archived, and return how they ended."""
         wanted = set(msg_ids)
         query = f"SELECT msg_id FROM pgmq.a_{self.queue} WHERE msg_id = ANY(%s)"
@@ -122,7 +122,7 @@ class Ledger:
             wait_until(all_ended, f"all {len(wanted)} messages of {self.queue} have an outcome", seconds=seconds)
         return {msg_id: ending for msg_id, ending in self.endings().items() if msg_id in wanted}
 
-    def await_attempt(self, msg_id: int, attempt: int = 1, *, seconds: float = 30) -> None:
+    def await_attempt(self, msg_id: int, attempt: int = 1, *, seconds: float = 60) -> None:
         """Wait until this attempt was counted, that is, until a worker started it."""
 
         def started() -> bool:
@@ -145,7 +145,7 @@ class Ledger:
             runs.setdefault(msg_id, []).append(Run(*rest))
         return runs
 
-    def await_run(self, msg_id: int, *, seconds: float = 30) -> Run:
+    def await_run(self, msg_id: int, *, seconds: float = 60) -> Run:
         """Wait until the message runs and return its first execution."""
         return wait_until(lambda: self.runs(msg_id), f"{self.queue} {msg_id} runs", seconds=seconds)[0]
 

@@ -36,7 +36,7 @@ class Child:
         """`None` while it runs, negative when a signal ended it."""
         return self._process.exitcode
 
-    def await_text(self, text: str, *, seconds: float = 30) -> None:
+    def await_text(self, text: str, *, seconds: float = 60) -> None:
         """Wait until the process has written `text`; fails at once when it ends before."""
 
         def written() -> bool:
@@ -50,7 +50,7 @@ class Child:
 
         wait_until(written, f"{self.name} writes {text!r}", seconds=seconds)
 
-    def await_end(self, *, seconds: float = 30) -> int:
+    def await_end(self, *, seconds: float = 60) -> int:
         """Wait until it ends by itself; returns its exit code."""
         wait_until(lambda: self.exit_code is not None, f"{self.name} ends", seconds=seconds)
         assert self.exit_code is not None
@@ -62,7 +62,7 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.join(10)
 
-    def terminate(self, *, seconds: float = 10) -> int:
+    def terminate(self, *, seconds: float = 60) -> int:
         """Send SIGTERM as a supervisor does, to the main process only, and return the exit code."""
         os.kill(self.pid, signal.SIGTERM)
         self._process.join(seconds)

@@ -27,7 +27,7 @@ def test_a_worker_is_healthy_until_somebody_lets_it_take_no_more(
     worker = fleet.worker(concurrency=1)
     worker.await_text("ready.")
     name = next(line.split()[1] for line in worker.text.splitlines() if line.startswith(" --------------"))
-    first, *others = probe.send_many([{"seconds": 30}] * 4)
+    first, *others = probe.send_many([{"seconds": 55}] * 4)
     fleet.bridge("--once", "--queue", "probe_queue").await_text("4 handed to workers")
     probe.await_attempt(first)
     # It is busy, takes no more than it has children for, and is healthy.

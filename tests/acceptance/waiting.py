@@ -9,7 +9,7 @@ T = TypeVar("T")
 EVERY_SECONDS = 0.05
 
 
-def wait_until(condition: Callable[[], T], what: str, *, seconds: float = 30) -> T:
+def wait_until(condition: Callable[[], T], what: str, *, seconds: float = 60) -> T:
     """Return the first true value of `condition()`, or fail with `what` was waited for."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -66,7 +66,7 @@ def server(receiver: Receiver) -> Iterator[YooKassaServer]:
 
 
 def settle(server: YooKassaServer) -> None:
-    wait_until(lambda: server.notifications.settled, "all notifications have arrived", seconds=10)
+    wait_until(lambda: server.notifications.settled, "all notifications have arrived")
 
 
 def make_payment(server: YooKassaServer, **members: Any) -> str:
@@ -164,7 +164,7 @@ def test_a_stopped_server_forgets_its_repeats(server: YooKassaServer, receiver: 
     server.notifications.configure(repeats=[30.0])
     receiver.statuses = [500]
     server.succeed(make_payment(server))
-    wait_until(lambda: server.notifications.attempts, "the first try", seconds=10)
+    wait_until(lambda: server.notifications.attempts, "the first try")
     server.stop()
     assert server.notifications.settled
     assert len(receiver.received) == 1

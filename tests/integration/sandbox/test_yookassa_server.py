@@ -111,7 +111,7 @@ def test_an_unpaid_payment_expires_by_itself() -> None:
     with YooKassaServer(shop_id=SHOP_ID, secret_key=SECRET_KEY, expire_after=0.1) as server:
         created = call(f"{server.api_url}/payments", payment_body())[1]
         shown = wait_until(
-            lambda: server.shop.payment(created["id"]).get("cancellation_details"), "the payment expires", seconds=10
+            lambda: server.shop.payment(created["id"]).get("cancellation_details"), "the payment expires"
         )
         assert shown == {"party": "yoo_money", "reason": "expired_on_confirmation"}
 

@@ -100,7 +100,7 @@ def test_a_body_that_breaks_off_cannot_be_read() -> None:
 
 
 def test_a_body_that_drips_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(behind_proxy, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(behind_proxy, "BODY_SECONDS", 1.0)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         over = threading.Event()

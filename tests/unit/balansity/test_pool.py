@@ -86,7 +86,11 @@ def test_one_that_was_given_back_is_used_again(make: Callable[[int], Pool]) -> N
     assert (first.session, second.session) == (None, ("as it was",))
 
 
-def test_there_are_never_more_than_allowed_and_who_waits_gets_the_next(make: Callable[[int], Pool]) -> None:
+def test_there_are_never_more_than_allowed_and_who_waits_gets_the_next(
+    make: Callable[[int], Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pooling, "PATIENCE_SECONDS", 30.0)
+    monkeypatch.setattr(pooling, "IDLE_SECONDS", 60.0)
     pool, server = make(3), Server()
     most: list[int] = []
 
@@ -125,20 +129,26 @@ def test_one_that_its_thread_closed_leaves_its_place_to_another(make: Callable[[
     assert pool.take(server.open, good).raw is server.opened[1]
 
 
-def test_without_places_in_postgres_a_thread_waits_for_another_thread(make: Callable[[int], Pool]) -> None:
+def test_without_places_in_postgres_a_thread_waits_for_another_thread(
+    make: Callable[[int], Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pooling, "PATIENCE_SECONDS", 30.0)
+    monkeypatch.setattr(pooling, "REFUSED_SECONDS", 0.3)
     pool, server = make(4), Server(places=1)
     only = pool.take(server.open, good)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(pool.take, server.open, good)
         wait_until(lambda: server.asked >= 2, "it has asked for one of its own")
         pool.give_back(again(only))
-        assert waiting.result(5).raw is only.raw
+        assert waiting.result(30).raw is only.raw
     assert server.asked < 10
 
 
 def test_a_process_without_any_asks_the_others_and_tries_again_for_a_while(
-    make: Callable[[int], Pool], wanted: list[bool]
+    make: Callable[[int], Pool], wanted: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pooling, "PATIENCE_SECONDS", 1.2)
+    monkeypatch.setattr(pooling, "REFUSED_SECONDS", 0.2)
     pool, server = make(4), Server(places=0)
     with pytest.raises(psycopg2.OperationalError):
         pool.take(server.open, good)
@@ -188,4 +198,4 @@ def test_a_worker_that_wants_a_place_gets_all_but_one(
     # When the worker has got one, there may be more again.
     wanted[0] = False
     with ThreadPoolExecutor(1) as threads:
-        assert threads.submit(pool.take, server.open, good).result(5).raw is not only.raw
+        assert threads.submit(pool.take, server.open, good).result(30).raw is not only.raw
