@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID
@@ -68,7 +69,9 @@ def ec_key(key_id: str = "ec-1") -> KeyPair:
     return KeyPair(key_id, "ES256", ec.generate_private_key(ec.SECP256R1()))
 
 
+@cache
 def rsa_key(key_id: str = "rsa-1") -> KeyPair:
+    """One for each id in a process: to find its primes takes longer than the tests that sign with it."""
     return KeyPair(key_id, "RS256", rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
 

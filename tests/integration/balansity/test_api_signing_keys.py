@@ -110,7 +110,9 @@ def attack_tokens(auth: AuthServer) -> dict[str, str]:
         "unknown key": ec_key("never-published").access_token(USER),
         "same id, other key": other.access_token(USER),
         "public key as secret": confused,
-        "kind of another key": KeyPair(published_ec.key_id, "RS256", rsa_key().private).access_token(USER),
+        "kind of another key": KeyPair(published_ec.key_id, "RS256", rsa_key("never-published").private).access_token(
+            USER
+        ),
         "PS256": jwt.encode(payload, published_rsa.private, algorithm="PS256", headers={"kid": published_rsa.key_id}),
         "no key id": jwt.encode(payload, published_rsa.private, algorithm="RS256"),
         "service role": published_ec.access_token(USER, role="service_role"),
