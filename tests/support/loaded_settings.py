@@ -5,14 +5,17 @@ import importlib.machinery
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from importlib.abc import InspectLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 from unittest import mock
 
 import balansity
+from balansity import dotenv
 from balansity.env import ConfigurationError
 
 PACKAGE = "balansity.settings"
@@ -24,14 +27,16 @@ NEEDED = {
 MAIL = {"SMTP_HOST": "smtp.example", "SMTP_FROM": "hello@example.org"}
 
 
-def load_settings(variables: dict[str, str], *, sandbox: bool = False) -> dict[str, Any]:
+def load_settings(variables: dict[str, str], *, sandbox: bool = False, file: Path | None = None) -> dict[str, Any]:
     """Return the settings by their names; raises `ConfigurationError` with the lines that an operator would see.
 
     What every process needs is there, and `variables` come before it. A sandbox needs no mail server, production does.
+    With a `file`, the code has that one beside it as its `.env`, which says itself what every process needs.
     """
-    usual = {**NEEDED, "LOG_DIR": os.environ["LOG_DIR"], "BALANSITY_ENV": "sandbox" if sandbox else "production"}
-    no_file = mock.patch("balansity.dotenv.load_dotenv", return_value=[])
-    with mock.patch.dict(os.environ, {**usual, **variables}, clear=True), no_file, _loaded_anew():
+    usual = {"LOG_DIR": os.environ["LOG_DIR"], "BALANSITY_ENV": "sandbox" if sandbox else "production"}
+    if file is None:
+        usual |= NEEDED
+    with mock.patch.dict(os.environ, {**usual, **variables}, clear=True), _beside(file), _loaded_anew():
         try:
             module = importlib.import_module(PACKAGE)
         except SystemExit as ended:
@@ -41,12 +46,17 @@ def load_settings(variables: dict[str, str], *, sandbox: bool = False) -> dict[s
         return {name: value for name, value in vars(module).items() if name.isupper()}
 
 
-def problems_of(variables: dict[str, str], *, sandbox: bool = False) -> list[str]:
+def problems_of(variables: dict[str, str], *, sandbox: bool = False, file: Path | None = None) -> list[str]:
     try:
-        load_settings(variables, sandbox=sandbox)
+        load_settings(variables, sandbox=sandbox, file=file)
     except ConfigurationError as error:
         return error.problems
     return []
+
+
+def _beside(file: Path | None) -> AbstractContextManager[Any]:
+    read = dotenv.load_dotenv
+    return mock.patch.object(dotenv, "load_dotenv", lambda _, variables: read(file, variables) if file else [])
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
@@ -98,7 +108,21 @@ def _loaded_anew() -> Iterator[None]:
 
 
 def _take_out() -> dict[str, ModuleType]:
-    return {name: sys.modules.pop(name) for name in [*filter(_is_ours, sys.modules)]}
+    """All but those that are the same whatever the environment says: how an address is taken apart, and the like."""
+    return {name: sys.modules.pop(name) for name in [*filter(_reads_environment, sys.modules)]}
+
+
+@cache
+def _reads_environment(name: str) -> bool:
+    """Whether a module of the settings does, or imports one that does."""
+    if not _is_ours(name):
+        return False
+    spec = sys.modules[name].__spec__
+    assert spec is not None
+    assert isinstance(spec.loader, InspectLoader)
+    code = spec.loader.get_code(name)
+    assert code is not None
+    return name == f"{PACKAGE}.environment" or any(map(_reads_environment, code.co_names))
 
 
 def _is_ours(name: str) -> bool:

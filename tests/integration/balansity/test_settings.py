@@ -12,7 +12,7 @@ from celery import current_app
 from sandbox.packages import CHECKOUT
 from tests.acceptance import starter
 from tests.support.databases import ClonedDatabase
-from tests.support.loaded_settings import MAIL, NEEDED, problems_of
+from tests.support.loaded_settings import MAIL, NEEDED, load_settings, problems_of
 
 PRODUCTION = {**NEEDED, **MAIL}
 
@@ -32,12 +32,11 @@ def test_production_starts_with_what_it_needs(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "started\n"), done.stderr
 
 
-def test_an_address_made_for_a_driver_of_node_is_understood(tmp_path: Path) -> None:
+def test_an_address_made_for_a_driver_of_node_is_understood() -> None:
     url = f"{PRODUCTION['DATABASE_URL']}?pgbouncer=true&connection_limit=1&sslmode=require"
-    show = "from django.conf import settings; print(sorted(settings.DATABASES['default']['OPTIONS']))"
-    done = start(tmp_path, {**PRODUCTION, "DATABASE_URL": url}, show)
-    assert "sslmode" in done.stdout
-    assert "pgbouncer" not in done.stdout
+    options = load_settings({**PRODUCTION, "DATABASE_URL": url})["DATABASES"]["default"]["OPTIONS"]
+    assert "sslmode" in options
+    assert "pgbouncer" not in options
 
 
 @pytest.mark.parametrize(
@@ -105,33 +104,35 @@ SHOW = (
 )
 
 
-def start_beside(file: str, tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Load the settings from a copy of the code that has `file` as its `.env`."""
-    (tmp_path / ".env").write_text(file, encoding="utf-8-sig", newline="\r\n")
-    shutil.copytree(CHECKOUT / "balansity", tmp_path / "balansity", ignore=shutil.ignore_patterns("*.pyc"))
-    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    # The other packages come from where they are. What a fork has loaded would look for the file beside itself.
-    environment = {**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", "PYTHONPATH": str(CHECKOUT), **variables}
-    command = [sys.executable, "-c", SHOW]
-    return subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+def written(file: str, folder: Path) -> Path:
+    """It is called as it stands beside the code; with a BOM, and the ends of lines of another system."""
+    (folder / ".env").write_text(file, encoding="utf-8-sig", newline="\r\n")
+    return folder / ".env"
 
 
 def test_an_old_file_means_what_it_meant_to_node(tmp_path: Path) -> None:
-    done = start_beside(OLD_FILE, tmp_path)
+    """In a process of its own, which takes the file that lies beside the code: here beside a copy of that."""
+    written(OLD_FILE, tmp_path)
+    shutil.copytree(CHECKOUT / "balansity", tmp_path / "balansity", ignore=shutil.ignore_patterns("locale", "static"))
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    # The other packages come from where they are. What a fork has loaded would look for the file beside itself.
+    environment = {**keep, "DJANGO_SETTINGS_MODULE": "balansity.settings", "PYTHONPATH": str(CHECKOUT)}
+    command = [sys.executable, "-c", SHOW]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.stdout == f"{[' p#ss word ', 'secret#secret secret secret secret ', '#' + 'k' * 24]}\n", done.stderr
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
-    done = start_beside(OLD_FILE, tmp_path, SMTP_PASS="other", SUPABASE_JWT_SECRET="")
-    assert done.stdout == f"{['other', '', '#' + 'k' * 24]}\n", done.stderr
+    loaded = load_settings({"SMTP_PASS": "other", "SUPABASE_JWT_SECRET": ""}, file=written(OLD_FILE, tmp_path))
+    assert (loaded["EMAIL_HOST_PASSWORD"], loaded["SUPABASE_JWT_SECRET"]) == ("other", "")
+    assert loaded["SECRET_KEY"].endswith("#" + "k" * 24)
 
 
 def test_a_line_of_the_file_that_says_nothing_stops_the_start_with_its_number_alone(tmp_path: Path) -> None:
-    done = start_beside(OLD_FILE + "SMTP PASS=geheim\n", tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[1:] == [".env, line 10: neither NAME=value nor a comment (# …)"]
+    file = written(OLD_FILE + "SMTP PASS=geheim\n", tmp_path)
+    assert problems_of({}, file=file) == [".env, line 10: neither NAME=value nor a comment (# …)"]
 
 
 def test_a_worker_replaces_children_that_have_grown() -> None:
