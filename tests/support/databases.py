@@ -127,11 +127,14 @@ class DatabaseServer:
         return Clone(name, connection, KeptSession(), _shapes.setdefault(pgmq_version, {}))
 
     @contextmanager
-    def empty(self) -> Iterator[str]:
-        """Make a database with nothing in it that Django doesn't use, and drop it at the end; yields its address."""
+    def empty(self, *, like: str = "template0") -> Iterator[str]:
+        """Make a database that Django doesn't use, and drop it at the end; yields its address.
+
+        There is nothing in it, or what is in the one at the address `like`, which nobody is connected to.
+        """
         name = f"empty_{os.getpid()}_{next(_numbers)}"
         with closing(self._connect()) as admin:
-            create_database(admin, name)
+            create_database(admin, name, like.rpartition("/")[2])
             try:
                 yield self.url(name)
             finally:
