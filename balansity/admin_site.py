@@ -14,11 +14,13 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from balansity.dashboard.page import home_context, home_now
 from balansity.door.guard import through_the_door
+from balansity.menu import Menus
 from balansity.offered_lookups import OfferedLookupsOnly
 from balansity.second_factor.entrance import PasswordView
 from balansity.second_factor.pages import SecondFactorPages
@@ -52,6 +54,10 @@ class BalansityAdminSite(AdminSite):
     enable_nav_sidebar = True
     # As our own columns write it.
     empty_value_display = "—"
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        self._menus = Menus()
 
     def register(
         self,
@@ -104,7 +110,18 @@ class BalansityAdminSite(AdminSite):
         return [now, *SecondFactorPages(self, self.titles()).urls(), *super().get_urls()]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "second_factor": settings.STAFF_2FA != OFF}
+        common = super().each_context(request)
+        return {**common, "menu": common["available_apps"].beside(request), "second_factor": settings.STAFF_2FA != OFF}
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        listed = super().get_app_list
+        if app_label is not None:
+            return listed(request, app_label)
+        may = tuple(
+            (model, admin.has_module_permission(request) and tuple(admin.get_model_perms(request).values()))
+            for model, admin in self._registry.items()
+        )
+        return self._menus.get((get_language(), reverse("admin:index"), may), lambda: listed(request))
 
     def titles(self) -> dict[str, Any]:
         """What a page needs of `each_context` when it must cost nothing."""
