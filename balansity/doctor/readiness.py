@@ -8,17 +8,16 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import redis
 from django.conf import settings
 from django.db import Error, connection, connections
-from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from balansity.doctor.postgres import migrations_of_code
 from bridge.breaker.watch import open_services
 from bridge.daemon.heartbeat import living_bridges
 from bridge.doctor.processes import BROKER_AWAY, ask_workers, connection_of_workers
@@ -128,17 +127,11 @@ def _look_at_postgres(notes: _Notes) -> None:
         notes.note("postgres", ok=True)
         with connection.cursor() as cursor:
             cursor.execute("SELECT app, name FROM django_migrations")
-            notes.note("migrations", ok=_migrations_of_code() <= set(cursor.fetchall()))
+            notes.note("migrations", ok=migrations_of_code() <= set(cursor.fetchall()))
         notes.note("bridge", ok=bool(living_bridges()))
         notes.away = open_services()
     except Error:
         return
-
-
-@cache
-def _migrations_of_code() -> frozenset[tuple[str, str]]:
-    """Files do not change under a process, and to read them all takes a tenth of a second."""
-    return frozenset(MigrationLoader(None).disk_migrations)
 
 
 def _look_at_broker(notes: _Notes) -> None:

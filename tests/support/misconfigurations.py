@@ -12,7 +12,6 @@ from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
-import certifi
 import jwt
 import redis
 from celery import current_app
@@ -21,6 +20,7 @@ from django.test.utils import override_settings
 
 from bridge.doctor.processes import ask_workers
 from bridge.models import BridgeProcess
+from sandbox.services.authority import Authority
 from sandbox.yookassa.api import Api
 from tests.support.network import PUBLIC
 from tests.support.production import Production
@@ -154,7 +154,7 @@ def open_env(made: Production) -> Iterator[None]:
 @contextmanager
 def nobody_vouches(made: Production) -> Iterator[None]:
     """For the mail server and Supabase Storage; whoever asks for a page has a list of authorities of its own."""
-    with mock.patch.dict(os.environ, {"SSL_CERT_FILE": certifi.where()}):
+    with mock.patch.dict(os.environ, {"SSL_CERT_FILE": str(Authority(made.folder, "stranger").file)}):
         yield
 
 
@@ -175,7 +175,7 @@ def smtp(script: dict[str, str]) -> Around:
 
 @contextmanager
 def another_certificate(made: Production) -> Iterator[None]:
-    with mock.patch.dict(os.environ, {"REQUESTS_CA_BUNDLE": certifi.where()}):
+    with mock.patch.dict(os.environ, {"REQUESTS_CA_BUNDLE": str(Authority(made.folder, "stranger").file)}):
         yield
 
 

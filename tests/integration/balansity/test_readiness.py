@@ -77,8 +77,8 @@ def test_without_bridge_and_worker_it_is_503() -> None:
 
 @pytest.mark.usefixtures("living")
 def test_a_migration_that_waits_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = readiness._migrations_of_code()
-    monkeypatch.setattr(readiness, "_migrations_of_code", lambda: known | {("reports", "0099_of_this_test")})
+    known = readiness.migrations_of_code()
+    monkeypatch.setattr(readiness, "migrations_of_code", lambda: known | {("reports", "0099_of_this_test")})
     assert ask()[:2] == (503, ALL - {"migrations"})
 
 
