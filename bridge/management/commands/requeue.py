@@ -12,6 +12,8 @@ from bridge.message import Reason
 
 class Command(BaseCommand):
     help = "Put failed messages back into their queue, as new messages with the same body and all their attempts."
+    # It must work whatever else is wrong.
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("queue", help="the queue, for example email_queue")
