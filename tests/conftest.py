@@ -29,11 +29,13 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from bridge.seldom import FewAnHour, HourlyCount, Seldom
 from sandbox.mailbox import Mailbox
+from sandbox.services.authority import Authority
 from sandbox.services.sandbox import Sandbox
 from sandbox.yookassa import YooKassaServer
 from tests.acceptance.starter import start_server, use_inherited_server
 from tests.support.databases import PGMQ_VERSIONS, ClonedDatabase, DatabaseServer
 from tests.support.forked_workers import waits
+from tests.support.frozen_time import ask_once_for_all_forks, ask_quicker
 from tests.support.marked_fixtures import MarkedFixtures
 from tests.support.network import only_this_machine
 
@@ -63,6 +65,8 @@ def _remember(kind: type[Any]) -> None:
 
 for _kind in (Seldom, FewAnHour, HourlyCount):
     _remember(_kind)
+
+ask_quicker()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -96,6 +100,9 @@ def _start_sandbox() -> Sandbox:
     sandbox.start()
     os.environ.update(sandbox.environment)
     os.environ[SERVER] = DatabaseServer(sandbox.folder, sandbox.postgres.admin_url()).to_text()
+    # Nobody here has a certificate of the world's authorities, whom each client of TLS would read in longer than most
+    # tests take.
+    os.environ["SSL_CERT_FILE"] = str(Authority(sandbox.folder, "authority-of-nobody").file)
     # Tests that are not about the wait for the front end's own row see bookings at once; those that are say so.
     os.environ["APPOINTMENT_WAIT_SECONDS"] = "0"
     # Nearly all that tests ask for comes from one address, and much of it is refused.
@@ -117,6 +124,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.getoption("forks", 0) and any(_starts_processes(item) for item in session.items):
         start_server()
+    if session.config.getoption("forks", 0):
+        ask_once_for_all_forks()
     # Before they are frozen: what is, is listed no more.
     _HOURLY.extend(one for one in gc.get_objects() if type(one) in (Seldom, FewAnHour, HourlyCount))
     # What is loaded by now stays. Going over it again and again is a tenth of all the work of a run.
