@@ -79,16 +79,33 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Stage:
-    shop: YooKassaServer
-    storage: StorageServer
+    """Our database, and beside it what an effect asks for."""
+
     settings: Settings
-    database_url: str
+    database: ClonedDatabase
+    _request: pytest.FixtureRequest
+
+    def shop(self) -> YooKassaServer:
+        """Payments are made there from now on."""
+        found: YooKassaServer = self._request.getfixturevalue("shop")
+        return found
+
+    def storage(self) -> StorageServer:
+        """Reports about the sample families are kept there from now on."""
+        self.database.fill_with_samples()
+        found: StorageServer = self._request.getfixturevalue("storage_server")
+        return found
 
 
 @pytest.fixture
-def stage(seeded_database: ClonedDatabase, storage_server: StorageServer, settings: Settings) -> Iterator[Stage]:
+def stage(database: ClonedDatabase, settings: Settings, request: pytest.FixtureRequest) -> Stage:
+    return Stage(settings, database, request)
+
+
+@pytest.fixture
+def shop(settings: Settings) -> Iterator[YooKassaServer]:
     with shop_at_yookassa(settings) as shop:
-        yield Stage(shop, storage_server, settings, seeded_database.url)
+        yield shop
 
 
 def run(name: str) -> None:
@@ -187,9 +204,9 @@ def hung_listeners(stage: Stage) -> Iterator[None]:
         assert awake.connect()
         assert hung._connection
         with taking_all(awake):
-            fill_until_it_hangs(stage.database_url, hung._connection.info.backend_pid)
+            fill_until_it_hangs(stage.database.url, hung._connection.info.backend_pid)
             yield
-            await_its_end(stage.database_url, hung._connection.info.backend_pid)
+            await_its_end(stage.database.url, hung._connection.info.backend_pid)
         # The other one was let alone.
         assert awake.fileno() is not None
     for listener in (hung, awake):
@@ -276,9 +293,9 @@ def payment_checks(stage: Stage) -> Iterator[None]:
 
 def held_consultations(stage: Stage) -> Iterator[None]:
     stage.settings.APPOINTMENT_WAIT_SECONDS = 90
-    kind = make_catalogue().consultation
+    shop, kind = stage.shop(), make_catalogue().consultation
     checkout = start_payment(kind=OrderKind.APPOINTMENT, appointment_type_id=kind.pk, scheduled_at=tomorrow())
-    stage.shop.succeed(str(checkout.external_id))
+    shop.succeed(str(checkout.external_id))
     sync_payment(checkout.pk, door=Door.QUEUE)
     assert not Fulfilment.objects.exists()
     Checkout.objects.update(give_at=timezone.now())
@@ -306,11 +323,11 @@ def payments_of_the_week(stage: Stage) -> Iterator[None]:
 
 def paid_at_yookassa(stage: Stage, *, found: timedelta, left: timedelta) -> Iterator[None]:
     """Payments of these ages, whose notification never came."""
-    paid = {}
+    shop, paid = stage.shop(), {}
     for age in (found, left):
         checkout = start_payment()
-        stage.shop.succeed(str(checkout.external_id))
-        stage.shop.shop._payment(str(checkout.external_id)).created_at -= age
+        shop.succeed(str(checkout.external_id))
+        shop.shop._payment(str(checkout.external_id)).created_at -= age
         paid[age] = checkout
     yield
     assert queued_checks() == [{"payment_id": str(paid[found].pk), "action": "update_status"}]
@@ -335,15 +352,16 @@ def paid_but_unfulfilled(stage: Stage) -> Iterator[None]:
 
 
 def report_leftovers(stage: Stage) -> Iterator[None]:
-    report = make()
+    storage, report = stage.storage(), make()
     waits = Leftover.objects.create(key="a/b/waits.pdf", due_at=timezone.now() + timedelta(hours=1))
     Leftover.objects.create(key=report.storage_key, due_at=LONG_AGO)
     yield
-    assert stage.storage.object_keys() == []
+    assert storage.object_keys() == []
     assert list(Leftover.objects.all()) == [waits]
 
 
 def abandoned_reports(stage: Stage) -> Iterator[None]:
+    stage.storage()
     make()
     kept = make(ARTYOM_CHECKUP, IGOR)
     delete_assessment(MARIA_CHECKUP)
@@ -352,6 +370,7 @@ def abandoned_reports(stage: Stage) -> Iterator[None]:
 
 
 def stuck_reports(stage: Stage) -> Iterator[None]:
+    stage.storage()
     report = request_report(assessment_id=MARIA_CHECKUP, user_id=ANNA, kind=Kind.PDF, requested_by=RequestedBy.OWNER)
     delete_message(report.msg_id)
     Report.objects.update(updated_at=LONG_AGO)

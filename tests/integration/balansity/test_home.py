@@ -25,11 +25,13 @@ from balansity.dashboard import bounds
 from balansity.door.sessions import SEEN, SessionStore
 from bridge import holds
 from bridge.daemon.heartbeat import Heartbeat
+from bridge.dashboard import reading
 from bridge.dashboard.broker import broker
 from bridge.errors import Away
 from bridge.message import LastError, Outcome, Reason
 from bridge.models import BridgeProcess, OutsideService
 from bridge.pgmq import pgmq_queue
+from bridge.wakeup import without_wakeup
 from notifications.models import EmailMessage, Status
 from notifications.queue import QUEUE
 from payments.models import Refund
@@ -40,7 +42,7 @@ from tests.support.checkouts import make_checkout
 from tests.support.databases import ClonedDatabase
 from tests.support.far_below import far_below
 
-pytestmark = pytest.mark.usefixtures("seeded_database", "broker_url")
+pytestmark = pytest.mark.usefixtures("database", "broker_url")
 
 HOME, NOW = "/admin/", "/admin/now/"
 SECTIONS = ("queues", "services", "processes", "money", "mails")
@@ -49,9 +51,17 @@ MOST_QUERIES = 45
 
 
 @pytest.fixture(autouse=True)
-def _all_is_well(seeded_database: ClonedDatabase) -> None:
+def _all_is_well(database: ClonedDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     broker.forget()
     Heartbeat().beat(published=0, archived=0, waits_for="")
+    # As if each queue had its wake-up: to make and drop these would be most of what Postgres does here.
+    monkeypatch.setattr(reading, "without_wakeup", lambda queues: set())
+
+
+@pytest.fixture
+def wakeups(_all_is_well: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each queue has its own, and Postgres is asked for them."""
+    monkeypatch.setattr(reading, "without_wakeup", without_wakeup)
     call_command("install_wakeup", stdout=StringIO())
 
 
@@ -143,6 +153,7 @@ def test_lines_are_for_those_who_may_open_what_they_lead_to() -> None:
     assert "не отправлено" not in text(operator.get(NOW))
 
 
+@pytest.mark.usefixtures("wakeups")
 def test_all_is_well_is_said_to_who_sees_all_and_less_to_who_does_not(boss: Client) -> None:
     assert "Всё в порядке: внимания ничего не требует." in text(boss.get(HOME))
     one = client_with("notifications.view_emailmessage")
@@ -239,6 +250,7 @@ def test_a_kind_of_process_of_which_none_is_left_is_told_by_what_stands_still(bo
     assert "Ни один исполнитель" not in text(boss.get(NOW))
 
 
+@pytest.mark.usefixtures("wakeups")
 def test_a_queue_that_is_missing_or_wakes_nobody_is_told(boss: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER balansity_wakeup ON pgmq.q_report_generation_queue")
@@ -301,6 +313,7 @@ def test_mails_of_today_lead_to_just_those(boss: Client) -> None:
         assert [found.pk for found in boss.get(unescape(address)).context["cl"].result_list] == [row.pk]
 
 
+@pytest.mark.usefixtures("wakeups")
 def test_the_number_of_queries_is_bounded_whatever_there_is(boss: Client) -> None:
     boss.get(NOW)
 

@@ -24,7 +24,7 @@ from tests.integration.balansity.test_home import client_with
 from tests.integration.notifications.test_notifications_admin import row as email_row
 from tests.support.databases import ClonedDatabase
 
-pytestmark = pytest.mark.usefixtures("seeded_database", "broker_url")
+pytestmark = pytest.mark.usefixtures("database", "broker_url")
 
 HOME, NOW = "/admin/", "/admin/now/"
 # Who asks: session, user and second factor, and what is committed.
@@ -34,7 +34,7 @@ MOST_LOOKED_AT = MOST_COUNTED + 1
 
 
 @pytest.fixture(autouse=True)
-def _all_is_well(seeded_database: ClonedDatabase) -> None:
+def _all_is_well(database: ClonedDatabase) -> None:
     broker.forget()
     sharing._kept.clear()
     Heartbeat().beat(published=0, archived=0, waits_for="")
