@@ -60,7 +60,8 @@ def give(client: Client, code: str, address: str = QUESTION, **fields: str) -> A
 
 
 def is_in(client: Client) -> bool:
-    return bool(client.get(INDEX).status_code == 200)
+    """Asked at a page that is read in a quarter of the time of the first one."""
+    return bool(client.get("/admin/password_change/").status_code == 200)
 
 
 def text(answer: Any) -> str:
@@ -79,6 +80,7 @@ def test_password_and_code_lead_to_the_page_that_was_wanted(device: TOTPDevice) 
     client = Client()
     assert give_password(client).headers["Location"] == QUESTION
     assert not is_in(client)
+    assert client.get(INDEX).status_code == 302
     assert outcomes() == []
     page = client.get(QUESTION)
     assert 'autocomplete="one-time-code"' in text(page)
@@ -86,6 +88,7 @@ def test_password_and_code_lead_to_the_page_that_was_wanted(device: TOTPDevice) 
     assert "no-store" in page.headers["Cache-Control"]
     assert give(client, code_of(device)).headers["Location"] == WANTED
     assert is_in(client)
+    assert client.get(INDEX).status_code == 200
     assert outcomes() == [Outcome.SUCCEEDED]
 
 

@@ -67,3 +67,8 @@ def test_a_link_to_a_report_is_made_without_the_pages() -> None:
 
     assert "reports.storage.links" in linking
     assert "balansity.urls" not in linking
+
+
+def test_without_an_address_of_a_tracker_of_errors_nothing_of_it_is_loaded() -> None:
+    for modules in loaded():
+        assert [name for name in modules if name.startswith("sentry_sdk")] == []
