@@ -10,6 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from balansity.doctor import readiness
+from balansity.doctor.postgres import migrations_of_code
 from balansity.doctor.readiness import Readiness
 from bridge.models import BridgeProcess, OutsideService
 from tests.support.databases import ClonedDatabase
@@ -77,7 +78,7 @@ def test_without_bridge_and_worker_it_is_503() -> None:
 
 @pytest.mark.usefixtures("living")
 def test_a_migration_that_waits_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = readiness.migrations_of_code()
+    known = migrations_of_code()
     monkeypatch.setattr(readiness, "migrations_of_code", lambda: known | {("reports", "0099_of_this_test")})
     assert ask()[:2] == (503, ALL - {"migrations"})
 
