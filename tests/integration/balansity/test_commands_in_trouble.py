@@ -19,6 +19,7 @@ from bridge.trouble.explanation import EXIT_CODE
 from sandbox.mailbox import Mailbox
 from sandbox.packages import packages
 from sandbox.probe.apps import QUEUE
+from tests.support.checked_code import code_checked_once
 from tests.support.databases import ClonedDatabase, DatabaseServer
 from tests.support.guests import Guest, django_as
 
@@ -87,7 +88,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cap
         monkeypatch.setattr("sys.argv", ["manage.py", *command])
         code = 0
         try:
-            manage.main()
+            with code_checked_once():
+                manage.main()
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
         finally:

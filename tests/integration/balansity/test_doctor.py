@@ -3,17 +3,15 @@
 import json
 import logging
 from collections.abc import Iterator
-from functools import wraps
-from typing import Any
 
 import pytest
 from django.core import checks
-from django.core.checks import Tags
 from django.test import Client
 from pytest_django import DjangoDbBlocker
 
 from balansity.doctor.examination import Examination, examine
 from tests.acceptance.processes import Child
+from tests.support.checked_code import code_checked_once
 from tests.support.databases import DatabaseServer
 from tests.support.misconfigurations import TABLE, Wrong
 from tests.support.network import PUBLIC
@@ -31,27 +29,6 @@ def running(
         yield made
 
 
-@pytest.fixture
-def code_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Django says of the models and of their pages is of the code alone: later examinations hear it again."""
-    registry = checks.registry.registry
-    of_code = {Tags.models, Tags.admin}
-    asked = {once(check) if {*check.tags} & of_code else check for check in registry.registered_checks}
-    monkeypatch.setattr(registry, "registered_checks", asked)
-
-
-def once(check: Any) -> Any:
-    said: list[Any] = []
-
-    @wraps(check)
-    def again(**asked: Any) -> Any:
-        if not said:
-            said.append(check(**asked))
-        return said[0]
-
-    return again
-
-
 def grave(examination: Examination) -> set[str]:
     return {finding.code for finding in examination.findings if finding.level >= checks.WARNING}
 
@@ -59,12 +36,11 @@ def grave(examination: Examination) -> set[str]:
 def looked_at(running: Production, wrong: Wrong) -> tuple[Examination, dict[str, str | None]]:
     variables = {**wrong.variables, **wrong.changed(running)}
     running.renew_heartbeat()
-    with running.used(variables, wrong.beside(running)), wrong.around(running):
+    with running.used(variables, wrong.beside(running)), wrong.around(running), code_checked_once():
         return examine(), variables
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.usefixtures("code_looked_at_once")
 def test_each_of_many_mistakes_is_named_and_no_secret_is(running: Production, caplog: pytest.LogCaptureFixture) -> None:
     """In one test, as the set-up is one: nothing is found, then each mistake by itself, then nothing again."""
     caplog.set_level(logging.DEBUG)
