@@ -109,10 +109,15 @@ def _loaded_anew() -> Iterator[None]:
 
 def _take_out() -> dict[str, ModuleType]:
     """All but those that are the same whatever the environment says: how an address is taken apart, and the like."""
-    return {name: sys.modules.pop(name) for name in [*filter(_reads_environment, sys.modules)]}
+    return {name: sys.modules.pop(name) for name in _readers() if name in sys.modules}
 
 
 @cache
+def _readers() -> tuple[str, ...]:
+    """Known after the first look, as this process has loaded its own settings by then."""
+    return tuple(filter(_reads_environment, sys.modules))
+
+
 def _reads_environment(name: str) -> bool:
     """Whether a module of the settings does, or imports one that does."""
     if not _is_ours(name):
