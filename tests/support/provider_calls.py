@@ -17,8 +17,8 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from django.http import HttpResponse
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 AT = datetime(2026, 11, 26, 9, 30, 15, tzinfo=UTC)
@@ -192,6 +192,14 @@ def tell(name: str, thing: str, id_: str, at: datetime = AT, **found: Any) -> Ht
     """Tell that this became of the mail."""
     sender = SENDERS[name]
     return call(name, sender.body(sender.names[thing], id_, at, **found))
+
+
+def signed_call(name: str, thing: str, id_: str, at: datetime) -> Callable[[], HttpRequest]:
+    """The same, as the view gets it: signed once, to be made as often as the provider repeats it."""
+    sender = SENDERS[name]
+    signed, signature = sender.sign(sender.body(sender.names[thing], id_, at), time.time(), sender.key)
+    factory = RequestFactory(headers=signature)
+    return lambda: factory.post(url_of(name), signed, content_type="application/json")
 
 
 def url_of(name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import Message as HeaderMessage
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -88,12 +89,18 @@ def mailer() -> Iterator[Mailer]:
 
 def use(name: str, url: str, settings: Settings) -> None:
     """Choose a provider as the environment does, but with the address of the test's server."""
-    prefix = name.upper()
-    variables = {"EMAIL_PROVIDER": name, "SMTP_FROM": "hello@littleotter.example", f"{prefix}_API_KEY": "key-1"}
-    found = load_settings(variables | {"EMAIL_TIMEOUT": "5", "UNISENDER_GO_API_URL": url}, sandbox=True)
+    found = chosen(name)
     for setting in ("EMAIL_PROVIDER", "EMAIL_BACKEND", "EMAIL_TIMEOUT", "DEFAULT_FROM_EMAIL"):
         setattr(settings, setting, found[setting])
-    settings.ANYMAIL = {**found["ANYMAIL"], f"{prefix}_API_URL": url}
+    settings.ANYMAIL = {**found["ANYMAIL"], f"{name.upper()}_API_URL": url}
+
+
+@cache
+def chosen(name: str) -> dict[str, Any]:
+    """The settings of an environment with this provider: the same in each test, but for the address of its server."""
+    variables = {"EMAIL_PROVIDER": name, "SMTP_FROM": "hello@littleotter.example", f"{name.upper()}_API_KEY": "key-1"}
+    server = {"UNISENDER_GO_API_URL": "https://unisender.example/v1/"}
+    return load_settings(variables | server | {"EMAIL_TIMEOUT": "5"}, sandbox=True)
 
 
 # Anymail's maintainers have no SendGrid account any more; its backend is there and works.
