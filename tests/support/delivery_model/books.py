@@ -58,9 +58,15 @@ class Books:
     outcomes: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     met: Counter[str] = field(default_factory=Counter)
     _held_since: float | None = None
+    # Of when the page is.
+    _seen: tuple[int, float] | None = None
 
     def check(self, moved: Collection[Process], *, waited: Collection[Process] = ()) -> None:
         """Turn the page. `moved` are those who did anything, and `waited` those of them that had begun before."""
+        before_seen, self._seen = self._seen, (Process.acts, self.clock.passed)
+        if self._seen == before_seen and not waited:
+            # They came to their first statement, or from a handler to the next one: Postgres was asked for nothing.
+            return
         before, self.page = self.page, look()
         if not self.page.holds_back(0):
             self._held_since = None

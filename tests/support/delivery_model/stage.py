@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg2
 from celery._state import get_current_app
@@ -56,8 +56,11 @@ class Process:
     `at`: `idle`, `statement`, `commit` or `handler`. `waits`: it has not come back from there, as a rule since somebody
     else holds a lock. `tokens` are those
     that it put into statements during its job, and `decisions` how its handlers ended, by message. `together` are those
-    whose handler ran in the transaction of a bundle when it ran last.
+    whose handler ran in the transaction of a bundle when it ran last. `acts` counts what all of them together asked of
+    Postgres.
     """
+
+    acts: ClassVar[int] = 0
 
     def __init__(self, name: str) -> None:
         self.name, self.at, self.waits = name, "idle", False
@@ -155,6 +158,7 @@ class Process:
 
     def _fated(self, what: str, act: Callable[[], Any], locked: Callable[[], Any] | None = None) -> Any:
         fate = self._stop(what)
+        Process.acts += 1
         if fate is Fate.CUT_BEFORE:
             self._lose_connection()
         done = locked() if fate is Fate.LOCKED and locked is not None else act()
@@ -171,6 +175,7 @@ class Process:
         order = self._orders.get()
         if order is Fate.KILL:
             self._dead = True
+            Process.acts += 1
             if connection.connection is not None and not connection.connection.closed:
                 connection.connection.rollback()
             raise Killed
