@@ -16,20 +16,26 @@ from tests.support.kept_sessions import KeptSession
 _OURS = """ARRAY(SELECT oid FROM pg_namespace
                  WHERE nspname IN ('public', 'pgmq', 'balansity', 'auth', 'sandbox'))"""
 
+# Whoever was given rights and has lost them leaves those of the owner behind, spelled out.
+_RIGHTS = "ARRAY(SELECT unnest(coalesce({0}acl, acldefault({1}, {0}owner)))::text ORDER BY 1)"
+_CLASS = _RIGHTS.format("rel", "CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\"")
+
 # Everything but rows, by the catalog that has it.
 _SHAPE = {
     "pg_class": f"""
-        SELECT md5(string_agg(concat_ws(' ', oid, relname, relowner, relacl, relrowsecurity, relforcerowsecurity),
+        SELECT md5(string_agg(concat_ws(' ', oid, relname, relowner, {_CLASS}, relrowsecurity, relforcerowsecurity),
                               ',' ORDER BY oid))
         FROM pg_class WHERE relnamespace = ANY ({_OURS})""",
     "pg_proc": f"""
-        SELECT concat(count(*), ' ', max(oid), md5(string_agg(concat(prosrc, proacl), '' ORDER BY oid)))
+        SELECT concat(count(*), ' ', max(oid), md5(string_agg(concat(prosrc, {_RIGHTS.format("pro", "'f'")}), ''
+                                                              ORDER BY oid)))
         FROM pg_proc WHERE pronamespace = ANY ({_OURS})""",
     "pg_trigger": "SELECT concat(count(*), ' ', max(oid)) FROM pg_trigger",
     "pg_policy": "SELECT concat(count(*), ' ', max(oid)) FROM pg_policy",
     "pg_constraint": "SELECT concat(count(*), ' ', max(oid)) FROM pg_constraint",
-    "pg_namespace": """
-        SELECT concat(count(*), ' ', max(oid), string_agg(nspacl::text, '' ORDER BY oid)) FROM pg_namespace""",
+    "pg_namespace": f"""
+        SELECT concat(count(*), ' ', max(oid), string_agg({_RIGHTS.format("nsp", "'n'")}::text, '' ORDER BY oid))
+        FROM pg_namespace""",
     "pg_attribute": f"""
         SELECT md5(string_agg(format('%s %s %s %s %s', attrelid, attnum, attname, atttypid, attnotnull), ','
                               ORDER BY attrelid, attnum))
