@@ -3,7 +3,7 @@
 import os
 import pickle
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
@@ -18,6 +18,16 @@ from pytest_django import Settings
 
 from sandbox.storage import StorageServer
 from tests.support.databases import DatabaseServer
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Load what draws documents before there are forks, each of which would load it for its first one."""
+    if session.config.getoption("forks", 0) and any(item.path.parent.name == "reports" for item in session.items):
+        from reports.document.typesetting import weasyprint  # noqa: PLC0415
+        from reports.errors import TypesettingUnavailable  # noqa: PLC0415
+
+        with suppress(TypesettingUnavailable):
+            weasyprint()
 
 
 @pytest.fixture
