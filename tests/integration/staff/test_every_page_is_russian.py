@@ -1,6 +1,7 @@
 """Every page of the admin, whatever is registered, in every state that staff can bring it into: no word of English.
 
-What machines noted for the developers stands apart, as code. Names, ids and addresses are what they are.
+What machines noted for the developers stands apart, as code. Names, ids and addresses are what they are. What else is
+the same on every page is looked for on the way.
 """
 
 import re
@@ -111,7 +112,7 @@ def world(seeded_database: ClonedDatabase, broker_url: str) -> None:
         )
     email_row(1, status=Status.FAILED)
     report_row()
-    Heartbeat().beat(published=1, archived=0, waits_for=THE_BROKER)
+    a_bridge_is_alive()
     PaymentAttention.objects.create(payment_id=checkout.pk, reason=Attention.SLOT_TAKEN, since=timezone.now())
     OutsideService.objects.create(
         name="yookassa", is_open=True, since=timezone.now(), kind=Away.REFUSED, why="401 says a machine"
@@ -134,6 +135,11 @@ def world(seeded_database: ClonedDatabase, broker_url: str) -> None:
         "filters": {"reason": "worker_lost"},
     }
     OperatorAction.objects.create(actor_kind="cli", action="requeue", **act)
+
+
+def a_bridge_is_alive() -> None:
+    """For a minute: a page that comes later says that none is, and by which command it is started."""
+    Heartbeat().beat(published=1, archived=0, waits_for=THE_BROKER)
 
 
 @pytest.fixture
@@ -189,15 +195,32 @@ def pages_of(admin: "ModelAdmin[Any]") -> Iterator[str]:
         yield from (f"{address}add/", f"{address}{row.pk}/delete/")
 
 
-def test_no_page_of_a_model_says_a_word_of_english(boss: Client) -> None:
+def has_our_styles_once(html: str) -> bool:
+    return re.findall(r'href="/static/staff/staff\.([^"]+)"', html) == ["css"]
+
+
+def is_called_by_what_is_in_it(html: str) -> bool:
+    """And not by Django's sentence about choosing."""
+    return "Выберите" not in html.partition("<main")[2].partition("</h1>")[0]
+
+
+def test_no_page_of_a_model_says_a_word_of_english_and_each_has_our_styles_and_name(boss: Client) -> None:
     for admin in site._registry.values():
+        a_bridge_is_alive()
         pages = ((address, boss.get(address, follow=True)) for address in pages_of(admin))
         for address, answer in chain(lists_of(admin, boss), pages):
             assert is_page(answer), address
-            assert english_in(answer.content.decode()) == set(), address
+            html = answer.content.decode()
+            assert english_in(html) == set(), address
+            assert has_our_styles_once(html), address
+            assert is_called_by_what_is_in_it(html), address
     EmailMessage.objects.all().delete()
     for admin in site._registry.values():
         assert english_in(boss.get(address_of(admin)).content.decode()) == set(), address_of(admin)
+
+
+# Pages of every kind beside those of models.
+STYLED = ("/admin/", "/admin/payments/", "/admin/nonsense/", "/admin/password_change/")
 
 
 def test_no_other_page_does_either(boss: Client) -> None:
@@ -237,7 +260,9 @@ def test_no_other_page_does_either(boss: Client) -> None:
                 else "\\u0414" in answer.content.decode()
             )
             continue
-        assert english_in(answer.content.decode()) == set(), address
+        html = answer.content.decode()
+        assert english_in(html) == set(), address
+        assert address not in STYLED or has_our_styles_once(html), address
 
 
 def test_no_page_of_the_second_factor_does_either(boss: Client, settings: Settings) -> None:

@@ -210,20 +210,6 @@ def test_an_id_is_found_with_the_spaces_around_it_that_were_copied_too() -> None
             assert [each.pk for each in changelist.result_list] == found
 
 
-OF_EVERY_KIND = (
-    *("/admin/", "/admin/payments/", "/admin/nothing-here/", "/admin/password_change/"),
-    *("/admin/payments/payment/", "/admin/bridge/queueoverview/", "/admin/auth/user/", "/admin/auth/group/"),
-    *("/admin/auth/group/add/", "/admin/balansity/surroundings/"),
-)
-
-
-def test_our_styles_are_on_every_page_and_once() -> None:
-    boss = client_of("boss", is_superuser=True)
-    for address in OF_EVERY_KIND:
-        page = boss.get(address).content.decode()
-        assert re.findall(r'href="/static/staff/staff\.([^"]+)"', page) == ["css"], address
-
-
 def test_each_cell_of_a_list_says_its_column_for_the_cards_of_a_phone() -> None:
     row = ROWS[EmailMessage]()
     page = client_of("boss", is_superuser=True).get("/admin/notifications/emailmessage/").content.decode()
