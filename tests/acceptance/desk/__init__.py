@@ -1,0 +1,1 @@
+"""Staff at a real browser."""

@@ -1,0 +1,1 @@
+"""Messages whose processes need not be new, nor told anything unusual."""
