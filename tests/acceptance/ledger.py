@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from select import select
 from typing import Any
 
 import psycopg2
@@ -46,14 +47,15 @@ class Run:
 
 
 class Ledger:
-    """One queue of one database. Opens a connection for each question, so a restart of Postgres does not disturb it.
+    """One queue of one database. Keeps a connection, as each costs Postgres a process, and whoever waits asks often.
 
-    Only whoever waits for endings asks again and again over one connection: each costs Postgres a process.
+    A restart of Postgres does not disturb it: where that has hung up, the next question opens another.
     """
 
     def __init__(self, url: str, queue: str, *, create: bool = False) -> None:
         self.queue = queue
         self._url = url
+        self._kept: Connection | None = None
         if create:
             self.execute("SELECT pgmq.create(%s)", [queue])
         found = self.rows(
@@ -111,15 +113,11 @@ class Ledger:
         """Wait until all are archived, and return how they ended."""
         wanted = set(msg_ids)
         query = f"SELECT msg_id FROM pgmq.a_{self.queue} WHERE msg_id = ANY(%s)"
-        with closing(self._connect()) as connection, connection.cursor() as cursor:
-            # Nothing of it stays open between two looks.
-            connection.autocommit = True
 
-            def all_ended() -> bool:
-                cursor.execute(query, [list(wanted)])
-                return cursor.rowcount == len(wanted)
+        def all_ended() -> bool:
+            return len(self.rows(query, [list(wanted)])) == len(wanted)
 
-            wait_until(all_ended, f"all {len(wanted)} messages of {self.queue} have an outcome", seconds=seconds)
+        wait_until(all_ended, f"all {len(wanted)} messages of {self.queue} have an outcome", seconds=seconds)
         return {msg_id: ending for msg_id, ending in self.endings().items() if msg_id in wanted}
 
     def await_attempt(self, msg_id: int, attempt: int = 1, *, seconds: float = 60) -> None:
@@ -133,6 +131,11 @@ class Ledger:
 
     def runs(self, msg_id: int) -> list[Run]:
         return self.all_runs().get(msg_id, [])
+
+    def runs_of(self, msg_ids: Iterable[int]) -> list[list[Run]]:
+        """The executions of each of them."""
+        runs = self.all_runs()
+        return [runs.get(msg_id, []) for msg_id in msg_ids]
 
     def all_runs(self) -> dict[int, list[Run]]:
         """The executions of each probe message that was sent with `note`, in the order of their start."""
@@ -171,14 +174,22 @@ class Ledger:
         return bool(self.rows(f"SELECT EXISTS (SELECT FROM {rows})")[0][0])
 
     def execute(self, statement: str, values: list[Any] | None = None) -> None:
-        with closing(self._connect()) as connection, connection, connection.cursor() as cursor:
+        with self._connection().cursor() as cursor:
             cursor.execute(statement, values)
 
     def rows(self, query: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        with closing(self._connect()) as connection, connection, connection.cursor() as cursor:
+        with self._connection().cursor() as cursor:
             cursor.execute(query, values)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
+
+    def _connection(self) -> Connection:
+        # Postgres says unasked that it has ended a session.
+        if self._kept is None or self._kept.closed or select([self._kept], [], [], 0)[0]:
+            self._kept = self._connect()
+            # Nothing of it stays open between two questions.
+            self._kept.autocommit = True
+        return self._kept
 
     def _connect(self) -> Connection:
         return psycopg2.connect(self._url, connect_timeout=10, application_name="ledger")

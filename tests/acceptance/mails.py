@@ -1,8 +1,8 @@
 """Messages of the mail queue, as the database's functions send them, and the rows of the mail log."""
 
-from typing import Any
+from typing import Any, Protocol
 
-from sandbox.mailbox import Mail, Mailbox
+from sandbox.mailbox import Mail
 from tests.acceptance.ledger import Ledger
 
 APPOINTMENT = "0b7f3c1e-6d0a-4b57-9d0e-2f4f0c7b9a11"
@@ -26,6 +26,13 @@ def mail_log(mail: Ledger) -> dict[int, tuple[str, str, int]]:
     return {msg_id: (status, reason, attempts) for msg_id, status, reason, attempts in rows}
 
 
-def mails(mailbox: Mailbox) -> list[Mail]:
+class Received(Protocol):
+    """A mail server, or what it got in some time."""
+
+    @property
+    def messages(self) -> list[Mail]: ...
+
+
+def mails(mailbox: Received) -> list[Mail]:
     """Each mail once, newest first: whoever is ended after the server took it hands it over again, as the same mail."""
     return list({mail.message_id: mail for mail in mailbox.messages}.values())

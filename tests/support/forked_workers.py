@@ -15,7 +15,6 @@ import warnings
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -65,20 +64,25 @@ def waits(item: pytest.Item) -> bool:
 
 
 def in_rows(items: list[pytest.Item]) -> Iterator[list[int]]:
-    """What one worker does in a row, as places in the list: some of a file, or all that share what a file sets up."""
-    for _, group in groupby(range(len(items)), lambda number: items[number].path):
-        numbers = list(group)
+    """What one worker does in a row, as places in the list: some of a file, or all that share what is set up for a file
+    or for a folder.
+    """
+    together: dict[Path, list[int]] = {}
+    for number, item in enumerate(items):
+        together.setdefault(item.path.parent if "package" in _scopes(item) else item.path, []).append(number)
+    for numbers in together.values():
         size = 1 if waits(items[numbers[0]]) else IN_A_ROW
-        if any(_shares(items[number]) for number in numbers):
+        if any({"class", "module", "package"} & _scopes(items[number]) for number in numbers):
             size = len(numbers)
         for start in range(0, len(numbers), size):
             yield numbers[start : start + size]
 
 
-def _shares(item: pytest.Item) -> bool:
+def _scopes(item: pytest.Item) -> set[str]:
+    """How widely what it uses is shared."""
     info = getattr(item, "_fixtureinfo", None)
     found = info.name2fixturedefs.values() if info else ()
-    return any(each.scope in {"class", "module", "package"} for definitions in found for each in definitions)
+    return {each.scope for definitions in found for each in definitions}
 
 
 @dataclass(slots=True)
@@ -97,11 +101,10 @@ class _Pool:
 
     def __init__(self, session: pytest.Session, forks: int) -> None:
         self._session, self._forks = session, forks
-        rows = list(in_rows(session.items))
-        self._waiting = deque(row for row in rows if waits(session.items[row[0]]))
-        computing = [row for row in rows if not waits(session.items[row[0]])]
         # In their order, but for the long ones, which nobody should wait for at the end.
-        self._computing = deque(sorted(computing, key=lambda row: len(row) < MANY))
+        rows = sorted(in_rows(session.items), key=lambda row: len(row) < MANY)
+        self._waiting = deque(row for row in rows if waits(session.items[row[0]]))
+        self._computing = deque(row for row in rows if not waits(session.items[row[0]]))
         self._workers: dict[Connection, _Worker] = {}
 
     def run(self) -> None:

@@ -1,1 +1,1 @@
-"""Messages whose processes need not be new, nor told anything unusual."""
+"""One bridge and one worker for all tests of this folder: to start them is most of what a short test would do."""

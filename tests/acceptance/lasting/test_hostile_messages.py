@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from sandbox.mailbox import Mailbox
+from tests.acceptance.lasting.processes import Inbox
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.mails import mail_log, mails, payment_failed
-from tests.acceptance.processes import Fleet
+from tests.support.databases import PGMQ_VERSIONS
 
 # Cyrillic letters take two octets: just what may be in a message.
 MEGABYTE = "а" * 500_000
@@ -74,17 +74,18 @@ FORGED = [
 ]
 
 # One with a column of its own for what the bridge writes, one without.
-both_carriers = pytest.mark.parametrize("pgmq_version", ["1.13", "1.4"], indirect=True)
+both_carriers = pytest.mark.parametrize(
+    "pgmq_version", [PGMQ_VERSIONS[0], PGMQ_VERSIONS[-1]], indirect=True, scope="package"
+)
+pytestmark = pytest.mark.usefixtures("lasting")
 
 
 @both_carriers
 def test_every_hostile_message_is_archived_with_a_readable_reason_and_the_queue_goes_on(
-    fleet: Fleet, mail: Ledger, mailbox: Mailbox, pgmq_version: str
+    mail: Ledger, mailbox: Inbox
 ) -> None:
     ids = {name: mail.send_text(text) for name, (text, *_) in HOSTILE.items()}
     good = mail.send(payment_failed("good@example.org"))
-    fleet.bridge()
-    fleet.worker()
     endings = mail.await_endings([*ids.values(), good])
     ended = {name: endings[msg_id] for name, msg_id in ids.items()}
     assert {name: (ending.outcome, ending.reason) for name, ending in ended.items()} == {
@@ -104,9 +105,7 @@ def test_every_hostile_message_is_archived_with_a_readable_reason_and_the_queue_
 
 
 @both_carriers
-def test_a_forged_history_counts_as_not_written(
-    fleet: Fleet, mail: Ledger, mailbox: Mailbox, pgmq_version: str
-) -> None:
+def test_a_forged_history_counts_as_not_written(mail: Ledger, mailbox: Inbox) -> None:
     ids = mail.send_many(payment_failed(f"family{number}@example.org") for number in range(len(FORGED)))
     for msg_id, forged in zip(ids, FORGED, strict=True):
         mail.forge_history(msg_id, forged)
@@ -115,38 +114,28 @@ def test_a_forged_history_counts_as_not_written(
         for msg_id, headers in zip(whole, ("[1]", '"text"', "42", "null"), strict=True):
             mail.execute("UPDATE pgmq.q_email_queue SET headers = %s::jsonb WHERE msg_id = %s", [headers, msg_id])
         ids += whole
-    fleet.bridge()
-    fleet.worker()
     endings = mail.await_endings(ids)
     assert {(endings[msg_id].outcome, endings[msg_id].attempts) for msg_id in ids} == {("succeeded", 1)}
     assert len(mails(mailbox)) == len(ids)
 
 
-def test_who_claims_that_all_attempts_are_used_up_loses_only_this_message(
-    fleet: Fleet, mail: Ledger, mailbox: Mailbox
-) -> None:
+def test_who_claims_that_all_attempts_are_used_up_loses_only_this_message(mail: Ledger, mailbox: Inbox) -> None:
     used_up = mail.send(payment_failed("used.up@example.org"))
     mail.forge_history(used_up, '{"attempts": 9999}')
     good = mail.send(payment_failed("good@example.org"))
-    fleet.bridge()
-    fleet.worker()
     endings = mail.await_endings([used_up, good])
     assert (endings[used_up].outcome, endings[used_up].reason) == ("failed", "worker_lost")
     assert endings[good].outcome == "succeeded"
     assert [kept.recipient for kept in mails(mailbox)] == ["good@example.org"]
 
 
-def test_odd_characters_and_a_megabyte_in_the_subject_make_one_harmless_line(
-    fleet: Fleet, mail: Ledger, mailbox: Mailbox
-) -> None:
+def test_odd_characters_and_a_megabyte_in_the_subject_make_one_harmless_line(mail: Ledger, mailbox: Inbox) -> None:
     subjects = {
         "breaks@example.org": "Оплата\r\nBcc: victim@example.org\r\n\r\n<b>text</b>",
         "controls@example.org": "Опл\u0001ата\u2028\u202eне\u0085прошла\ufffe😀",
         "megabyte@example.org": MEGABYTE,
     }
     ids = [mail.send(payment_failed(to, subject=subject)) for to, subject in subjects.items()]
-    fleet.bridge()
-    fleet.worker()
     assert {ending.outcome for ending in mail.await_endings(ids).values()} == {"succeeded"}
     assert {attempt.recipient for attempt in mailbox.attempts} == subjects.keys()
     for kept in mailbox.messages:

@@ -3,16 +3,15 @@
 from collections import Counter
 from typing import TypeVar
 
-from sandbox.mailbox import Mailbox
+from tests.acceptance.lasting.processes import Inbox, Lasting
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.mails import mail_log, mails, payment_failed, reminder
-from tests.acceptance.processes import Fleet
 from tests.acceptance.waiting import wait_until
 
 T = TypeVar("T")
 
 
-def test_each_mail_ends_as_its_server_and_its_message_decide(fleet: Fleet, mail: Ledger, mailbox: Mailbox) -> None:
+def test_each_mail_ends_as_its_server_and_its_message_decide(lasting: Lasting, mail: Ledger, mailbox: Inbox) -> None:
     sent = {
         "accepted": payment_failed("ok@example.org"),
         "accepted at the third try": payment_failed("later+refuse2@example.org"),
@@ -25,8 +24,6 @@ def test_each_mail_ends_as_its_server_and_its_message_decide(fleet: Fleet, mail:
         "reminder": reminder("family@example.org"),
     }
     ids = {name: mail.send(body) for name, body in sent.items()}
-    fleet.bridge()
-    fleet.worker()
     # The copy must not overtake its original.
     mail.await_ending(ids["reminder"])
     ids["same reminder again"] = mail.send(reminder("family@example.org"))
@@ -60,10 +57,9 @@ def test_each_mail_ends_as_its_server_and_its_message_decide(fleet: Fleet, mail:
 
 
 def test_a_mail_whose_worker_died_before_the_commit_is_repeated_with_the_same_message_id(
-    fleet: Fleet, mail: Ledger, mailbox: Mailbox
+    lasting: Lasting, mail: Ledger, mailbox: Inbox
 ) -> None:
-    fleet.bridge()
-    doomed = fleet.worker()
+    doomed = lasting.worker()
     msg_id = mail.send(payment_failed("family+slow1@example.org"))
     mail.await_attempt(msg_id)
     # Whoever holds the row keeps the outcome from being written.
@@ -74,7 +70,7 @@ def test_a_mail_whose_worker_died_before_the_commit_is_repeated_with_the_same_me
         # It goes on with what it was told, until it sees that nobody is there any more. Here it sees that at once.
         mail.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS session (pid)", [sessions])
     mail.let_lease_run_out(msg_id)
-    fleet.worker()
+    lasting.worker()
     ending = mail.await_ending(msg_id)
     assert (ending.outcome, ending.attempts) == ("succeeded", 2)
     first, second = mailbox.messages
@@ -84,25 +80,23 @@ def test_a_mail_whose_worker_died_before_the_commit_is_repeated_with_the_same_me
 
 
 def test_a_mail_whose_worker_died_before_the_server_accepted_it_arrives_once(
-    fleet: Fleet, mail: Ledger, mailbox: Mailbox
+    lasting: Lasting, mail: Ledger, mailbox: Inbox
 ) -> None:
-    fleet.bridge()
-    doomed = fleet.worker()
+    doomed = lasting.worker()
     msg_id = mail.send(payment_failed("family+slow1@example.org"))
     mail.await_attempt(msg_id)
     doomed.kill()
     mail.let_lease_run_out(msg_id)
-    fleet.worker()
+    lasting.worker()
     ending = mail.await_ending(msg_id)
     assert (ending.outcome, ending.attempts) == ("succeeded", 2)
     assert len(mailbox.messages) == 1
     assert mail_log(mail) == {msg_id: ("sent", "", 2)}
 
 
-def test_mails_wait_for_a_mail_server_that_is_down(fleet: Fleet, mail: Ledger, mailbox: Mailbox) -> None:
+def test_mails_wait_for_a_mail_server_that_is_down(lasting: Lasting, mail: Ledger, mailbox: Inbox) -> None:
     mailbox.stop()
-    fleet.bridge()
-    worker = fleet.worker()
+    worker = lasting.worker()
     msg_ids = mail.send_many([payment_failed(f"family{number}@example.org") for number in range(5)])
     worker.await_text("Mail server (smtp) does not do its part")
     wait_until(lambda: {status for status, *_ in mail_log(mail).values()} == {"retrying"}, "all wait for a repeat")

@@ -1,18 +1,13 @@
 """A worker that dies has used an attempt; its message runs again when the run lease is over, and not for ever."""
 
-import pytest
-
+from tests.acceptance.lasting.processes import Lasting
 from tests.acceptance.ledger import Ledger
-from tests.acceptance.processes import Fleet
-
-pytestmark = pytest.mark.usefixtures("short_leases")
 
 
 def test_a_message_whose_child_was_killed_runs_again_after_its_lease_and_the_attempt_counts(
-    fleet: Fleet, probe: Ledger
+    lasting: Lasting, probe: Ledger
 ) -> None:
-    fleet.bridge()
-    worker = fleet.worker()
+    worker = lasting.worker()
     msg_id = probe.send({"note": True, "kill_first": 1})
     first = probe.await_run(msg_id)
     leased = probe.queued()[msg_id]
@@ -26,14 +21,13 @@ def test_a_message_whose_child_was_killed_runs_again_after_its_lease_and_the_att
     assert worker.exit_code is None
 
 
-def test_a_message_whose_whole_worker_was_killed_runs_again_in_another(fleet: Fleet, probe: Ledger) -> None:
-    fleet.bridge()
-    doomed = fleet.worker()
+def test_a_message_whose_whole_worker_was_killed_runs_again_in_another(lasting: Lasting, probe: Ledger) -> None:
+    doomed = lasting.worker()
     msg_id = probe.send({"note": True, "seconds": 0.7})
     probe.await_run(msg_id)
     doomed.kill()
     leased = probe.queued()[msg_id]
-    fleet.worker()
+    lasting.worker()
     ending = probe.await_ending(msg_id)
     assert (ending.outcome, ending.attempts) == ("succeeded", 2)
     lost, done = probe.runs(msg_id)
@@ -41,9 +35,7 @@ def test_a_message_whose_whole_worker_was_killed_runs_again_in_another(fleet: Fl
     assert done.started_at >= leased.vt
 
 
-def test_an_effect_whose_worker_died_before_the_commit_is_recorded_once(fleet: Fleet, probe: Ledger) -> None:
-    fleet.bridge()
-    fleet.worker()
+def test_an_effect_whose_worker_died_before_the_commit_is_recorded_once(lasting: Lasting, probe: Ledger) -> None:
     msg_id = probe.send({"note": True, "kill_first": 1, "after": True})
     ending = probe.await_ending(msg_id)
     assert (ending.outcome, ending.attempts) == ("succeeded", 2)
@@ -52,10 +44,10 @@ def test_an_effect_whose_worker_died_before_the_commit_is_recorded_once(fleet: F
     assert [interrupted.recorded, done.recorded] == [False, True]
 
 
-def test_a_message_that_always_kills_its_worker_is_given_up_and_the_others_go_on(fleet: Fleet, probe: Ledger) -> None:
-    fleet.variables["PROBE_MAX_RETRIES"] = "1"
-    fleet.bridge()
-    worker = fleet.worker()
+def test_a_message_that_always_kills_its_worker_is_given_up_and_the_others_go_on(
+    lasting: Lasting, probe: Ledger
+) -> None:
+    worker = lasting.worker()
     fatal = probe.send({"note": True, "kill_first": 99})
     probe.await_attempt(fatal)
     others = probe.send_many([{"note": True}] * 20)
@@ -71,11 +63,8 @@ def test_a_message_that_always_kills_its_worker_is_given_up_and_the_others_go_on
 
 
 def test_a_message_that_takes_too_long_is_ended_by_the_soft_limit_and_repeated_in_order(
-    fleet: Fleet, probe: Ledger
+    lasting: Lasting, probe: Ledger
 ) -> None:
-    fleet.variables |= {"PROBE_TIME_LIMIT": "2", "PROBE_MAX_RETRIES": "1"}
-    fleet.bridge()
-    fleet.worker()
     msg_id = probe.send({"note": True, "seconds": 60})
     ending = probe.await_ending(msg_id)
     assert (ending.outcome, ending.reason, ending.attempts) == ("failed", "retries_exhausted", 2)

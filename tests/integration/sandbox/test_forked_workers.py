@@ -44,6 +44,18 @@ CASES = {
         def test_with_it(number, shared, tmp_path):
             assert tmp_path.is_dir()
         """,
+    "folder/__init__.py": "",
+    "folder/conftest.py": """
+        import os, pytest
+
+        @pytest.fixture(scope="package")
+        def of_the_folder():
+            with open("of_the_folder", "a") as file: print("set up by", os.getpid(), file=file)
+            yield
+            with open("of_the_folder", "a") as file: print("taken down by", os.getpid(), file=file)
+        """,
+    "folder/test_one.py": "def test_one(of_the_folder): pass",
+    "folder/test_other.py": "def test_other(of_the_folder): pass",
     "acceptance/test_waits.py": """
         import warnings
 
@@ -82,9 +94,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, int]:
 def test_everything_is_run_once_and_told(told: tuple[Path, str, int]) -> None:
     _, text, code = told
     assert code == 1
-    summary = re.search(r"=+ (2 failed, 51 passed, 1 skipped, 1 warning, 1 error) in", text)
+    summary = re.search(r"=+ (2 failed, 53 passed, 1 skipped, 1 warning, 1 error) in", text)
     assert summary, text
-    assert "collected 55 items" in text
+    assert "collected 57 items" in text
     assert "no set-up" in text
     assert "a warning that is shown" in text
 
@@ -104,9 +116,12 @@ def test_a_fork_that_dies_fails_its_test_alone(told: tuple[Path, str, int]) -> N
     assert begun.total() == 4, "another fork takes the place of the dead one"
 
 
-def test_what_a_file_sets_up_is_made_once_and_taken_down_by_who_made_it(told: tuple[Path, str, int]) -> None:
+@pytest.mark.parametrize("what", ["shared", "of_the_folder"])
+def test_what_a_file_or_a_folder_sets_up_is_made_once_and_taken_down_by_who_made_it(
+    told: tuple[Path, str, int], what: str
+) -> None:
     folder, _, _ = told
-    first, last = (folder / "shared").read_text(encoding="utf-8").splitlines()
+    first, last = (folder / what).read_text(encoding="utf-8").splitlines()
     assert first.startswith("set up by")
     assert last == first.replace("set up", "taken down")
 
