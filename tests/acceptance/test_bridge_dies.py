@@ -67,7 +67,7 @@ def test_a_message_that_two_bridges_published_one_after_the_other_runs_once(
     endings = probe.await_endings(msg_ids)
     assert {(ending.outcome, ending.attempts) for ending in endings.values()} == {("succeeded", 1)}
     wait_until(lambda: worker.text.count("this delivery is stale") >= 5, "the worker finds the first tasks stale")
-    assert [len(probe.runs(msg_id)) for msg_id in msg_ids] == [1] * 5
+    assert [len(runs) for runs in probe.runs_of(msg_ids)] == [1] * 5
 
 
 def test_bridges_killed_again_and_again_leave_every_message_with_one_outcome(fleet: Fleet, probe: Ledger) -> None:
@@ -80,4 +80,4 @@ def test_bridges_killed_again_and_again_leave_every_message_with_one_outcome(fle
     fleet.bridge("--queue", "probe_queue")
     endings = probe.await_endings(msg_ids)
     assert {(ending.outcome, ending.attempts) for ending in endings.values()} == {("succeeded", 1)}
-    assert [len(probe.runs(msg_id)) for msg_id in msg_ids] == [1] * 120
+    assert [len(runs) for runs in probe.runs_of(msg_ids)] == [1] * 120

@@ -37,7 +37,8 @@ def test_success_retry_failure_and_a_lost_worker_end_as_promised(
         "loses every worker": ("failed", "worker_lost", 2),
         "is no object": ("failed", "invalid_message", 0),
     }
-    recorded = {name: sum(run.recorded for run in probe.runs(msg_id)) for name, msg_id in ids.items()}
+    runs = zip(ids, probe.runs_of(ids.values()), strict=True)
+    recorded = {name: sum(run.recorded for run in found) for name, found in runs}
     assert {name for name, count in recorded.items() if count == 1} == {
         "works",
         "works at the second try",

@@ -35,7 +35,7 @@ def test_a_busy_bridge_stops_in_order_and_its_messages_are_done_by_the_next(flee
     fleet.worker()
     endings = probe.await_endings(msg_ids)
     assert {(ending.outcome, ending.attempts) for ending in endings.values()} == {("succeeded", 1)}
-    assert [len(probe.runs(msg_id)) for msg_id in msg_ids] == [1] * 150
+    assert [len(runs) for runs in probe.runs_of(msg_ids)] == [1] * 150
 
 
 def test_a_bridge_waiting_for_its_broker_stops_at_once(fleet: Fleet, probe: Ledger) -> None:
@@ -56,4 +56,4 @@ def test_a_worker_finishes_the_task_that_runs_and_leaves_the_rest_to_others(flee
     fleet.worker(concurrency=3)
     endings = probe.await_endings([running, *waiting])
     assert {(ending.outcome, ending.attempts) for ending in endings.values()} == {("succeeded", 1)}
-    assert [len(probe.runs(msg_id)) for msg_id in [running, *waiting]] == [1] * 4
+    assert [len(runs) for runs in probe.runs_of([running, *waiting])] == [1] * 4
