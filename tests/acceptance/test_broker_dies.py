@@ -9,7 +9,7 @@ import redis
 
 from sandbox.services.broker import Broker
 from tests.acceptance.ledger import Ledger
-from tests.acceptance.processes import Fleet
+from tests.acceptance.processes import Child, Fleet
 from tests.acceptance.waiting import wait_until
 
 NOTED = {"note": True}
@@ -28,42 +28,58 @@ def test_messages_whose_tasks_were_wiped_from_the_broker_are_delivered_again(
     endings = probe.await_endings(msg_ids)
     assert {(ending.outcome, ending.attempts) for ending in endings.values()} == {("succeeded", 1)}
     assert min(ending.read_ct for ending in endings.values()) >= 2
-    assert [len(probe.runs(msg_id)) for msg_id in msg_ids] == [1] * 15
+    assert [len(runs) for runs in probe.runs_of(msg_ids)] == [1] * 15
 
 
-def test_a_broker_wiped_while_workers_are_busy_costs_no_message_its_outcome(
+def test_bridge_and_worker_go_on_after_their_broker_was_wiped_killed_and_hung_and_every_message_gets_its_outcome(
     fleet: Fleet, probe: Ledger, own_broker: Broker
 ) -> None:
-    fleet.bridge("--queue", "probe_queue")
+    bridge = fleet.bridge("--queue", "probe_queue")
     worker = fleet.worker()
+    it_is_wiped_while_workers_are_busy(probe, own_broker)
+    it_is_killed_and_restarted_empty(probe, own_broker, bridge)
+    # A line says it; gossip between workers, which nobody needs, would add 170 of a traceback.
+    assert "Gossip" not in worker.text, worker.tail()
+    bridge.await_text("The broker (REDIS_URL) answers again")
+    it_hangs(probe, own_broker, bridge)
+    assert (bridge.exit_code, worker.exit_code) == (None, None)
+
+
+def it_is_wiped_while_workers_are_busy(probe: Ledger, broker: Broker) -> None:
     msg_ids = probe.send_many([NOTED | {"seconds": 0.05}] * 80)
-    with redis.Redis.from_url(own_broker.url(), socket_timeout=5) as client:
+    with redis.Redis.from_url(broker.url(), socket_timeout=5) as client:
         for part in (5, 30):
             wait_until(lambda part=part: len(probe.endings()) >= part, f"{part} are done")  # type: ignore[misc]
             client.flushall()
     endings = probe.await_endings(msg_ids)
     assert {(ending.outcome, ending.attempts) for ending in endings.values()} == {("succeeded", 1)}
-    assert [len(probe.runs(msg_id)) for msg_id in msg_ids] == [1] * 80
-    assert worker.exit_code is None
+    assert [len(runs) for runs in probe.runs_of(msg_ids)] == [1] * 80
 
 
-def test_a_broker_killed_and_restarted_empty_costs_no_message_its_outcome(
-    fleet: Fleet, probe: Ledger, own_broker: Broker
-) -> None:
-    bridge = fleet.bridge("--queue", "probe_queue")
-    worker = fleet.worker()
+def it_is_killed_and_restarted_empty(probe: Ledger, broker: Broker, bridge: Child) -> None:
+    before = len(probe.endings())
     msg_ids = probe.send_many([NOTED | {"seconds": 0.1}] * 40)
-    wait_until(lambda: len(probe.endings()) >= 5, "the first are done")
-    os.kill(own_broker.pid, signal.SIGKILL)
-    own_broker.stop()
+    wait_until(lambda: len(probe.endings()) >= before + 5, "the first are done")
+    os.kill(broker.pid, signal.SIGKILL)
+    broker.stop()
     bridge.await_text(AWAY)
-    own_broker.start()
+    broker.start()
     endings = probe.await_endings(msg_ids, seconds=60)
     assert {ending.outcome for ending in endings.values()} == {"succeeded"}
-    # A line says it; gossip between workers, which nobody needs, would add 170 of a traceback.
-    assert "Gossip" not in worker.text, worker.tail()
-    assert [sum(run.recorded for run in probe.runs(msg_id)) for msg_id in msg_ids] == [1] * 40
-    assert (bridge.exit_code, worker.exit_code) == (None, None)
+    assert [sum(run.recorded for run in runs) for runs in probe.runs_of(msg_ids)] == [1] * 40
+
+
+def it_hangs(probe: Ledger, broker: Broker, bridge: Child) -> None:
+    before = bridge.text.count(AWAY)
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        msg_id = probe.send(NOTED)
+        wait_until(lambda: bridge.text.count(AWAY) > before, "the bridge has noticed")
+        assert probe.queued()[msg_id].read_ct == 0
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+    ending = probe.await_ending(msg_id)
+    assert (ending.outcome, ending.attempts) == ("succeeded", 1)
 
 
 def test_while_the_broker_is_away_nothing_is_read_and_the_log_says_so_once(
@@ -87,20 +103,6 @@ def test_while_the_broker_is_away_nothing_is_read_and_the_log_says_so_once(
     ending = probe.await_ending(msg_id)
     assert (ending.outcome, ending.attempts) == ("succeeded", 1)
     assert bridge.text.count(AWAY) == 1
-
-
-def test_a_broker_that_hangs_is_noticed_and_costs_nothing(fleet: Fleet, probe: Ledger, own_broker: Broker) -> None:
-    bridge = fleet.bridge("--queue", "probe_queue")
-    fleet.worker().await_text("ready.")
-    os.kill(own_broker.pid, signal.SIGSTOP)
-    try:
-        msg_id = probe.send(NOTED)
-        bridge.await_text(AWAY)
-        assert probe.queued()[msg_id].read_ct == 0
-    finally:
-        os.kill(own_broker.pid, signal.SIGCONT)
-    ending = probe.await_ending(msg_id)
-    assert (ending.outcome, ending.attempts) == ("succeeded", 1)
 
 
 @pytest.mark.parametrize("copies", [2, 10])

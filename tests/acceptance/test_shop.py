@@ -83,7 +83,14 @@ def browser(
     shop.close()
 
 
-def test_a_family_buys_a_consultation_and_fetches_its_report(
+def test_the_shop_works_and_shows_nobody_what_another_family_bought(
+    browser: Browser, fleet: Fleet, yookassa: YooKassaServer, mailbox: Mailbox
+) -> None:
+    nobody_sees_what_another_family_bought(browser, yookassa)
+    a_family_buys_a_consultation_and_fetches_its_report(browser, fleet, yookassa, mailbox)
+
+
+def a_family_buys_a_consultation_and_fetches_its_report(
     browser: Browser, fleet: Fleet, yookassa: YooKassaServer, mailbox: Mailbox
 ) -> None:
     fleet.bridge()
@@ -131,7 +138,7 @@ def test_a_family_buys_a_consultation_and_fetches_its_report(
     assert browser.file(f"/api/reports/{report['id']}/file").content.startswith(b"%PDF-")
 
 
-def test_the_shop_shows_nobody_what_another_family_bought(browser: Browser, yookassa: YooKassaServer) -> None:
+def nobody_sees_what_another_family_bought(browser: Browser, yookassa: YooKassaServer) -> None:
     annas = "d0000000-0000-4000-8000-000000000001"
     address = urljoin(browser.url, f"payments/{annas}/bought")
     assert requests.get(address, timeout=10).status_code == 401
