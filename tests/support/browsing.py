@@ -4,19 +4,18 @@ What no test client sees is noted of every page: errors of the console, requests
 styles that the Content-Security-Policy forbids, pages without one. Clicks are counted, as staff count them.
 """
 
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.wsgi import get_wsgi_application
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response
 
 from sandbox.dev.pictures.site import serving as serving_it
 
@@ -84,50 +83,42 @@ class Desk:
 @contextmanager
 def serving() -> Iterator[str]:
     """Serve the product from this process, on its database; yields the address."""
-    with serving_it(_closing(get_wsgi_application())) as address:
+    handing_on = _HandingOn(get_wsgi_application())
+    with serving_it(handing_on.answer) as address:
         yield address
+    handing_on.close()
 
 
-def _closing(application: Any) -> Any:
-    """Close each thread's connection with its answer: the database is the test's own, and goes with it."""
+class _HandingOn:
+    """Lets each request have the connection of one before it: each has a thread of its own, and they end with it.
 
-    def answer(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-        body = application(environ, start_response)
+    What is open at the end is closed: the database is the test's own, and goes with it.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self._free: list[BaseDatabaseWrapper] = []
+
+    def answer(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        with suppress(IndexError):
+            connections[DEFAULT_DB_ALIAS] = self._free.pop()
         try:
-            yield from body
-        finally:
-            if hasattr(body, "close"):
-                body.close()
-            connections.close_all()
-
-    return answer
-
-
-@contextmanager
-def browsing() -> Iterator[Browser]:
-    """Chromium without a window, in Russian."""
-    # Playwright keeps an event loop in this thread, which Django would take for a reason to refuse its database.
-    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which(os.environ.get("CHROMIUM", "chromium")),
-                # Nobody else is found. If requests were held up instead, Chromium would keep no file from page to page.
-                args=[
-                    *("--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--lang=ru"),
-                    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-                ],
-            )
+            body = self._application(environ, start_response)
             try:
-                yield browser
+                yield from body
             finally:
-                browser.close()
-    finally:
-        if before is None:
-            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-        else:
-            os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+                if hasattr(body, "close"):
+                    body.close()
+        finally:
+            used = connections[DEFAULT_DB_ALIAS]
+            del connections[DEFAULT_DB_ALIAS]
+            if not used.allow_thread_sharing:
+                used.inc_thread_sharing()
+            self._free.append(used)
+
+    def close(self) -> None:
+        for used in self._free:
+            used.close()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from bridge.daemon.heartbeat import Heartbeat
 from notifications.models import EmailMessage, Status
 from tests.integration.notifications.test_notifications_admin import row as email_row
-from tests.support.browsing import Desk, browsing, serving, sitting_at
+from tests.support.browsing import Desk, serving, sitting_at
 from tests.support.databases import ClonedDatabase
 
 # What the page's own script waits for between two looks, and more.
@@ -21,12 +21,6 @@ HIDE = """(hidden) => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden })
     document.dispatchEvent(new Event('visibilitychange'))
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as opened:
-        yield opened
 
 
 @pytest.fixture

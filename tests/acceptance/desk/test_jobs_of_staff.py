@@ -34,7 +34,7 @@ from payments.models import Payment, Refund
 from payments.states import Attention, ProviderStatus
 from sandbox.mailbox import Mailbox
 from staff.second_factor import FRESH_SECONDS
-from tests.support.browsing import Desk, browsing, serving, sitting_at
+from tests.support.browsing import Desk, serving, sitting_at
 from tests.support.checkouts import flag, make_checkout
 from tests.support.databases import ClonedDatabase
 from tests.support.email_deliveries import attempt, email_queue, enqueue
@@ -45,12 +45,6 @@ from tests.support.second_factors import code_of, prove
 SUPPORT, OPERATOR, FINANCE = "support", "operator", "finance"
 ADDRESS = "igor.kovalev@example.org"
 BORIS = Actor(Kind.STAFF, "boris")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -10,17 +10,11 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import Browser
 
 from balansity.door.limits import attempts
-from tests.support.browsing import browsing, serving, sitting_at
+from tests.support.browsing import serving, sitting_at
 from tests.support.databases import ClonedDatabase
 from tests.support.second_factors import code_of
 
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -6,14 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser
 
-from tests.support.browsing import browsing, serving, sitting_at
+from tests.support.browsing import serving, sitting_at
 from tests.support.databases import ClonedDatabase
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as opened:
-        yield opened
 
 
 @pytest.fixture
