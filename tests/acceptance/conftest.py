@@ -11,7 +11,8 @@ from sandbox.services.broker import Broker
 from sandbox.services.process import free_port
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
-from tests.support.databases import ClonedDatabase
+from tests.support.clusters import original_in
+from tests.support.databases import ClonedDatabase, DatabaseServer
 
 # What passes by itself in production, as short as it may be. How long an attempt may take is left as it is there: on a
 # busy machine, one that is ended early after its mail was taken sends a second copy. Who needs an end says so.
@@ -66,6 +67,12 @@ def line(broker_url: str) -> Iterator["redis.Redis"]:
     """The broker as a client sees it; the Celery queue of the probe is its list `probe`."""
     with redis.Redis.from_url(broker_url, socket_timeout=5, socket_connect_timeout=5) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def cluster(database_server: DatabaseServer) -> Path:
+    """What a Postgres of one's own is a copy of."""
+    return original_in(database_server.folder)
 
 
 @pytest.fixture

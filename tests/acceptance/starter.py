@@ -3,8 +3,8 @@
 Importing Django, Celery and the rest is most of what a start costs, and the tests start hundreds of processes. What is
 forked has loaded nothing that depends on how it is started (`tests.acceptance.prepared`): it reads the environment and
 the settings, and sets our applications up, as a new interpreter would. Where it does depend, a new one is started.
-The demo that runs to its end, and one sandbox, one configuration of gunicorn and one of each other command, are started
-without this, as people start them.
+The demo that runs to its end, the sandbox of `./dev sandbox`, one configuration of gunicorn and one of each other
+command, are started without this, as people start them.
 """
 
 import atexit

@@ -19,7 +19,6 @@ from sandbox.services.storage import StorageService
 from sandbox.services.yookassa import YooKassaService
 from tests.acceptance.starter import server_address, start
 from tests.acceptance.waiting import wait_until
-from tests.support.databases import DatabaseServer
 
 OPTIONS = ("--fast", "--folder")
 # The demo takes these for services to use, and the run's own must not be mixed with its messages.
@@ -125,16 +124,16 @@ from tests.acceptance.starter import use_server_at
 from tests.support.clusters import copied_from
 use_server_at({server!r})
 sys.argv = {arguments!r}
-with forked(), copied_from(Path({clusters!r})):
+with forked(), copied_from(Path({cluster!r})):
     sys.exit(main())
 """
 
 
 @pytest.fixture
-def demo_in_forks(tmp_path: Path, database_server: DatabaseServer) -> Iterator[ForkServerProcess]:
+def demo_in_forks(tmp_path: Path, cluster: Path) -> Iterator[ForkServerProcess]:
     """The same, begun in a fraction of the time."""
     arguments = ["demo", *OPTIONS, str(tmp_path)]
-    code = IN_FORKS.format(server=server_address(), arguments=arguments, clusters=str(database_server.folder))
+    code = IN_FORKS.format(server=server_address(), arguments=arguments, cluster=str(cluster))
     process = start(["-c", code], environment(), folder=CHECKOUT, log=tmp_path / "output")
     try:
         yield process

@@ -36,7 +36,7 @@ from tests.support.clusters import copied_from
 # Whoever runs the tests in the background of a shell ignores it, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 one = Sandbox("one", root=Path({root!r}), variables={{}}, durable=False, seed=False, stand_ins=True)
-with copied_from(Path({clusters!r})), one:
+with copied_from(Path({cluster!r})), one:
     print("ready", flush=True)
     while True:
         time.sleep(0.1)
@@ -44,17 +44,18 @@ with copied_from(Path({clusters!r})), one:
 
 
 @pytest.fixture
-def quick(database_server: DatabaseServer) -> Iterator[None]:
+def quick(cluster: Path) -> Iterator[None]:
     """The sandboxes of this test are copies of one cluster, and their services in Python are forks."""
-    with copied_from(database_server.folder), forked():
+    with copied_from(cluster), forked():
         yield
 
 
 @pytest.fixture
-def holder(tmp_path: Path, database_server: DatabaseServer) -> Iterator[ForkServerProcess]:
+def holder(tmp_path: Path, cluster: Path) -> Iterator[ForkServerProcess]:
     """Another process that holds the sandbox `one` below `tmp_path`, in a process group of its own."""
     log = tmp_path / "holder.log"
-    code = HOLDER.format(root=str(tmp_path), clusters=str(database_server.folder))
+    log.touch()
+    code = HOLDER.format(root=str(tmp_path), cluster=str(cluster))
     process = start(["-c", code], dict(os.environ), folder=CHECKOUT, log=log)
 
     def ready() -> bool:
@@ -91,6 +92,7 @@ def value(url: str, query: str) -> object:
     return row[0] if row else None
 
 
+@pytest.mark.usefixtures("quick")
 def test_everything_runs_inside_the_block_and_nothing_after_it(tmp_path: Path) -> None:
     with sandbox(tmp_path) as running:
         environment = running.environment
