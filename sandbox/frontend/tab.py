@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg2
 from django.db import connection
+from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from sandbox.frontend.answer import Answer, Api
@@ -21,7 +22,9 @@ _ADDED = {
     "x-client-info": "supabase-js-web/2.86.0",
 }
 # Row security hides rows from customers, as in production; where our own code runs, a row that is hidden is an error.
+# Nor has anything else that our sessions are set up with to do with theirs.
 _BECOME = """
+SET LOCAL search_path TO DEFAULT; SET LOCAL TimeZone TO DEFAULT;
 SELECT set_config('role', 'authenticated', true), set_config('request.jwt.claims', %s, true),
        set_config('row_security', 'on', true)
 """
@@ -82,7 +85,18 @@ class Tab:
 
     @contextmanager
     def _supabase(self) -> Iterator[Cursor]:
-        where = {"dsn": self._database} if self._database else connection.get_connection_params()
-        with closing(psycopg2.connect(**where)) as opened, opened, opened.cursor() as cursor:
+        with self._session() as session, session, session.cursor() as cursor:
             cursor.execute(_BECOME, [self._claims])
             yield cursor
+
+    @contextmanager
+    def _session(self) -> Iterator[Connection]:
+        """One in which no transaction is open."""
+        if not self._database and not connection.in_atomic_block:
+            # A session of its own for each row would cost Postgres more than all that is done with it.
+            connection.ensure_connection()
+            yield connection.connection
+            return
+        where = {"dsn": self._database} if self._database else connection.get_connection_params()
+        with closing(psycopg2.connect(**where)) as opened:
+            yield opened
