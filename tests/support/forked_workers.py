@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis.internal.conjecture import providers
 
 # Tests of one file that one worker does in a row, so that what one has rendered or read is there for the next. Those
 # that wait are handed out one by one.
@@ -56,6 +57,14 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     _Pool(session, option.forks).run()
     return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Find once what each fork would find by itself: the words and numbers in our code, which hypothesis tries."""
+    drawing = (getattr(getattr(item, "obj", None), "is_hypothesis_test", False) for item in session.items)
+    if session.config.option.forks and not session.config.option.collectonly and any(drawing):
+        providers._get_local_constants()
 
 
 def waits(item: pytest.Item) -> bool:
