@@ -244,7 +244,11 @@ def yookassa(settings: Settings) -> Iterator[YooKassaServer]:
     with YooKassaServer(shop_id="100500", secret_key="test_of-this-test") as server:
         settings.YUKASSA_SHOP_ID, settings.YUKASSA_SECRET_KEY = "100500", "test_of-this-test"
         settings.YUKASSA_API_URL = server.api_url
-        yield server
+        # It loads the SDK, which is 290 modules.
+        from tests.support.near_yookassa import near  # noqa: PLC0415
+
+        with near(server):
+            yield server
 
 
 @pytest.fixture(scope="session")

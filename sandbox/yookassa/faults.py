@@ -89,6 +89,11 @@ class Faults:
         with self._lock:
             self._pending.clear()
 
+    @property
+    def are_to_come(self) -> bool:
+        with self._lock:
+            return bool(self._pending)
+
     def take(self, method: str, path: str) -> Fault | None:
         with self._lock:
             for number, fault in enumerate(self._pending):

@@ -8,8 +8,9 @@ from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.yookassa.api import Api
+from sandbox.yookassa.api import KEY, Api
 from sandbox.yookassa.control import Control
+from sandbox.yookassa.exchange import Reply, Request
 from sandbox.yookassa.faults import Fault, FaultKind, Faults
 from sandbox.yookassa.handler import API, Handler
 from sandbox.yookassa.journal import ApiCall, Journal
@@ -101,13 +102,31 @@ class YooKassaServer:
     def register_receipt(self, object_id: str, *, state: str = "succeeded") -> Json:
         return self.shop.register_receipt(object_id, state=state)
 
+    def answer(self, request: Request) -> Reply | None:
+        """Answer a request of the API, whose path comes without `/v3`, to somebody in this process.
+
+        `None` where that would not be what a socket brings: nobody listens, or a fault is to come.
+        """
+        if self._server is None or self.faults.are_to_come:
+            return None
+        reply = self._api.answer(request)
+        self._journal.note(
+            method=request.method,
+            path=request.path,
+            key=request.headers.get(KEY.lower(), ""),
+            status=reply.status,
+            fault="",
+        )
+        return reply
+
     def start(self) -> None:
         """Listen. Raises `OSError` when the port is taken."""
+        self._api = Api(self.shop, self._secret_key)
         handler = type(
             "ShopHandler",
             (Handler,),
             {
-                "api": Api(self.shop, self._secret_key),
+                "api": self._api,
                 "control": Control(self.shop, self.faults, self._journal, lambda: self._notifications),
                 "pages": Pages(self.shop),
                 "faults": self.faults,

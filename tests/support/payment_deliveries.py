@@ -22,6 +22,7 @@ from payments.yookassa.objects import ProviderPayment
 from sandbox.yookassa import YooKassaServer
 from tests.support import deliveries
 from tests.support.checkouts import make_checkout
+from tests.support.near_yookassa import near
 from tests.support.payment_calls import Answer
 from tests.support.yookassa_shop import SECRET_KEY, SHOP_ID, payment_body
 
@@ -32,7 +33,8 @@ def shop_at_yookassa(settings: Settings) -> Iterator[YooKassaServer]:
     with YooKassaServer(shop_id=SHOP_ID, secret_key=SECRET_KEY) as server:
         settings.YUKASSA_SHOP_ID, settings.YUKASSA_SECRET_KEY = SHOP_ID, SECRET_KEY
         settings.YUKASSA_API_URL = server.api_url
-        yield server
+        with near(server):
+            yield server
 
 
 def start_payment(amount: Decimal = Decimal("4500.00"), **fields: Any) -> Checkout:
