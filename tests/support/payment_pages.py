@@ -2,9 +2,11 @@
 
 import re
 from typing import Any
+from unittest import mock
 from uuid import UUID
 
 from django.contrib.auth.models import Permission, User
+from django.template.response import SimpleTemplateResponse
 from django.test import Client
 
 LIST = "/admin/payments/payment/"
@@ -28,6 +30,14 @@ def staff_with(*permissions: str, username: str = "support") -> Client:
 def page_of(payment_id: UUID, *path: str) -> str:
     """The page of a payment, or with `path` one of its actions."""
     return "/".join((f"{LIST}{payment_id}", *(path or ("change",)), ""))
+
+
+def looked_up(client: Client, address: str, query: dict[str, str] | None = None) -> Any:
+    """What the page of a list is made of, as everything finds it out that comes before the page is drawn."""
+    with mock.patch.object(SimpleTemplateResponse, "rendered_content", ""):
+        response: Any = client.get(address, query)
+    assert response.status_code == 200
+    return response.context_data["cl"]
 
 
 def text(response: Any) -> str:

@@ -21,7 +21,7 @@ from tests.support.front_ends import tab_of
 from tests.support.odd_rows import PAYMENTS, USERS, change, insertion
 from tests.support.payment_calls import Answer, Customer
 from tests.support.payment_deliveries import create_at_yookassa, shop_at_yookassa, work_off
-from tests.support.payment_pages import CHECK, LIST, LOOK, REFUND, page_of, staff_with, text
+from tests.support.payment_pages import CHECK, LIST, LOOK, REFUND, looked_up, page_of, staff_with, text
 
 # Many rows in few examples, and no search for the smallest: pages are slow. A row that breaks one stands in the log.
 ODD = settings(
@@ -91,17 +91,12 @@ def test_their_owner_reads_all_of_them_page_by_page(
 @given(ROWS, USERS)
 def test_staff_see_the_list_and_every_page(staff: Client, rows: list[dict[str, Any]], account: dict[str, Any]) -> None:
     write(rows, account)
-    queries = (
-        "",
-        "?q=example",
-        "?stuck=yes",
-        "?kind=package",
-        "?o=3",
-        "?o=-5",
-        *(f"?status={one}" for one in STATUSES),
-    )
-    shown = [len(staff.get(LIST + query).context["cl"].result_list) for query in queries]
-    assert shown[0] == len(rows) == sum(shown[-len(STATUSES) :])
+    for query in ("", "?o=3", "?o=-5"):
+        assert len(staff.get(LIST + query).context["cl"].result_list) == len(rows), query
+    # These are drawn of the same rows by the same hand, so it is enough to look them up.
+    for query in ("?q=example", "?stuck=yes", "?kind=package"):
+        assert len(looked_up(staff, LIST + query).result_list) <= len(rows), query
+    assert sum(len(looked_up(staff, f"{LIST}?status={one}").result_list) for one in STATUSES) == len(rows)
     for row in unlike(rows):
         assert str(row["id"]) in text(staff.get(page_of(row["id"])))
 
