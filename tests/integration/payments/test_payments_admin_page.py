@@ -112,10 +112,11 @@ def test_a_mark_says_what_to_do_and_shows_the_note(support: Client) -> None:
     assert "Технические сведения: <code>somebody else has the time &lt;b&gt;</code>" in response.content.decode()
 
 
-@pytest.mark.parametrize("mark", Attention)
-def test_there_is_something_to_do_about_every_mark(support: Client, mark: Attention) -> None:
-    checkout = make_checkout(ProviderStatus.SUCCEEDED, attention=mark, attention_since=timezone.now())
-    assert str(mark.label) in text(support.get(page_of(checkout.pk)))
+def test_there_is_something_to_do_about_every_mark(support: Client, subtests: pytest.Subtests) -> None:
+    for mark in Attention:
+        with subtests.test(mark):
+            checkout = make_checkout(ProviderStatus.SUCCEEDED, attention=mark, attention_since=timezone.now())
+            assert str(mark.label) in text(support.get(page_of(checkout.pk)))
 
 
 def test_a_payment_that_went_well_has_nothing_at_the_top(support: Client) -> None:
