@@ -14,6 +14,7 @@ from unittest import mock
 from requests.structures import CaseInsensitiveDict
 
 from payments.yookassa.answers import Answer
+from payments.yookassa.errors import Trouble, Unavailable
 from payments.yookassa.transport import Transport, _written
 from sandbox.yookassa import YooKassaServer
 from sandbox.yookassa.exchange import Request
@@ -35,7 +36,12 @@ def near(server: YooKassaServer) -> Iterator[None]:
         if self.endpoint == server.api_url and threading.current_thread() is here:
             content = b"" if body is None else _written(body)
             headers = {name.lower(): value for name, value in request_headers.items()}
-            reply = server.answer(Request(method, path, dict(query_params or {}), headers, content))
+            try:
+                reply = server.answer(Request(method, path, dict(query_params or {}), headers, content))
+            except Exception as error:
+                # There, the thread of the server would end, and with it the connection.
+                reason = "the connection failed (ConnectionError)"
+                raise Unavailable(reason, method != "GET", trouble=Trouble.NOT_REACHED) from error
             if reply is not None:
                 return Answer(int(reply.status), CaseInsensitiveDict(reply.headers), reply.content)
         return execute(self, body, method, path, query_params, request_headers)
