@@ -5,6 +5,7 @@ catalog has changed no table, and a table that nothing was written into is as em
 by then, and has counted what he wrote.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import psycopg2
@@ -135,8 +136,8 @@ class Clone:
     _written: list[int] = field(init=False)
     # By table: rows that were written since it was made, or truncated.
     _dead: dict[str, int] = field(init=False, default_factory=dict)
-    # Those for which it has been planned how they are emptied.
-    _prepared: set[str] = field(init=False, default_factory=set)
+    # What statements are called whose plans this connection has.
+    _planned: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         with self.connection.cursor() as cursor:
@@ -164,18 +165,11 @@ class Clone:
         self.session.close()
         self.connection.close()
 
-    def execute_as(self, role: str, statements: str) -> None:
-        """Execute them in one transaction as `role` would, which has no session to be made."""
+    def fill(self, statements: Sequence[str]) -> None:
+        """Execute them in one transaction, with no foreign key looked at and no trigger fired."""
+        sent = [*map(self._execution_of, statements), "SELECT pg_stat_force_next_flush()"]
         with self.connection.cursor() as cursor:
-            cursor.execute(
-                sql.SQL("SET session_replication_role TO origin; SET SESSION AUTHORIZATION {}").format(
-                    sql.Identifier(role)
-                )
-            )
-            try:
-                cursor.execute(statements)
-            finally:
-                cursor.execute(f"RESET SESSION AUTHORIZATION; {_SET_UP}; SELECT pg_stat_force_next_flush()")
+            cursor.execute(";\n".join(sent))
 
     def empty(self) -> bool:
         """Bring it back to its template; false when it cannot be used again."""
@@ -208,10 +202,7 @@ class Clone:
                 truncated.append(name)
                 self._dead[name] = 0
                 continue
-            if name not in self._prepared:
-                self._prepared.add(name)
-                sent.append(f'PREPARE "{name}" AS DELETE FROM {name}')
-            sent.append(f'EXECUTE "{name}"')
+            sent.append(self._execution_of(f"DELETE FROM {name}"))
         if truncated:
             sent += [f"TRUNCATE {', '.join(truncated)} CASCADE", "SELECT pg_stat_force_next_flush()"]
         with self.connection.cursor() as cursor:
@@ -219,6 +210,13 @@ class Clone:
         if truncated:
             # It makes files of other names, which is written into a catalog.
             self._written = self._look()
+
+    def _execution_of(self, statement: str) -> str:
+        """What executes it with the plan that was made when it came first."""
+        if statement in self._planned:
+            return f"EXECUTE {self._planned[statement]}"
+        name = self._planned[statement] = f"planned_{len(self._planned)}"
+        return f"PREPARE {name} AS {statement};\nEXECUTE {name}"
 
     def _look(self) -> list[int]:
         with self.connection.cursor() as cursor:

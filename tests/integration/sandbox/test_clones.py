@@ -1,7 +1,10 @@
 """A test gets the database that another has left only if that one changed nothing but rows."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+from typing import Any
 
 import psycopg2
 import pytest
@@ -9,8 +12,9 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from bridge.sql import prepared
+from sandbox.services.supabase import sample_families
 from tests.support.clones import Clone
-from tests.support.databases import PGMQ_VERSIONS, DatabaseServer
+from tests.support.databases import PGMQ_VERSIONS, SEEDED, TO_THE_HOUR, ClonedDatabase, DatabaseServer
 
 VERSION = PGMQ_VERSIONS[0]
 MORE = "CREATE FUNCTION public.more() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
@@ -129,6 +133,42 @@ def test_what_was_not_kept_changes_nothing(database_server: DatabaseServer, left
     name = used(database_server, left_open)
     assert used(database_server, left_open, "CREATE TABLE public.not_kept (one int)", commit=False) == name
     assert used(database_server, left_open) == name
+
+
+_ALL = """
+SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
+WHERE table_schema IN ('auth', 'public', 'sandbox', 'pgmq') AND table_type = 'BASE TABLE'
+"""
+
+
+def rows_of(database: ClonedDatabase) -> dict[str, list[Any]]:
+    """All rows of Supabase's side; for the moment when they were filled in stands a word."""
+    with closing(psycopg2.connect(database.url)) as found, found.cursor() as cursor:
+        cursor.execute("SELECT to_jsonb(seeded_at) #>> '{}' FROM sandbox.about")
+        [(moment,)] = cursor.fetchall()
+        cursor.execute(_ALL)
+        rows = {}
+        for (table,) in cursor.fetchall():
+            cursor.execute(f"SELECT to_jsonb(row)::text FROM {table} AS row ORDER BY 1")
+            rows[table] = [json.loads(text.replace(moment, "now")) for (text,) in cursor.fetchall()]
+        return rows
+
+
+def test_samples_are_the_same_rows_whether_triggers_are_asked_or_not(
+    database_server: DatabaseServer, left_open: ExitStack
+) -> None:
+    at = datetime(2026, 3, 1, 12, 34, 56, tzinfo=UTC)
+    for _ in range(2):
+        with database_server.clone(VERSION) as clone:
+            clone.fill_with_samples(at)
+            filled = rows_of(clone)
+    with database_server.clone(VERSION) as clone:
+        asked = left_open.enter_context(closing(psycopg2.connect(clone.url)))
+        with asked, asked.cursor() as cursor:
+            cursor.execute(f"{SEEDED}; {sample_families(at)}; {TO_THE_HOUR}")
+        assert rows_of(clone) == filled
+    assert len(filled["public.answers"]) > 100
+    assert len(filled["public.users"]) == 5
 
 
 # Of this session: the other workers of the suite have locks in databases of the same server.
