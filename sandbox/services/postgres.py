@@ -199,10 +199,15 @@ def execute(connection: Connection, statement: str, *parts: sql.Composable) -> N
         cursor.execute(sql.SQL(statement).format(*parts))
 
 
-def create_database(admin: Connection, name: str, template: str = "template0") -> None:
-    """Make a database that `OWNER` owns. `admin` is an autocommit connection of the superuser."""
+def create_database(admin: Connection, name: str, template: str = "template0", *, by_files: bool = False) -> None:
+    """Make a database that `OWNER` owns. `admin` is an autocommit connection of the superuser.
+
+    `by_files` copies the template's files, where nothing waits for a disk: to log each of their blocks, as Postgres
+    does unasked, takes several times as long then.
+    """
     names = (sql.Identifier(part) for part in (name, OWNER, template))
-    execute(admin, "CREATE DATABASE {} OWNER {} TEMPLATE {}", *names)
+    strategy = "FILE_COPY" if by_files else "WAL_LOG"
+    execute(admin, f"CREATE DATABASE {{}} OWNER {{}} TEMPLATE {{}} STRATEGY {strategy}", *names)
 
 
 def drop_database(admin: Connection, name: str) -> None:

@@ -134,7 +134,7 @@ class DatabaseServer:
     def _new_clone(self, pgmq_version: str) -> Clone:
         name = f"test_{os.getpid()}_{next(_numbers)}"
         with closing(self._connect()) as admin:
-            create_database(admin, name, self._template(admin, pgmq_version))
+            create_database(admin, name, self._template(admin, pgmq_version), by_files=True)
         connection = self._connect(name)
         return Clone(name, connection, KeptSession(), _shapes.setdefault(pgmq_version, {}))
 
