@@ -38,6 +38,7 @@ from tests.support.forked_workers import waits
 from tests.support.frozen_time import ask_once_for_all_forks, ask_quicker
 from tests.support.marked_fixtures import MarkedFixtures
 from tests.support.network import only_this_machine
+from tests.support.thrift import quick_looks
 
 SERVER = "BALANSITY_TEST_SERVER"
 
@@ -154,7 +155,7 @@ def pytest_runtestloop() -> Generator[None, object, object]:
     """What all tests have is no fixture: each test would ask anew whether it is set up."""
     setup_test_environment(debug=False)
     try:
-        with only_this_machine(), _one_trust_store():
+        with only_this_machine(), _one_trust_store(), quick_looks():
             return (yield)
     finally:
         teardown_test_environment()

@@ -23,6 +23,8 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis.internal.conjecture import providers
 
+from tests.support.thrift import capture_throughout
+
 # Tests of one file that one worker does in a row, so that what one has rendered or read is there for the next. Those
 # that wait are handed out one by one.
 IN_A_ROW = 40
@@ -234,6 +236,12 @@ class _Telling:
     def __init__(self, config: pytest.Config, connection: Connection) -> None:
         self._config, self._connection = config, connection
         self._kept: list[tuple[Any, ...]] = []
+        option = config.option
+        # Whether somebody wants to hear of each phase, and what was written in a test that passed.
+        self._shows_all = (
+            option.durations is not None or option.xmlpath or not {"A", "P"}.isdisjoint(option.reportchars)
+        )
+        self._failed = ""
         # What was told before there was this fork is told again when somebody new begins to listen.
         self._listens = False
         config.pluginmanager.register(self)
@@ -250,9 +258,16 @@ class _Telling:
         self._kept.append(("hook", "pytest_runtest_logfinish", {"nodeid": nodeid, "location": location}))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not report.passed:
+            self._failed = report.nodeid
+        is_shown = self._shows_all or report.nodeid == self._failed
+        if report.when != "call" and not is_shown:
+            return
         data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
         # All names of the file and of its folders, which nobody asks for here.
         data["keywords"] = {}
+        if not is_shown:
+            data["sections"] = []
         self._kept.append(("report", data))
         if not report.passed:
             # Should what comes next end this process, it was told.
@@ -302,7 +317,9 @@ def _begin(config: pytest.Config, number: int) -> None:
     assert threading.active_count() == 1, "a fork of threads"
     # What is to be seen is shown by the collecting process.
     config.get_terminal_writer()._file = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 # Until it ends.
-    config.pluginmanager.getplugin("capturemanager").start_global_capturing()
+    capture = config.pluginmanager.getplugin("capturemanager")
+    capture.start_global_capturing()
+    capture_throughout(capture)
     factory: Any = config._tmp_path_factory  # type: ignore[attr-defined]
     own = factory.getbasetemp() / f"fork-{number}-{os.getpid()}"
     own.mkdir()
