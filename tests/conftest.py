@@ -26,6 +26,8 @@ from django.core import mail
 from django.test.utils import setup_test_environment, teardown_test_environment
 from httpx._transports import default as httpx_transport
 from pytest_django import DjangoDbBlocker, Settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from bridge.seldom import FewAnHour, HourlyCount, Seldom
 from sandbox.mailbox import Mailbox
@@ -218,14 +220,22 @@ def seeded_database(database: ClonedDatabase) -> ClonedDatabase:
     return database
 
 
-@pytest.fixture
-def broker_url() -> Iterator[str]:
-    """The broker's address, empty at the start. It is the one that the settings name."""
+@pytest.fixture(scope="session")
+def kept_broker() -> Iterator[redis.Redis]:
+    """A client of the run's broker, from test to test: to connect takes ten times as long as to empty it."""
+    # Tests break off whatever connections there are.
+    retry = Retry(NoBackoff(), 2)
     url = os.environ["REDIS_URL"]
-    with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
-        client.flushdb()
-        yield url
-        client.flushdb()
+    with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5, retry=retry) as client:
+        yield client
+
+
+@pytest.fixture
+def broker_url(kept_broker: redis.Redis) -> Iterator[str]:
+    """The broker's address, empty at the start. It is the one that the settings name."""
+    kept_broker.flushdb()
+    yield os.environ["REDIS_URL"]
+    kept_broker.flushdb()
 
 
 @pytest.fixture
