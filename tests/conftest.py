@@ -38,6 +38,7 @@ from tests.acceptance.starter import start_server, use_inherited_server
 from tests.support.databases import PGMQ_VERSIONS, ClonedDatabase, DatabaseServer
 from tests.support.forked_workers import waits
 from tests.support.frozen_time import ask_once_for_all_forks, ask_quicker
+from tests.support.in_memory import folder_of_services
 from tests.support.marked_fixtures import MarkedFixtures
 from tests.support.network import only_this_machine
 from tests.support.thrift import quick_looks
@@ -99,7 +100,8 @@ def _take_own_broker(number: int) -> None:
 def _start_sandbox() -> Sandbox:
     # A test run that is told to stop takes its services along.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    sandbox = Sandbox(f"test-{os.getpid()}", variables={}, durable=False, seed=False, keep=False)
+    root = folder_of_services()
+    sandbox = Sandbox(f"test-{os.getpid()}", root=root, variables={}, durable=False, seed=False, keep=False)
     sandbox.start()
     os.environ.update(sandbox.environment)
     os.environ[SERVER] = DatabaseServer(sandbox.folder, sandbox.postgres.admin_url()).to_text()
