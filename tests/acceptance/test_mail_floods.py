@@ -39,6 +39,7 @@ SELECT public.queue_email_task(%s, 'Оплата не прошла', 'payment_fa
 _JUNK = (("junk#@example.net", "payment_failed"), (ANNA, "payment_failed"), (IGOR, "lure"))
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("seeded_database")
 def test_ten_thousand_junk_messages_hardly_occupy_workers_before_a_real_mail_is_sent(
     fleet: Fleet, mail: Ledger, mailbox: Mailbox, tmp_path: Path
@@ -50,10 +51,14 @@ def test_ten_thousand_junk_messages_hardly_occupy_workers_before_a_real_mail_is_
     worker, bridge = fleet.worker(), fleet.bridge()
     worker.await_text("ready.")
     bridge.await_text("draining")
-    wait_until(lambda: LEYLA in recipients(mailbox), "the real mail has come", seconds=60)
-    histories = [*mail.endings().values(), *mail.queued().values()]
-    assert len(histories) == MANY // len(_JUNK) * len(_JUNK) + 1
-    assert sum(one.attempts > 0 for one in histories) <= MOST_ATTEMPTED
+    wait_until(lambda: LEYLA in recipients(mailbox), "the real mail has come", seconds=180)
+    # In this order: what ends meanwhile is found among the endings.
+    attempts = {msg_id: one.attempts for msg_id, one in mail.queued().items()}
+    attempts |= {msg_id: one.attempts for msg_id, one in mail.endings().items()}
+    assert len(attempts) == MANY // len(_JUNK) * len(_JUNK) + 1
+    attempted = sum(number > 0 for number in attempts.values())
+    print(f"{attempted} were attempted")
+    assert attempted <= MOST_ATTEMPTED
     assert recipients(mailbox).count(ANNA) <= 20
     assert {*recipients(mailbox)} <= {ANNA, LEYLA}
     # A flood is no error of ours.
