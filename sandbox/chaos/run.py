@@ -146,7 +146,7 @@ def _drained(environment: dict[str, str], fleet: Fleet, till: Till, console: Con
 
         def asked() -> int:
             """What beat has asked for, and nobody has done yet."""
-            return broker.llen(MAINTENANCE) + broker.hlen("unacked")  # type: ignore[operator]
+            return int(broker.llen(MAINTENANCE)) + int(broker.hlen("unacked"))
 
         return drained + drain(url, till, limits, patience=LAST_SECONDS, tell=console.print, besides=asked)
 
