@@ -11,6 +11,7 @@ from sandbox.bench.growth.archive import ROWS
 from sandbox.bench.growth.distance import COUNTS, WAYS
 from sandbox.bench.growth.svg import Plot, Series, bars, curves
 from sandbox.bench.growth.workers import BRIDGES, LOADS, WORKERS
+from sandbox.bench.report import median
 from sandbox.bench.tables import recorded_figures
 from sandbox.packages import CHECKOUT
 
@@ -47,12 +48,12 @@ def brought_up(text: str, drawn: dict[str, str]) -> str:
 
 
 def recorded_values() -> Values:
-    """Of all parts together: their figures have names of their own."""
-    values: Values = {}
+    """Of all parts together: their figures have names of their own. What several runs have is their median."""
+    found: dict[str, list[float]] = {}
     for name, answer in recorded_figures().items():
-        if name.startswith("growth-"):
-            values |= {figure["name"]: figure["value"] for figure in answer["figures"]}
-    return values
+        for figure in answer["figures"] if name.startswith("growth-") else ():
+            found.setdefault(figure["name"], []).append(figure["value"])
+    return {name: median(values) for name, values in found.items()}
 
 
 def all_names() -> set[str]:

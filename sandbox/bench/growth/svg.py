@@ -23,9 +23,12 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .axis { stroke: #57606a; stroke-width: 1 }
 .curve { fill: none; stroke-width: 2 }
 .value { font-size: 11px }
+.inside { fill: #ffffff }
 .legend { font-size: 12px }
 """
-_STYLE_DARK = "text { fill: #e6edf3 } .ground { fill: #0d1117 } .grid { stroke: #30363d } .axis { stroke: #8b949e }"
+_STYLE_DARK = (
+    "text { fill: #e6edf3 } .inside, .ground { fill: #0d1117 } .grid { stroke: #30363d } .axis { stroke: #8b949e }"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,9 @@ def _bars(plot: Plot, top: float) -> Iterable[str]:
             height = round(HEIGHT - _BOTTOM - y, 1)
             yield f'<rect class="f{place}" x="{x + 1}" y="{y}" width="{width - 2}" height="{height}"/>'
             middle = round(x + width / 2, 1)
-            yield f'<text class="value" x="{middle}" y="{y - 4}" text-anchor="middle">{number(value)}</text>'
+            # Above the highest bars stands what the scale is in.
+            kind, below = ("value inside", y + 14) if y < _TOP + 14 else ("value", y - 4)
+            yield f'<text class="{kind}" x="{middle}" y="{round(below, 1)}" text-anchor="middle">{number(value)}</text>'
 
 
 def _mark(place: int, x: float, y: float) -> str:

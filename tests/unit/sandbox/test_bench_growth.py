@@ -63,6 +63,22 @@ def test_a_value_is_as_high_as_the_scale_says() -> None:
     assert half == pytest.approx(whole / 2, abs=0.2)
 
 
+def test_the_value_of_a_bar_that_reaches_the_top_stands_within_it() -> None:
+    root = parsed(bars(Plot("t", "u", "", ["a", "b"], [Series("s", [49.7, 10.0])])))
+
+    high, low = (element for element in root.iter(f"{SVG}text") if "value" in (element.get("class") or ""))
+    assert (high.get("class"), low.get("class")) == ("value inside", "value")
+    # What the scale is in stands at 50.
+    assert float(high.get("y", "0")) > 62 + 11
+
+
+def test_what_several_runs_have_is_their_median(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = {f"growth-archive-1000-{n}": {"figures": [{"name": "a", "value": n}]} for n in (700, 930, 820)}
+    monkeypatch.setattr(plots, "recorded_figures", lambda: runs | {"mail": {"figures": [{"name": "a", "value": 1}]}})
+
+    assert plots.recorded_values() == {"a": 820}
+
+
 def test_what_was_not_recorded_is_not_drawn() -> None:
     assert plots.drawn_plots({}) == {}
     assert {*plots.drawn_plots({"1,000 rows: claim": 1.0})} == {"archive-statements"}
