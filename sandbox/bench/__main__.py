@@ -1,4 +1,4 @@
-"""`./dev bench [name]`: without a name, all of them, and each target at the end."""
+"""`./dev bench [name]`: without a name, all but the long ones, and each target at the end."""
 
 import argparse
 import json
