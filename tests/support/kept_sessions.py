@@ -7,7 +7,7 @@ closed.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from select import select
 from typing import Any
 from unittest import mock
@@ -18,7 +18,9 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 
+from balansity.postgres import base
 from balansity.postgres.pool import shared
+from bridge.postgres import at_most
 from bridge.sql import prepared
 
 # What `DISCARD ALL` does, but for the plans of functions and foreign keys, which are for whoever comes next as well.
@@ -50,17 +52,28 @@ class KeptSession:
     def used(self) -> Iterator[None]:
         """Let the first connection that Django opens like the last one have the session, and keep what it leaves."""
         opened: list[tuple[Connection, dict[str, Any]]] = []
+        taken: list[Connection] = []
 
         def get_new_connection(wrapper: DatabaseWrapper, parameters: dict[str, Any]) -> Any:
             # Who has replaced `connect` wants to see it called.
             if psycopg2.connect is not _connect:
                 return _get_new_connection(wrapper, parameters)
-            raw = self._take(parameters) or _get_new_connection(wrapper, parameters)
+            raw = self._take(parameters)
+            if raw is not None:
+                taken.append(raw)
+            raw = raw or _get_new_connection(wrapper, parameters)
             opened.append((raw, dict(parameters)))
             return raw
 
+        def bounded(seconds: float, raw: Connection, **more: Any) -> AbstractContextManager[None]:
+            # A session that is there is not waited for, and two threads that watch over it take longer than its set-up.
+            return nullcontext() if any(raw is one for one in taken) else at_most(seconds, raw, **more)
+
         usual = django_connection.get_connection_params()
-        with mock.patch.object(DatabaseWrapper, "get_new_connection", get_new_connection):
+        with (
+            mock.patch.object(DatabaseWrapper, "get_new_connection", get_new_connection),
+            mock.patch.object(base, "at_most", bounded),
+        ):
             try:
                 yield
             finally:
