@@ -70,9 +70,14 @@ class View:
             self.console.print(line, soft_wrap=True)
         self._events.append(line)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether somebody would see now how things stand: plain lines say it from time to time."""
+        return self._live is not None or self.seconds - self._said_at >= LINE_EVERY_SECONDS
+
     def show(self, progress: Progress) -> None:
         self._progress = progress
-        if self._live is None and self.seconds - self._said_at >= LINE_EVERY_SECONDS:
+        if self._live is None and self.is_due:
             self._said_at = self.seconds
             self.say(_one_line(progress))
 

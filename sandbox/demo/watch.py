@@ -64,6 +64,9 @@ class Watch:
                 who = attempt.recipient.partition("@")[0]
                 self._view.say(f"mail server: {attempt.verdict} {who}  {attempt.reply}".rstrip(), "yellow")
         self._tries_told = len(attempts)
+        if not self._view.is_due:
+            # It takes a dozen questions, many times of what is waited for.
+            return
         self._view.show(
             Progress(
                 queues={name: archive.counts() for name, archive in self._queues.items()},
