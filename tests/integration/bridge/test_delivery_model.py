@@ -132,7 +132,7 @@ def test_a_message_that_was_delivered_before_and_is_bundled_again_is_found() -> 
         ("claim", "\n  AND q.vt = %(vt)s", "", "with a token that opens nothing", 0),
         ("claim", "\n  AND NOT {held}", "", "begun while it is held", 5),
         ("claim", "'attempts', %(attempts)s::int,", "", "attempts were counted", 0),
-        ("finish", " AND q.vt = %(vt)s", "", "and may end as", 2),
+        ("finish", " AND q.vt = %(vt)s", "", "and may end as", 21),
         ("retry", " AND q.vt = %(vt)s", "", "with a token that opens nothing|and may end as", 2),
         ("put_back", " AND q.vt = %(vt)s", "", "with a token that opens nothing", 5),
         ("hand_back", " AND q.vt = %(vt)s", "", "with a token that opens nothing", 0),
