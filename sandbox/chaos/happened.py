@@ -64,6 +64,7 @@ class Reach:
 # server's word did not come through, or the outcome could not be written. Nothing else is an explanation.
 CUTS_OFF: dict[str, Reach] = {
     "worker_kill": Reach(by_pid=True),
+    "parent_kill": Reach(by_pid=True),
     "worker_stop": Reach(by_pid=True, lingers=timedelta(seconds=2)),
     "worker_starve": Reach(by_pid=True, lingers=timedelta(seconds=2)),
     "child_kill": Reach(by_pid=True),

@@ -127,10 +127,11 @@ def starve(scene: Scene, target: str) -> Iterator[Hit]:
 
 @contextmanager
 def kill_parent(scene: Scene, target: str) -> Iterator[Hit]:
-    """Only the parent: its children are orphans, and end when they have done what they are at."""
+    """Only the parent. Celery has asked Linux to kill its children then; elsewhere they end after what they are at."""
     process = scene.process(target)
+    children = frozenset(child.pid for child in process.children())
     process.kill_parent()
-    yield Hit()
+    yield Hit(children)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.chaos import draining, fleet
 from sandbox.chaos.fleet import Supervised
+from sandbox.chaos.harm import processes
 
 
 @pytest.fixture
@@ -49,6 +50,16 @@ def test_what_has_retired_does_not(beat: Supervised) -> None:
     assert ended.expected
     assert [beat.look(), beat.look()] == [None, None]
     assert starts(beat) == 1
+
+
+def test_who_is_killed_by_the_death_of_a_parent_is_told() -> None:
+    killed: list[str] = []
+    worker = SimpleNamespace(
+        children=lambda: [SimpleNamespace(pid=11), SimpleNamespace(pid=12)], kill_parent=lambda: killed.append("parent")
+    )
+    scene: Any = SimpleNamespace(process=lambda target: worker)
+    with processes.kill_parent(scene, "worker-1") as hit:
+        assert (hit.pids, killed) == ({11, 12}, ["parent"])
 
 
 def test_what_has_to_be_done_besides_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,8 @@ def fault(kind: str, began: float, ended: float, *pids: int, number: int = 7) ->
         fault("child_kill", 11.5, 11.5, WORKER),
         fault("worker_stop", 10.5, 21, WORKER, 1, 2),
         fault("worker_kill", 12, 12, 1, WORKER),
+        # Its children die with it.
+        fault("parent_kill", 11.5, 11.5, WORKER),
         # Nobody's process: it was away for everybody.
         fault("postgres_immediate", 11, 12),
         fault("mail_kill", 10.8, 12),
