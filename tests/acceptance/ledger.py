@@ -169,6 +169,9 @@ class Ledger:
         """As much time passes as an attempt may take, and the test need not."""
         self.execute(f"UPDATE pgmq.q_{self.queue} SET vt = clock_timestamp() WHERE msg_id = %s", [msg_id])
 
+    def make_visible(self, msg_ids: list[int]) -> None:
+        self.execute(f"UPDATE pgmq.q_{self.queue} SET vt = clock_timestamp() WHERE msg_id = ANY(%s)", [msg_ids])
+
     def exists(self, rows: str) -> bool:
         """Whether there is a row in `rows`: a table's name, with a condition if need be."""
         return bool(self.rows(f"SELECT EXISTS (SELECT FROM {rows})")[0][0])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from balansity.processes import BEAT, for_python
 from sandbox.chaos import draining, fleet
 from sandbox.chaos.fleet import Supervised
 from sandbox.chaos.harm import processes
@@ -15,7 +16,7 @@ from sandbox.chaos.harm import processes
 @pytest.fixture
 def beat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Supervised:
     """A process that is only said to be there, and ends as soon as it is asked to."""
-    process = Supervised("beat", ["-m", "celery"], tmp_path, {})
+    process = Supervised("beat", for_python(BEAT), tmp_path, {})
     service = SimpleNamespace(pid=7, exit_code=None, starts=0)
 
     def start(*_: object, **__: object) -> None:
