@@ -8,6 +8,8 @@ import pytest
 from django.db import Error, connection, transaction
 from pytest_django import Settings
 
+from bridge.breaker import prober
+from bridge.daemon import runner as module
 from bridge.daemon.drain import Drain
 from bridge.daemon.publisher import Publisher
 from bridge.daemon.runner import Runner
@@ -16,6 +18,7 @@ from bridge.pgmq import PgmqQueue
 from bridge.postgres import is_outage
 from bridge.queues import registry
 from sandbox.probe.apps import QUEUE
+from tests.support.far_below import far_below
 from tests.support.looping import run_until
 
 
@@ -92,6 +95,24 @@ def test_it_says_in_the_table_that_it_stopped_in_order(probe: PgmqQueue, publish
     process = BridgeProcess.objects.get()
     assert process.stopped_at is not None
     assert process.waits_for == ""
+
+
+def test_a_stop_ends_its_sleep(
+    probe: PgmqQueue, publisher: Publisher, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.WORKER_INTERVAL_MS = 60_000
+    monkeypatch.setattr(module, "INTERVAL_SECONDS", 60)
+    monkeypatch.setattr(prober, "QUIET_SECONDS", 60.0)
+    runner, sleeps = Runner([registry.get(QUEUE)], publisher), list[float]()
+    sleep = runner._wait_for_signals
+
+    def noted(seconds: float) -> None:
+        sleeps.append(seconds)
+        sleep(seconds)
+
+    monkeypatch.setattr(runner, "_wait_for_signals", noted)
+    with far_below(50):
+        run_until(runner, lambda: bool(sleeps) and sleeps[-1] > 50)
 
 
 def test_when_the_next_message_is_due_is_asked_when_a_worker_has_begun_with_the_last(
