@@ -60,7 +60,7 @@ def test_who_is_killed_by_the_death_of_a_parent_is_told() -> None:
     )
     scene: Any = SimpleNamespace(process=lambda target: worker)
     with processes.kill_parent(scene, "worker-1") as hit:
-        assert (hit.pids, killed) == ({11, 12}, ["parent"])
+        assert (hit.pids, killed) == (frozenset({11, 12}), ["parent"])
 
 
 def test_what_has_to_be_done_besides_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
