@@ -17,6 +17,9 @@ from django.utils.translation import gettext as _
 
 register = Library()
 
+# Customers write times as well. What lies further from today than any row of ours has its first and last year alone.
+_YEARS_BACK, _YEARS_AHEAD = 20, 2
+
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -46,7 +49,6 @@ def _number(cl: ChangeList, parameter: str) -> int | None:
 
 
 def _shown(cl: ChangeList, name: str, chosen: Chosen, first: dt.date, last: dt.date) -> dict[str, Any]:
-    # Once for all links: rows with odd times make thousands of years of them.
     kept = cl.get_query_string(remove=[f"{name}__"]).removeprefix("?")
 
     def link(*parts: int) -> str:
@@ -69,7 +71,13 @@ def _shown(cl: ChangeList, name: str, chosen: Chosen, first: dt.date, last: dt.d
             months = _months(year, first, last)
             shown = [choice(_month(one), year, one.month) for one in months]
             return {"show": True, "back": choice(_("All dates")), "choices": shown}
-    return {"show": True, "back": None, "choices": [choice(str(one), one) for one in range(first.year, last.year + 1)]}
+    return {"show": True, "back": None, "choices": [choice(str(one), one) for one in _years(first, last)]}
+
+
+def _years(first: dt.date, last: dt.date) -> list[int]:
+    today = timezone.localdate().year
+    near = range(max(first.year, today - _YEARS_BACK), min(last.year, today + _YEARS_AHEAD) + 1)
+    return sorted({first.year, *near, last.year})
 
 
 def _month(day: dt.date) -> str:

@@ -103,6 +103,17 @@ def test_all_are_counted_where_they_are_few(boss: Client, shortly: None) -> None
     assert "Всего: 60" in boss.get(MAILS).content.decode()
 
 
+def test_a_row_of_an_odd_year_does_not_fill_a_page_with_years(boss: Client) -> None:
+    with freeze_time("2026-03-02T10:00:00Z"):
+        send(4)
+        for msg_id, year in ((1, 20), (2, 9000), (3, 2019)):
+            EmailMessage.objects.filter(msg_id=msg_id).update(created_at=datetime(year, 5, 1, tzinfo=UTC))
+        boss.force_login(User.objects.get())
+        page = boss.get(MAILS).content.decode()
+    years = [int(year) for year in re.findall(r'\?created_at__year=(\d+)"', page)]
+    assert years == [20, *range(2006, 2029), 9000]
+
+
 def test_the_days_above_a_list_are_those_between_its_first_and_its_last_row(boss: Client) -> None:
     with freeze_time("2026-03-02T10:00:00Z"):
         send(30)
