@@ -1,22 +1,12 @@
 """A package or module that nobody typed anywhere is held to the layers. On a small checkout, as any could be."""
 
-import multiprocessing
-import os
 import shutil
-import subprocess
-import sys
-from importlib import import_module, invalidate_caches
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from sandbox.dev import layers
 from sandbox.dev.layers import contracts, lint
 from sandbox.packages import missing_in_image, packages
-
-# For the forks of `linter_in_a_fork`: to load it takes longer than all that it does here.
-import_module("importlinter.cli")
 
 FILES = {
     "balansity/apps.py": "",
@@ -53,32 +43,6 @@ def within_layers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkout
 
 
-@pytest.fixture
-def linter_in_a_fork(within_layers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interpreter of its own has looked at `within_layers`."""
-
-    def run(command: list[str], *, cwd: Path, check: bool) -> subprocess.CompletedProcess[bytes]:
-        assert (command[:2], check) == ([sys.executable, "-c"], False)
-        process = multiprocessing.get_context("fork").Process(target=_run, args=(command, cwd))
-        process.start()
-        process.join(60)
-        assert process.exitcode is not None
-        return subprocess.CompletedProcess(command, process.exitcode)
-
-    monkeypatch.setattr(layers, "subprocess", SimpleNamespace(run=run))
-
-
-def _run(command: list[str], folder: Path) -> None:
-    """Where an interpreter would find the packages of `folder`, and knows no others of their names."""
-    os.chdir(folder)
-    sys.argv, sys.path[:0] = ["-c", *command[3:]], [""]
-    for name in [*sys.modules]:
-        if name.partition(".")[0] in {*packages(), "surveys"}:
-            del sys.modules[name]
-    invalidate_caches()
-    exec(command[2], {"__name__": "__main__"})  # noqa: S102 # As `python -c` does.
-
-
 def made_of(files: dict[str, str], checkout: Path) -> Path:
     for name, text in files.items():
         write(checkout, name, text)
@@ -93,7 +57,6 @@ def write(checkout: Path, name: str, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-@pytest.mark.usefixtures("linter_in_a_fork")
 @pytest.mark.parametrize(
     ("name", "text"),
     [
