@@ -13,7 +13,8 @@ WINDOW_SECONDS = 1.0
 SECONDS_IN_BUNDLE = 0.1
 MOST_IN_BUNDLE = 50
 # Free children take a task each at once, however long they need for it. Of so many messages nobody can tell whether
-# they are done or only in hand, so each further one in a bundle wants as many that left the line within this burst.
+# they are done or only in hand, so each further one in a bundle wants as many that left the line within this burst;
+# after ten times as many, those in hand make no difference.
 IN_HAND = 40
 LEAST_PAUSE, MOST_PAUSE = 0.01, 0.5
 # In the first second of a burst nobody knows yet how quick it is. The line is looked at so often, and what was done
@@ -104,7 +105,8 @@ class Flow:
     def bundle_size(self) -> int:
         """By what was done within a whole second, and by how much was: see `IN_HAND`."""
         by_time = int(self._done_of_late / WINDOW_SECONDS * SECONDS_IN_BUNDLE)
-        return max(1, min(MOST_IN_BUNDLE, by_time, self._done_in_burst // IN_HAND))
+        by_number = MOST_IN_BUNDLE if self._done_in_burst >= 10 * IN_HAND else self._done_in_burst // IN_HAND
+        return max(1, min(MOST_IN_BUNDLE, by_time, by_number))
 
     @property
     def pause(self) -> float:
