@@ -172,6 +172,17 @@ def test_a_burst_of_quick_work_has_the_workers_full_speed_within_a_second() -> N
     assert workers.taken - after_one > 2_900
 
 
+def test_after_four_hundred_messages_of_a_burst_only_its_speed_decides() -> None:
+    flow = Flow()
+    for left, now in ((400, 1.0), (1, 1.4)):
+        flow.published([1] * (left if now == 1.0 else 0), now)
+        flow.observe(left, now)
+    # Of 399 within a second, each could be in the hands of somebody.
+    assert flow.bundle_size == 9
+    flow.observe(0, 1.5)
+    assert flow.bundle_size == 40
+
+
 def test_slow_work_of_many_children_is_not_bundled_as_they_take_a_task_each_at_once() -> None:
     for children in (8, 16, 40):
         for rounds in (2, 3):
