@@ -167,7 +167,7 @@ class Ledger:
 
     def let_lease_run_out(self, msg_id: int) -> None:
         """As much time passes as an attempt may take, and the test need not."""
-        self.execute(f"UPDATE pgmq.q_{self.queue} SET vt = clock_timestamp() WHERE msg_id = %s", [msg_id])
+        self.make_visible([msg_id])
 
     def make_visible(self, msg_ids: list[int]) -> None:
         self.execute(f"UPDATE pgmq.q_{self.queue} SET vt = clock_timestamp() WHERE msg_id = ANY(%s)", [msg_ids])

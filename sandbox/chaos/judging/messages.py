@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 from sandbox.chaos.books import Books, Message
 from sandbox.chaos.judging.found import Invariant, Violation
+from sandbox.chaos.judging.mails import QUEUE as MAILS
 from sandbox.chaos.known import Known
 
 ONLY_AT_THE_LIMIT = ("retries_exhausted", "worker_lost")
 OUTCOMES = ("succeeded", "failed", "duplicate")
-# Who may be refused for good is what the third invariant says of mails.
-MAILS = "email_queue"
 
 
 def judge_messages(books: Books, known: Known) -> Iterator[Violation]:
@@ -61,6 +60,7 @@ def _outcome(message: Message, books: Books) -> Iterator[str]:
         yield f"it was tried {message.attempts} times of {limit}"
     if message.reason in ONLY_AT_THE_LIMIT and message.attempts < limit:
         yield f"it was given up ({message.reason}) after {message.attempts} attempts of {limit}"
+    # Who may be refused for good is what the third invariant says of mails.
     if message.outcome == "failed" and message.reason not in ONLY_AT_THE_LIMIT and message.queue != MAILS:
         yield f"it was given up ({message.reason or 'for no reason'}), and nothing in it was wrong"
 
