@@ -38,12 +38,13 @@ class HeartStep(bootsteps.StartStopStep):
     shutdown = stop
 
     def _beat(self, consumer: Any) -> None:
-        hung = all_children_hang(worker_state.active_requests, children=consumer.pool.num_processes, now=time.time())
+        children = consumer.pool.num_processes
+        hung = all_children_hang(worker_state.active_requests, children=children, now=time.time())
         if hung != self._says_hung:
             logger.log(logging.ERROR if hung else logging.WARNING, "%s", _HUNG if hung else "a child takes tasks again")
         self._says_hung = hung
         if not hung:
-            pulse().beat()
+            pulse().beat(children=children)
 
 
 _HUNG = "no child has taken a task for longer than any may run: this worker counts as dead, restart it"

@@ -8,17 +8,16 @@ from bridge.sql.statements import FEW_MESSAGES
 LEAST_IN_LINE = 20
 MOST_IN_LINE = 2000
 WINDOW_SECONDS = 1.0
-# Celery's own cost for a task (about 1 ms) only counts for quick work. At 10 deliveries a second and more, bundles are
-# made that take about a tenth of a second of all workers together; at 100 they reach their full size.
+# Celery's own cost for a task (about 1 ms) only counts for quick work. A bundle is made of what one child of a worker
+# does in so long. Free children take a task each at once, however long they need for it, which looks like one in
+# `LEAST_SPAN_SECONDS` for each: so it must be less than that, or slow work would be bundled.
 SECONDS_IN_BUNDLE = 0.1
-MOST_IN_BUNDLE = 50
-# Free children take a task each at once, however long they need for it. Of so many messages nobody can tell whether
-# they are done or only in hand, so each further one in a bundle wants as many that left the line within this burst;
-# after ten times as many, those in hand make no difference.
-IN_HAND = 40
+MOST_IN_BUNDLE = 100
+# As long as nobody said how many children the workers have. Many, as bundles of slow work let children be idle.
+UNKNOWN_CHILDREN = 40
 LEAST_PAUSE, MOST_PAUSE = 0.01, 0.5
 # In the first second of a burst nobody knows yet how quick it is. The line is looked at so often, and what was done
-# within less than the span says little about a second: workers take some tasks at once that they do later.
+# within less than the span says little: workers take some tasks at once that they do later.
 UNSURE_PAUSE, LEAST_SPAN_SECONDS = 0.05, 0.2
 # A full line that is found as short as a quarter was too short, and may be twice as long for the next second. Nor is it
 # filled up before a quarter is free: a read costs about the same for one message and for many.
@@ -33,19 +32,21 @@ class Flow:
 
     Tell it each published task (`published`) and each look at the broker's count (`observe`, in tasks); ask for `room`
     (messages), `bundle_size` (messages a task) and `pause` (seconds until a full line is worth another look).
+    `children` says how many tasks all workers do at the same time; whoever knows it may set it at any time.
     The line holds about one second of work: leases never run out in it, and a burst does not fill the broker.
     """
 
     def __init__(self) -> None:
+        self.children = UNKNOWN_CHILDREN
         self._waiting: deque[int] = deque()
-        self._done: deque[tuple[float, int]] = deque()
+        # When the line was looked at, and how many deliveries had left it by then.
+        self._looks = deque([(-WINDOW_SECONDS, 0)])
         self._in_line = 0
         self._strangers = 0
-        self._rate = 0.0
-        # Within this burst, and of that within the last second.
-        self._done_in_burst = self._done_of_late = 0
-        # Since when workers may have taken out what was counted, and since when there was something to take.
-        self._since = self._filled_at = -WINDOW_SECONDS
+        self._left, self._left_at = 0, -WINDOW_SECONDS
+        # Of a second, and of its end.
+        self._rate = self._rate_of_late = 0.0
+        self._filled_at = -WINDOW_SECONDS
         self._grown, self._grown_until = LEAST_IN_LINE, 0.0
         self._counted_at = -KNOWN_SECONDS
 
@@ -53,8 +54,8 @@ class Flow:
         """Count tasks that were just put at the end of the line, by the number of deliveries each carries."""
         if self._in_line <= 0:
             self._filled_at = now
-            if not self._done or now > self._done[-1][0] + WINDOW_SECONDS:
-                self._since, self._done_in_burst = now, 0
+            if now > self._left_at + WINDOW_SECONDS:
+                self._looks = deque([(now, self._left)])
         self._waiting.extend(sizes)
         self._in_line += sum(sizes)
 
@@ -65,16 +66,14 @@ class Flow:
         while len(self._waiting) > tasks_in_line:
             done += self._waiting.popleft()
         self._in_line -= done
-        self._done_in_burst += done
         # Tasks that we know nothing of: another bridge's, or our own of an earlier run.
         self._strangers = tasks_in_line - len(self._waiting)
-        while self._done and self._done[0][0] < now - WINDOW_SECONDS:
-            self._done.popleft()
         if done:
-            self._done.append((now, done))
-        span = min(WINDOW_SECONDS, max(LEAST_SPAN_SECONDS, now - self._since))
-        self._done_of_late = sum(count for _, count in self._done)
-        self._rate = self._done_of_late / span
+            self._left, self._left_at = self._left + done, now
+        self._looks.append((now, self._left))
+        while self._looks[1][0] <= now - WINDOW_SECONDS:
+            self._looks.popleft()
+        self._rate, self._rate_of_late = self._rate_within(WINDOW_SECONDS), self._rate_within(LEAST_SPAN_SECONDS)
         if was_full and (self._in_line + self._strangers) * SHARE <= limit:
             self._grown, self._grown_until = min(MOST_IN_LINE, 2 * limit), now + WINDOW_SECONDS
         elif now > self._grown_until:
@@ -97,24 +96,29 @@ class Flow:
         free = limit - self._in_line - self._strangers
         return free if free * SHARE >= limit else min(free, 0)
 
+    def _rate_within(self, seconds: float) -> float:
+        """Deliveries a second since the last look that is so long ago, or since the burst began."""
+        now = self._looks[-1][0]
+        began, left = next((look for look in reversed(self._looks) if look[0] <= now - seconds), self._looks[0])
+        return (self._left - left) / max(LEAST_SPAN_SECONDS, now - began)
+
     @property
     def _limit(self) -> int:
         return min(MOST_IN_LINE, max(self._grown, int(self._rate)))
 
     @property
     def bundle_size(self) -> int:
-        """By what was done within a whole second, and by how much was: see `IN_HAND`."""
-        by_time = int(self._done_of_late / WINDOW_SECONDS * SECONDS_IN_BUNDLE)
-        by_number = MOST_IN_BUNDLE if self._done_in_burst >= 10 * IN_HAND else self._done_in_burst // IN_HAND
-        return max(1, min(MOST_IN_BUNDLE, by_time, by_number))
+        """By the end of the last second: that of a burst's first half says little of its second."""
+        return max(1, min(MOST_IN_BUNDLE, int(self._rate_of_late * SECONDS_IN_BUNDLE / self.children)))
 
     @property
     def pause(self) -> float:
-        """Seconds until about half of a full line is done."""
+        """Seconds until about half of a full line is done, or less."""
         if self._rate == 0:
             return UNSURE_PAUSE
         most = MOST_PAUSE if self._is_sure else UNSURE_PAUSE
-        return min(most, max(LEAST_PAUSE, (self._in_line + self._strangers) / 2 / self._rate))
+        quickest = max(self._rate, self._rate_of_late)
+        return min(most, max(LEAST_PAUSE, (self._in_line + self._strangers) / 2 / quickest))
 
     @property
     def _is_sure(self) -> bool:

@@ -1,11 +1,13 @@
 """How a bridge process tells that it lives, writes down which others do, and keeps the dead man's switch."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from bridge.models import BridgeProcess
 from bridge.processes.dead_man import DeadManSwitch
-from bridge.processes.pulse import AWAY, DEAD_AFTER, INTERVAL_SECONDS, Kind, listen, process_name
+from bridge.processes.pulse import AWAY, DEAD_AFTER, INTERVAL_SECONDS, Kind, children_of, listen, process_name
 from bridge.processes.rows import living, write_beat, write_heard
 
 __all__ = ["DEAD_AFTER", "INTERVAL_SECONDS", "THE_BROKER", "THE_DATABASE", "Heartbeat", "Others", "living_bridges"]
@@ -35,18 +37,34 @@ class Heartbeat:
 
 
 class Others:
-    """The processes that have no database: their notes become rows, and whoever watches from outside hears of them."""
+    """The processes that have no database: their notes become rows, and whoever watches from outside hears of them.
+
+    `children` is how many tasks the workers do at the same time; 0 where nobody knows.
+    """
 
     def __init__(self) -> None:
+        self.children = 0
         self._switch = DeadManSwitch()
 
     def note(self) -> None:
         """Raises Django's database errors. That Redis is away is told by whoever needs it."""
-        try:
+        with self._redis_may_be_away():
             heard = listen()
+            self.children = children_of(heard)
             write_heard(heard)
             self._switch.hold(heard)
+
+    def count_children(self) -> None:
+        """Learn of the workers' children, and nothing else."""
+        with self._redis_may_be_away():
+            self.children = children_of(listen())
+
+    @contextmanager
+    def _redis_may_be_away(self) -> Iterator[None]:
+        try:
+            yield
         except AWAY as error:
+            self.children = 0
             logger.debug("the notes of other processes cannot be read: %s", type(error).__name__)
 
 

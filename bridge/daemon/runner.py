@@ -19,6 +19,7 @@ from django.db import DatabaseError, InterfaceError, ProgrammingError, connectio
 
 from bridge.breaker.prober import Prober
 from bridge.daemon.drain import Drain, Look
+from bridge.daemon.flow import UNKNOWN_CHILDREN
 from bridge.daemon.glance import LEAST_SLEEP, glance_at, has_work, until_due
 from bridge.daemon.heartbeat import INTERVAL_SECONDS, THE_BROKER, THE_DATABASE, Heartbeat, Others
 from bridge.daemon.held import HeldQueues, next_look
@@ -140,6 +141,8 @@ class Runner:
 
         Raises as `Drain.look` does.
         """
+        self._others.count_children()
+        self._tell_flows()
         self._look_around()
         busy = self._drains.keys() - self.left_alone.keys()
         while busy and not self._stopping:
@@ -299,6 +302,11 @@ class Runner:
         self._beat_at = now + INTERVAL_SECONDS
         if not self.outage.what:
             self._others.note()
+            self._tell_flows()
+
+    def _tell_flows(self) -> None:
+        for drain in self._drains.values():
+            drain.flow.children = self._others.children or UNKNOWN_CHILDREN
 
     def _sleep(self) -> None:
         looks = [at for name, at in self._look_at.items() if name not in self.left_alone]

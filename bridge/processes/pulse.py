@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -51,10 +51,13 @@ class Pulse:
         self._is_heard = True
         self._has_stopped = False
 
-    def beat(self, *, waits_for: str = "") -> None:
-        """Say that it lives. That it ends in order is its last word, though timers may beat until the end."""
+    def beat(self, *, waits_for: str = "", children: int = 0) -> None:
+        """Say that it lives, and how many tasks it does at the same time, if it does any.
+
+        That it ends in order is its last word, though timers may beat until the end.
+        """
         if not self._has_stopped:
-            self._note(waits_for=waits_for[:200])
+            self._note(waits_for=waits_for[:200], children=children)
         elif self._is_heard:
             return
         # Said amid this, by a signal or another thread, it was written over; said while Redis was away, it was lost.
@@ -85,7 +88,7 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a process noted, and how many seconds ago."""
+    """What a process noted, and how many seconds ago. `children` is 0 where it said nothing of them."""
 
     name: str
     kind: Kind
@@ -93,6 +96,7 @@ class Heard:
     age: float
     waits_for: str
     has_stopped: bool
+    children: int = 0
 
     @property
     def is_alive(self) -> bool:
@@ -116,6 +120,12 @@ def listen() -> list[Heard]:
     return heard
 
 
+def children_of(heard: Iterable[Heard]) -> int:
+    """How many tasks all living workers do at the same time; 0 where none lives, or one does not say it."""
+    told = [one.children for one in heard if one.kind is Kind.WORKER and one.is_alive]
+    return sum(told) if all(told) else 0
+
+
 def notes() -> "redis.Redis":
     """A connection that gives up soon."""
     return brief_redis(PATIENCE_SECONDS)
@@ -136,6 +146,7 @@ def _read(name: bytes, text: bytes, now: float) -> Heard | None:
             age=max(0.0, now - float(note["at"])),
             waits_for=str(note.get("waits_for", "")),
             has_stopped=bool(note.get("stopped", False)),
+            children=max(0, int(note.get("children", 0))),
         )
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return None

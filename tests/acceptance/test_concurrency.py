@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from bridge.processes.pulse import children_of, listen
 from tests.acceptance.ledger import Ledger
 from tests.acceptance.processes import Fleet
 
@@ -21,7 +22,8 @@ def test_two_bridges_and_ten_workers_execute_each_message_one_at_a_time(fleet: F
     assert {endings[msg_id].attempts for msg_id in twice} == {2}
 
     runs = probe.all_runs()
-    # Both workers had their part.
+    # The bridges were told of all ten, and both workers had their part.
+    assert children_of(listen()) == 10
     assert len({run.pid for found in runs.values() for run in found}) > 5
     for found in runs.values():
         assert [run.recorded for run in found].count(True) == 1

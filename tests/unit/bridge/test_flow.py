@@ -1,5 +1,7 @@
 """How much the bridge puts in front of the workers."""
 
+import pytest
+
 from bridge.daemon.flow import (
     KNOWN_SECONDS,
     LEAST_IN_LINE,
@@ -75,6 +77,7 @@ def test_tasks_of_another_bridge_take_room_too() -> None:
 
 def test_quick_workers_get_a_longer_line_and_bundles() -> None:
     flow = Flow()
+    flow.children = 1
     feed(flow, seconds=5, rate=400)
     assert 350 <= flow.rate <= 450
     assert flow.room > LEAST_IN_LINE
@@ -128,6 +131,7 @@ class Workers:
 
     def __init__(self, flow: Flow, *, task_seconds: float, message_seconds: float, children: int = 1) -> None:
         self._flow, self._costs = flow, (task_seconds, message_seconds)
+        flow.children = children
         self._line: list[int] = []
         self.now = 100.0
         self._free_at = [self.now] * children
@@ -167,20 +171,46 @@ def test_a_burst_of_quick_work_has_the_workers_full_speed_within_a_second() -> N
     workers.serve(1.0)
     after_one = workers.taken
     workers.serve(1.0)
-    # 50 messages in a task of 16 ms are 3 125 a second.
-    assert after_one > 900
+    # 100 messages in a task of 31 ms are 3 226 a second.
+    assert after_one > 1_600
     assert workers.taken - after_one > 2_900
 
 
-def test_after_four_hundred_messages_of_a_burst_only_its_speed_decides() -> None:
+def test_a_bundle_is_a_tenth_of_a_second_of_one_child() -> None:
+    for children, bundle in ((1, 80), (2, 40), (8, 10), (100, 1)):
+        flow = Flow()
+        flow.children = children
+        feed(flow, seconds=3, rate=800)
+        assert flow.bundle_size == bundle
+
+
+def test_of_workers_that_did_not_say_how_many_children_they_have_many_are_thought() -> None:
+    for children in (8, 16, 40):
+        flow = Flow()
+        workers = Workers(flow, task_seconds=0.001, message_seconds=1.5, children=children)
+        flow.children = Flow().children
+        workers.serve(5.0)
+        assert workers.most_in_bundle == 1
     flow = Flow()
-    for left, now in ((400, 1.0), (1, 1.4)):
-        flow.published([1] * (left if now == 1.0 else 0), now)
+    feed(flow, seconds=3, rate=2_000)
+    assert flow.bundle_size == 5
+
+
+def test_a_bundle_goes_by_what_was_done_of_late_and_a_short_look_is_not_taken_for_long() -> None:
+    flow = Flow()
+    flow.children = 1
+    now = feed(flow, seconds=2, rate=400)
+    flow.published([1] * 500, now)
+    for left in (450, 350, 250, 150):
+        now += 0.1
         flow.observe(left, now)
-    # Of 399 within a second, each could be in the hands of somebody.
-    assert flow.bundle_size == 9
-    flow.observe(0, 1.5)
-    assert flow.bundle_size == 40
+    assert flow.bundle_size == 100
+    # 150 of which half are done in 75 ms at that speed, and in 117 ms at that of the whole second.
+    assert flow.pause == pytest.approx(0.075)
+    # The same number in one look that took half a second is a fifth of the speed.
+    flow.published([1] * 500, now)
+    flow.observe(550, now + 0.5)
+    assert flow.bundle_size == 20
 
 
 def test_slow_work_of_many_children_is_not_bundled_as_they_take_a_task_each_at_once() -> None:
@@ -201,7 +231,7 @@ def test_a_second_burst_is_as_quick_as_the_first() -> None:
     second = Workers(flow, task_seconds=0.001, message_seconds=0.0003)
     second.now = first.now + 120
     second.serve(1.0)
-    assert second.taken > 900
+    assert second.taken > 1_600
 
 
 def test_a_burst_after_messages_that_came_one_by_one_does_not_wait_as_if_those_had_told_its_speed() -> None:

@@ -1,0 +1,112 @@
+"""The bridge knows how many tasks all workers do at the same time: each worker says it with its heart."""
+
+import json
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+import redis
+from pytest_django import Settings
+
+from balansity.celery.heart import HeartStep
+from bridge.daemon.flow import UNKNOWN_CHILDREN
+from bridge.daemon.publisher import Publisher
+from bridge.daemon.runner import Runner
+from bridge.pgmq import PgmqQueue
+from bridge.processes.pulse import KEY, Kind, Pulse, children_of, listen
+from bridge.queues import registry
+from sandbox.probe.apps import QUEUE
+from tests.support.looping import run_until
+
+
+@pytest.fixture
+def client(broker_url: str) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(broker_url, socket_timeout=5) as client:
+        yield client
+
+
+@pytest.fixture
+def runner(probe: PgmqQueue, publisher: Publisher) -> Runner:
+    return Runner([registry.get(QUEUE), registry.get("email_queue")], publisher)
+
+
+def worker() -> Pulse:
+    """One of several, which are processes of their own."""
+    pulse = Pulse(Kind.WORKER)
+    pulse.name = f"{uuid4()}/worker"
+    return pulse
+
+
+def known_to(runner: Runner) -> set[int]:
+    return {drain.flow.children for drain in runner._drains.values()}
+
+
+def once(runner: Runner) -> None:
+    run_until(runner, lambda: known_to(runner) != {UNKNOWN_CHILDREN})
+
+
+def drained(runner: Runner) -> None:
+    runner.run_until_empty(lambda totals: None)
+
+
+@pytest.mark.parametrize("run", [once, drained])
+def test_the_bridge_knows_the_children_of_all_workers(
+    client: "redis.Redis", runner: Runner, run: Callable[[Runner], None]
+) -> None:
+    worker().beat(children=3)
+    worker().beat(children=8)
+    Pulse(Kind.BEAT).beat()
+    run(runner)
+    assert known_to(runner) == {11}
+
+
+def test_a_worker_says_with_each_beat_how_many_children_it_has_by_then(client: "redis.Redis") -> None:
+    pool = SimpleNamespace(num_processes=4)
+    step = HeartStep(SimpleNamespace(pool=pool))
+    for children in (4, 6):
+        pool.num_processes = children
+        step._beat(SimpleNamespace(pool=pool))
+        assert [one.children for one in listen()] == [children]
+
+
+def test_a_worker_that_ended_or_fell_silent_has_no_children(client: "redis.Redis") -> None:
+    ended, silent, living = worker(), worker(), worker()
+    for one in (ended, silent, living):
+        one.beat(children=2)
+    ended.stop()
+    note = json.loads(client.hget(KEY, silent.name) or "")
+    client.hset(KEY, silent.name, json.dumps({**note, "at": note["at"] - 60}))
+    assert children_of(listen()) == 2
+
+
+def test_many_are_thought_where_nobody_lives_or_one_does_not_say(client: "redis.Redis", runner: Runner) -> None:
+    runner._beat()
+    assert known_to(runner) == {UNKNOWN_CHILDREN}
+    # One of an older version beside one of this.
+    worker().beat(children=2)
+    worker().beat()
+    runner._beat_at = 0.0
+    runner._beat()
+    assert known_to(runner) == {UNKNOWN_CHILDREN}
+
+
+def test_what_was_known_is_not_held_on_to_while_redis_does_not_answer(
+    client: "redis.Redis", runner: Runner, settings: Settings
+) -> None:
+    worker().beat(children=2)
+    runner._beat()
+    assert known_to(runner) == {2}
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    runner._beat_at = 0.0
+    runner._beat()
+    assert known_to(runner) == {UNKNOWN_CHILDREN}
+
+
+@pytest.mark.parametrize("children", ["x", [], -5, None, 1e400])
+def test_a_note_that_makes_no_sense_costs_nobody_anything(client: "redis.Redis", children: object) -> None:
+    strange = worker()
+    strange.beat(children=2)
+    note = json.loads(client.hget(KEY, strange.name) or "")
+    client.hset(KEY, strange.name, json.dumps({**note, "children": children}))
+    assert children_of(listen()) == 0
