@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, ProgrammingError, connectio
 
 from bridge.breaker.prober import Prober
 from bridge.daemon.drain import Drain, Look
-from bridge.daemon.flow import UNKNOWN_CHILDREN
+from bridge.daemon.flow import UNKNOWN_CHILDREN, Flow
 from bridge.daemon.glance import LEAST_SLEEP, glance_at, has_work, until_due
 from bridge.daemon.heartbeat import INTERVAL_SECONDS, THE_BROKER, THE_DATABASE, Heartbeat, Others
 from bridge.daemon.held import HeldQueues, next_look
@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 TROUBLE_PAUSE = 30
 # How long after something was published the rest is asked: how long the line is, and when the next message is due.
 SETTLE_SECONDS = 0.05
+# How often it is asked who takes tasks, as long as nobody is known to.
+ASK_WORKERS_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ class Runner:
         self.outage = Outage()
         self._heartbeat = Heartbeat()
         self._others = Others()
-        self._beat_at = 0.0
+        self._beat_at = self._ask_workers_at = 0.0
         self._prober = Prober(wake=self._wake)
 
     def stop(self) -> None:
@@ -141,8 +143,6 @@ class Runner:
 
         Raises as `Drain.look` does.
         """
-        self._others.count_children()
-        self._tell_flows()
         self._look_around()
         busy = self._drains.keys() - self.left_alone.keys()
         while busy and not self._stopping:
@@ -203,6 +203,7 @@ class Runner:
         """One look at a queue; or, when one that found something is over, only at what comes next and when."""
         drain = self._drains[name]
         self._unsettled.discard(name)
+        self._meet_workers(drain.flow)
         try:
             if settles:
                 drain.observe(time.monotonic())
@@ -303,6 +304,15 @@ class Runner:
         if not self.outage.what:
             self._others.note()
             self._tell_flows()
+
+    def _meet_workers(self, flow: Flow) -> None:
+        """Ask at once who works where somebody takes tasks whom nobody knows: after a start there is most to do."""
+        now = time.monotonic()
+        if self._others.children or not flow.rate or now < self._ask_workers_at:
+            return
+        self._ask_workers_at = now + ASK_WORKERS_SECONDS
+        self._others.count_children()
+        self._tell_flows()
 
     def _tell_flows(self) -> None:
         for drain in self._drains.values():

@@ -1,7 +1,7 @@
 """The bridge knows how many tasks all workers do at the same time: each worker says it with its heart."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -10,11 +10,12 @@ import redis
 from pytest_django import Settings
 
 from balansity.celery.heart import HeartStep
+from bridge.daemon import heartbeat
 from bridge.daemon.flow import UNKNOWN_CHILDREN
 from bridge.daemon.publisher import Publisher
 from bridge.daemon.runner import Runner
 from bridge.pgmq import PgmqQueue
-from bridge.processes.pulse import KEY, Kind, Pulse, children_of, listen
+from bridge.processes.pulse import KEY, Heard, Kind, Pulse, children_of, listen
 from bridge.queues import registry
 from sandbox.probe.apps import QUEUE
 from tests.support.looping import run_until
@@ -42,23 +43,45 @@ def known_to(runner: Runner) -> set[int]:
     return {drain.flow.children for drain in runner._drains.values()}
 
 
-def once(runner: Runner) -> None:
-    run_until(runner, lambda: known_to(runner) != {UNKNOWN_CHILDREN})
-
-
-def drained(runner: Runner) -> None:
-    runner.run_until_empty(lambda totals: None)
-
-
-@pytest.mark.parametrize("run", [once, drained])
-def test_the_bridge_knows_the_children_of_all_workers(
-    client: "redis.Redis", runner: Runner, run: Callable[[Runner], None]
-) -> None:
+def test_the_bridge_knows_the_children_of_all_workers(client: "redis.Redis", runner: Runner) -> None:
     worker().beat(children=3)
     worker().beat(children=8)
     Pulse(Kind.BEAT).beat()
-    run(runner)
+    run_until(runner, lambda: known_to(runner) != {UNKNOWN_CHILDREN})
     assert known_to(runner) == {11}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many children the bridge was told of, each time that it asked."""
+    found = list[int]()
+
+    def count(heard: list[Heard]) -> int:
+        found.append(children_of(heard))
+        return found[-1]
+
+    monkeypatch.setattr(heartbeat, "children_of", count)
+    return found
+
+
+def test_who_takes_tasks_and_is_not_known_is_asked_for_at_once(
+    client: "redis.Redis", runner: Runner, probe: PgmqQueue, line: "redis.Redis", asked: list[int]
+) -> None:
+    probe.send({})
+    runner._look(QUEUE)
+    assert asked == [], "nobody takes any"
+    line.delete("probe")
+    runner._look(QUEUE, settles=True)
+    for _ in range(3):
+        runner._look(QUEUE)
+    assert asked == [0], "one that has no heart yet is not asked for at each look"
+    worker().beat(children=3)
+    runner._ask_workers_at = 0.0
+    runner._look(QUEUE)
+    assert known_to(runner) == {3}
+    runner._ask_workers_at = 0.0
+    runner._look(QUEUE)
+    assert asked == [0, 3], "who is known is asked for by the beat alone"
 
 
 def test_a_worker_says_with_each_beat_how_many_children_it_has_by_then(client: "redis.Redis") -> None:
