@@ -8,9 +8,9 @@ from bridge.sql.statements import FEW_MESSAGES
 LEAST_IN_LINE = 20
 MOST_IN_LINE = 2000
 WINDOW_SECONDS = 1.0
-# Celery's own cost for a task (about 1 ms) only counts for quick work. A bundle is made of what one child of a worker
-# does in so long. Free children take a task each at once, however long they need for it, which looks like one in
-# `LEAST_SPAN_SECONDS` for each: so it must be less than that, or slow work would be bundled.
+# Celery's own cost for a task (about 1 ms) only counts for quick work. A bundle is as much as one child of a worker has
+# taken within the last tenth of a second. Free children take a task each at once, however long they need for it: that
+# is one for each, and no bundle.
 SECONDS_IN_BUNDLE = 0.1
 MOST_IN_BUNDLE = 100
 # As long as nobody said how many children the workers have. Many, as bundles of slow work let children be idle.
@@ -44,7 +44,7 @@ class Flow:
         self._in_line = 0
         self._strangers = 0
         self._left, self._left_at = 0, -WINDOW_SECONDS
-        # Of a second, and of its end.
+        # Of a second, and of its last tenth.
         self._rate = self._rate_of_late = 0.0
         self._filled_at = -WINDOW_SECONDS
         self._grown, self._grown_until = LEAST_IN_LINE, 0.0
@@ -73,7 +73,8 @@ class Flow:
         self._looks.append((now, self._left))
         while self._looks[1][0] <= now - WINDOW_SECONDS:
             self._looks.popleft()
-        self._rate, self._rate_of_late = self._rate_within(WINDOW_SECONDS), self._rate_within(LEAST_SPAN_SECONDS)
+        self._rate = self._rate_within(WINDOW_SECONDS, least=LEAST_SPAN_SECONDS)
+        self._rate_of_late = self._rate_within(SECONDS_IN_BUNDLE, least=SECONDS_IN_BUNDLE)
         if was_full and (self._in_line + self._strangers) * SHARE <= limit:
             self._grown, self._grown_until = min(MOST_IN_LINE, 2 * limit), now + WINDOW_SECONDS
         elif now > self._grown_until:
@@ -96,11 +97,11 @@ class Flow:
         free = limit - self._in_line - self._strangers
         return free if free * SHARE >= limit else min(free, 0)
 
-    def _rate_within(self, seconds: float) -> float:
-        """Deliveries a second since the last look that is so long ago, or since the burst began."""
+    def _rate_within(self, seconds: float, *, least: float) -> float:
+        """Deliveries a second since the last look that is so long ago, or since the burst began; as if in `least`."""
         now = self._looks[-1][0]
         began, left = next((look for look in reversed(self._looks) if look[0] <= now - seconds), self._looks[0])
-        return (self._left - left) / max(LEAST_SPAN_SECONDS, now - began)
+        return (self._left - left) / max(least, now - began)
 
     @property
     def _limit(self) -> int:
@@ -108,7 +109,6 @@ class Flow:
 
     @property
     def bundle_size(self) -> int:
-        """By the end of the last second: that of a burst's first half says little of its second."""
         return max(1, min(MOST_IN_BUNDLE, int(self._rate_of_late * SECONDS_IN_BUNDLE / self.children)))
 
     @property
