@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from sandbox.dev.layers import FACES, GROUND
 from sandbox.packages import CHECKOUT, packages
 
 # Django and Python want them where they are; nobody looks for a room there.
@@ -43,6 +44,14 @@ def test_every_folder_of_the_map_exists() -> None:
 def test_every_room_is_on_the_map() -> None:
     missing = {folder for folder in rooms() - set(mapped()) if folder.name != "management"}
     assert missing == set()
+
+
+def test_the_faces_and_the_ground_are_those_that_the_layers_know() -> None:
+    document = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    found = re.search(r"faces \(([^)]+)\) know subjects, subjects know the ground \(([^)]+)\)", document)
+    assert found
+    faces, ground = ({*re.findall(r"`(\w+)`", names)} for names in found.groups())
+    assert (faces, ground) == (FACES, GROUND - FIXED)
 
 
 def test_every_room_says_what_it_is_about() -> None:
