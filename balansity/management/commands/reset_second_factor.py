@@ -11,7 +11,10 @@ from balansity.second_factor import devices
 
 
 class Command(BaseCommand):
-    help = "Take the second factor of an account away: phone and recovery codes are lost, and nobody else can reset it."
+    help = (
+        "Take the second factor of an account away: for somebody who has lost phone and recovery codes, where nobody "
+        "can reset it in the admin."
+    )
     # It must work whatever else is wrong.
     requires_system_checks: list[str] = []
 

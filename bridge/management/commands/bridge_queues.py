@@ -17,9 +17,9 @@ from bridge.queues import Queue, registry
 
 class Command(BaseCommand):
     help = (
-        "Drain the pgmq queues into Celery until SIGTERM or Ctrl-C. Exit codes: 0 stopped in order or done; 1 bad "
-        "arguments, or a queue was left alone (--once, --drain); 3 Postgres or Redis do not do their part, or "
-        "DATABASE_URL must not be used."
+        "Drain the pgmq queues into Celery until SIGTERM or Ctrl-C. Exit codes: 0 stopped in order or done; 1 no queue "
+        "has that name, or one was left alone (--once, --drain); 2 arguments that it does not know; 3 Postgres or "
+        "Redis do not do their part, or DATABASE_URL must not be used."
     )
     requires_system_checks: list[str] = []
 
