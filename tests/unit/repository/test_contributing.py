@@ -51,7 +51,7 @@ def test_the_faces_and_the_ground_are_those_that_the_layers_know() -> None:
     found = re.search(r"faces \(([^)]+)\) know subjects, subjects know the ground \(([^)]+)\)", document)
     assert found
     faces, ground = ({*re.findall(r"`(\w+)`", names)} for names in found.groups())
-    assert (faces, ground) == (FACES, GROUND - FIXED)
+    assert (faces, ground) == ({*FACES}, {*(GROUND - FIXED)})
 
 
 def test_every_room_says_what_it_is_about() -> None:

@@ -163,7 +163,8 @@ def test_the_table_of_the_clock_is_the_schedule_of_beat() -> None:
     planned: dict[str, float] = {}
     for entry in settings.CELERY_BEAT_SCHEDULE.values():
         when = entry["schedule"]
-        planned.setdefault(entry["task"], 86400 if isinstance(when, crontab) else when)
+        assert isinstance(when, float | crontab)
+        planned.setdefault(str(entry["task"]), when if isinstance(when, float) else 86400)
     assert seconds == planned
 
 
