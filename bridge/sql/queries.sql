@@ -298,11 +298,15 @@ RETURNING q.msg_id
 
 -- name: release
 -- Hands back messages that were read and not started: visible at once, and the read is not counted, unless it shall be.
-UPDATE {queue} AS q
-SET vt = clock_timestamp(), read_ct = greatest(q.read_ct - CASE WHEN %(counted)s THEN 0 ELSE 1 END, 0)
-FROM unnest(%(msg_ids)s::bigint[], %(vts)s::timestamptz[]) AS token (msg_id, vt)
-WHERE q.msg_id = token.msg_id AND q.vt = token.vt
-RETURNING q.msg_id
+-- The notification is for the same reason as that of a retry.
+WITH back AS (
+    UPDATE {queue} AS q
+    SET vt = clock_timestamp(), read_ct = greatest(q.read_ct - CASE WHEN %(counted)s THEN 0 ELSE 1 END, 0)
+    FROM unnest(%(msg_ids)s::bigint[], %(vts)s::timestamptz[]) AS token (msg_id, vt)
+    WHERE q.msg_id = token.msg_id AND q.vt = token.vt
+    RETURNING q.msg_id
+)
+SELECT msg_id, pg_notify('balansity_bridge', %(name)s) FROM back
 
 -- name: unhide
 -- Makes visible what somebody else has hidden: it was read, and is hidden for longer than any lease of ours and not until

@@ -72,6 +72,15 @@ def test_a_retry_wakes_the_bridge_even_without_a_trigger(probe: PgmqQueue, liste
     listener.close()
 
 
+def test_what_a_worker_hands_back_wakes_the_bridge_once(probe: PgmqQueue, listener: Listener) -> None:
+    for _ in range(2):
+        probe.send({})
+    probe.release(message.token for message in probe.read(limit=2, lease=60))
+    assert heard_within(listener, 5) == {QUEUE}
+    assert heard_within(listener, 0.05) == set()
+    listener.close()
+
+
 @pytest.mark.parametrize("pgmq_version", ["1.4"], indirect=True)
 def test_pgmqs_trigger_on_a_pgmq_without_it_is_a_problem_that_is_told(probe: PgmqQueue) -> None:
     done = wakeup.install(QUEUE, Method.PGMQ)
