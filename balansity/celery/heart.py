@@ -38,7 +38,8 @@ class HeartStep(bootsteps.StartStopStep):
     shutdown = stop
 
     def _beat(self, consumer: Any) -> None:
-        children = consumer.pool.num_processes
+        # With `--autoscale` it takes as many tasks as it may ever have children, and makes those then.
+        children = consumer.controller.max_concurrency or consumer.pool.num_processes
         hung = all_children_hang(worker_state.active_requests, children=children, now=time.time())
         if hung != self._says_hung:
             logger.log(logging.ERROR if hung else logging.WARNING, "%s", _HUNG if hung else "a child takes tasks again")

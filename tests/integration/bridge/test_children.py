@@ -84,13 +84,15 @@ def test_who_takes_tasks_and_is_not_known_is_asked_for_at_once(
     assert asked == [0, 3], "who is known is asked for by the beat alone"
 
 
-def test_a_worker_says_with_each_beat_how_many_children_it_has_by_then(client: "redis.Redis") -> None:
-    pool = SimpleNamespace(num_processes=4)
-    step = HeartStep(SimpleNamespace(pool=pool))
-    for children in (4, 6):
-        pool.num_processes = children
-        step._beat(SimpleNamespace(pool=pool))
-        assert [one.children for one in listen()] == [children]
+def test_a_worker_says_with_each_beat_how_many_tasks_it_takes_by_then(client: "redis.Redis") -> None:
+    pool, controller = SimpleNamespace(num_processes=4), SimpleNamespace(max_concurrency=None)
+    consumer = SimpleNamespace(pool=pool, controller=controller)
+    step = HeartStep(consumer)
+    # The last is of a worker whose children come with the tasks.
+    for children, most, said in ((4, None, 4), (6, None, 6), (2, 8, 8)):
+        pool.num_processes, controller.max_concurrency = children, most
+        step._beat(consumer)
+        assert [one.children for one in listen()] == [said]
 
 
 def test_a_worker_that_ended_or_fell_silent_has_no_children(client: "redis.Redis") -> None:
