@@ -109,7 +109,7 @@ class Flow:
 
     @property
     def bundle_size(self) -> int:
-        return max(1, min(MOST_IN_BUNDLE, int(self._rate_of_late * SECONDS_IN_BUNDLE / self.children)))
+        return max(1, min(MOST_IN_BUNDLE, int(self._rate_of_late * SECONDS_IN_BUNDLE) // self.children))
 
     @property
     def pause(self) -> float:

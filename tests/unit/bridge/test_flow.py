@@ -177,7 +177,7 @@ def test_a_burst_of_quick_work_has_the_workers_full_speed_within_a_second() -> N
 
 
 def test_a_bundle_is_a_tenth_of_a_second_of_one_child() -> None:
-    for children, bundle in ((1, 80), (2, 40), (8, 10), (100, 1)):
+    for children, bundle in ((1, 80), (2, 40), (8, 10), (100, 1), (10**400, 1)):
         flow = Flow()
         flow.children = children
         feed(flow, seconds=3, rate=800)
