@@ -22,8 +22,9 @@ else:
 # What the filters of Django ask of their field. None of them looks at a part of a value.
 _ASKED = ("exact", "isnull", "gte", "lt", "isempty")
 
-# Parts of a date that a hierarchy goes down by, and the largest of each that is one.
-_MOST = {"year": 9999, "month": 12, "day": 31}
+# Parts of a date that a hierarchy goes down by, and the largest of each that is one. Django asks for what lies before
+# the next year, and after 9999 comes none.
+_MOST = {"year": 9998, "month": 12, "day": 31}
 
 
 class OfferedLookupsOnly(AnyModelAdmin):
