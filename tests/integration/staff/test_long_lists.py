@@ -72,6 +72,25 @@ def test_rows_are_counted_no_further_than_they_are_listed(boss: Client, shortly:
     assert "?p=3" not in html
 
 
+def test_a_list_says_beside_its_search_how_many_rows_are_left_and_offers_all_only_where_some_are_not_shown(
+    boss: Client, shortly: None
+) -> None:
+    send(70)
+
+    def beside_search(query: str) -> str:
+        form = boss.get(MAILS + query).content.decode().partition('role="search"')[2].partition("</form>")[0]
+        return " ".join(re.sub("<[^>]*>", " ", form).split())
+
+    everything = beside_search("")
+    assert "результат" not in everything
+    assert "Показать все" not in everything
+    assert beside_search("?o=5") == beside_search("?p=2") == everything
+    assert "больше 60 результатов ( Показать все )" in beside_search("?q=mail.example")
+    assert "1 результат ( Показать все )" in beside_search("?q=client69@mail.example")
+    assert "больше 60 результатов ( Показать все )" in beside_search("?status__exact=sent")
+    assert "0 результатов ( Показать все )" in beside_search("?created_at__year=2020")
+
+
 @pytest.mark.parametrize("address", [MAILS, "/admin/payments/payment/"])
 def test_what_rows_are_shown_with_is_looked_up_for_those_of_the_page_alone(
     boss: Client, address: str, monkeypatch: pytest.MonkeyPatch
