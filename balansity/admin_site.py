@@ -14,11 +14,13 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
+from django.views.i18n import JavaScriptCatalog
 
 from balansity.dashboard.page import home_context, home_now
+from balansity.djangos_words import IN_SCRIPTS
 from balansity.door.guard import through_the_door
 from balansity.menu import Menus
 from balansity.offered_lookups import OfferedLookupsOnly
@@ -44,6 +46,15 @@ class _Titled(AnyModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, {**title, **(extra_context or {})})
+
+
+class _ScriptsWords(JavaScriptCatalog):
+    """Django's words for its scripts, and ours where we have others."""
+
+    packages = ["django.contrib.admin"]
+
+    def get_catalog(self) -> dict[str, Any]:
+        return {**super().get_catalog(), **{text: gettext(text) for text in IN_SCRIPTS}}
 
 
 class BalansityAdminSite(AdminSite):
@@ -108,6 +119,9 @@ class BalansityAdminSite(AdminSite):
     def get_urls(self) -> list[Any]:
         now = path("now/", self.admin_view(home_now), name="now")
         return [now, *SecondFactorPages(self, self.titles()).urls(), *super().get_urls()]
+
+    def i18n_javascript(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return cast(HttpResponse, _ScriptsWords.as_view()(request))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         common = super().each_context(request)

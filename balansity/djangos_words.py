@@ -1,6 +1,7 @@
-"""Sentences of Django's admin that our catalogue says anew: its own put a name into a case that it cannot have.
+"""Sentences of Django's admin that our catalogue says anew: its own put a name into a case that it cannot have, into
+quotes that are not Russian, or are longer than their place.
 
-Nothing imports this: what stands here, `./dev texts` finds, and what our catalogue has goes before Django's.
+What stands here, `./dev texts` finds, and what our catalogue has goes before Django's.
 """
 
 from django.utils.translation import gettext_noop
@@ -41,4 +42,21 @@ AS_QUESTIONS = (
     gettext_noop(
         "Deleting the selected %(objects_name)s would result in deleting related objects, but your account doesn't have permission to delete the following types of objects:"  # noqa: E501
     ),
+)
+AS_ANSWERS = (gettext_noop("Yes, I’m sure"), gettext_noop("No, take me back"))
+AS_HINTS = (
+    gettext_noop("Start typing to filter…"),
+    gettext_noop("Add another %(model)s"),
+    gettext_noop("Change selected %(model)s"),
+    gettext_noop("Delete selected %(model)s"),
+    gettext_noop("View selected %(model)s"),
+    gettext_noop("Select this object for an action - {}"),
+    gettext_noop("Hold down “Control”, or “Command” on a Mac, to select more than one."),
+)
+# Scripts have a catalogue of their own, in which ours does not go before Django's by itself (`BalansityAdminSite`).
+IN_SCRIPTS = (
+    gettext_noop('Choose %s by selecting them and then select the "Choose" arrow button.'),
+    gettext_noop('Remove %s by selecting them and then select the "Remove" arrow button.'),
+    gettext_noop("Type into this box to filter down the list of available %s."),
+    gettext_noop("Type into this box to filter down the list of selected %s."),
 )

@@ -34,6 +34,16 @@ def test_a_payment_is_found_from_home_on_a_phone_and_on_a_desk(
         assert "₽" in desk.text
 
 
+def test_what_the_menu_asks_for_fits_into_its_field(browser: Browser, address: str, boss: User) -> None:
+    with sitting_at(browser, address, boss) as desk:
+        desk.open("/admin/payments/payment/")
+        hint = desk.page.locator("#nav-filter")
+        asked = hint.get_attribute("placeholder") or ""
+        hint.fill(asked)
+        assert asked
+        assert hint.evaluate("field => field.scrollWidth <= field.clientWidth")
+
+
 # What neither a test client nor a reader of the page's text would notice.
 FAULTS = """() => {
     document.body.insertAdjacentHTML('beforeend', '<img src="http://elsewhere.invalid/x.png">')
