@@ -149,18 +149,18 @@ REFUND_NOT_SENT = gettext_lazy(
 ATTENTION: dict[str, Text] = {
     Attention.ROW_DELETED: gettext_lazy(
         "The money is there, and somebody deleted the payment from the site's table: nothing is given for it by "
-        "itself, and the client does not see it. Find out with the client what is wanted: refund it here, or give it "
-        "by hand; then clear the mark."
+        "itself, and the client does not see it. Find out with the client what is wanted: refund it from its page, or "
+        "give it by hand; then clear the mark."
     ),
     Attention.PAID_TWICE: gettext_lazy(
-        "YooKassa took money twice for one order. The second payment is named below: refund it in YooKassa's office. "
-        "The mark goes away once it is refunded."
+        "YooKassa took money twice for one order. The page of the payment names the second one: refund it in "
+        "YooKassa's office. The mark goes away once it is refunded."
     ),
     Attention.MISMATCH: gettext_lazy(
-        "What YooKassa says was not taken over: nothing is given for the payment, it cannot be refunded here and is in "
-        "no revenue. Compare with YooKassa. If another amount was taken, such as a part of a reserve, agree with the "
-        "client: give it by hand, or refund it in YooKassa's office; then clear the mark. Show any other difference to "
-        "the developers."
+        "What YooKassa says was not taken over: nothing is given for the payment, it cannot be refunded by us and is "
+        "in no revenue. Compare with YooKassa. If another amount was taken, such as a part of a reserve, agree with "
+        "the client: give it by hand, or refund it in YooKassa's office; then clear the mark. Show any other "
+        "difference to the developers."
     ),
     Attention.SLOT_TAKEN: gettext_lazy(
         "The money is there and the time belongs to somebody else. Agree on another time with the client and book it, "
@@ -171,8 +171,8 @@ ATTENTION: dict[str, Text] = {
         "or refund the payment; then clear the mark."
     ),
     Attention.NOT_FULFILLED: gettext_lazy(
-        "The client has paid and got nothing. See below what was ordered, give it by hand or refund the payment; "
-        "then clear the mark."
+        "The client has paid and got nothing. The page of the payment says what was ordered: give it by hand, or "
+        "refund the payment; then clear the mark."
     ),
     Attention.WAITS_FOR_CAPTURE: gettext_lazy(
         "Capture or cancel the payment in YooKassa's office. The reserve ends by itself, and the money goes back."
@@ -197,7 +197,7 @@ ATTENTION: dict[str, Text] = {
         "The client still waits for the money. See the reason in the table of refunds, mend it, and refund again."
     ),
     Attention.ROW_REFUSED: gettext_lazy(
-        "What is shown here is right, only the site does not show it: a rule of the site's database refused the "
+        "Staff are shown what is right, only the site does not show it: a rule of the site's database refused the "
         "change. Show the error to the developers. It is tried again by itself, and the mark goes when it is through."
     ),
     Attention.CHECK_FAILED: gettext_lazy(

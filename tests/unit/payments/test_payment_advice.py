@@ -74,6 +74,12 @@ def test_every_mark_has_advice() -> None:
         assert all(RUSSIAN.search(str(ATTENTION[mark])) for mark in Attention)
 
 
+def test_what_is_said_on_the_home_page_and_in_mails_as_well_points_to_nothing_beside_it() -> None:
+    with override("ru"):
+        advice = {reason: str(text) for reason, text in ATTENTION.items()}
+    assert [reason for reason, text in advice.items() if re.search(r"\b(здесь|ниже|выше)\b", text)] == []
+
+
 def test_parties_and_receipts_are_named() -> None:
     with override("ru"):
         assert str(party_name("merchant")) == "наш магазин"
