@@ -26,6 +26,7 @@ from wording.typed import read_whole
 
 ACTIONS: dict[str, str | Promise] = {
     "pause": gettext_lazy("paused"),
+    "change_pause": gettext_lazy("pause changed"),
     "resume": gettext_lazy("let go on"),
     "requeue": gettext_lazy("put back"),
     "retry": gettext_lazy("repeated at once"),
@@ -38,7 +39,9 @@ _FILTERS: dict[str, str | Promise] = {
     "pattern": gettext_lazy("like"),
     "text": gettext_lazy("with the words"),
     "since": gettext_lazy("since"),
+    "until_before": gettext_lazy("until before"),
     "until": gettext_lazy("until"),
+    "by": gettext_lazy("paused by"),
     "trace_id": gettext_lazy("trace id"),
     "ids": gettext_lazy("numbers"),
 }
@@ -83,7 +86,7 @@ def _filter_text(name: str, value: Any) -> str:
         return ", ".join(map(str, value[:20])) + (" …" if len(value) > 20 else "")
     if name == "reason":
         return reason_label(value)
-    if name in ("since", "until") and (at := _time(value)):
+    if name in ("since", "until", "until_before") and (at := _time(value)):
         return moment(at)
     return str(value)[:MOST_CHARACTERS]
 

@@ -1,5 +1,6 @@
 """Staff pause a queue with a reason and an end, and let it go on; who may not, cannot."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from django.utils import timezone
 from bridge import holds
 from bridge.models import OperatorAction, OutsideService
 from bridge.operations.actor import Actor, Kind
-from bridge.operations.pausing import pause, paused, resume
+from bridge.operations.pausing import change_pause, pause, paused, resume
 from bridge.pgmq import PgmqQueue
 from sandbox.probe.apps import QUEUE
 from tests.integration.bridge.test_admin import PAGE, client_with
@@ -78,6 +79,24 @@ def test_a_pause_is_changed_by_whoever_saw_it_as_it_is(probe: PgmqQueue, broker_
     answer = client.post(PAUSE, {"why": "ещё раз", "end": "open", "seen": seen}, follow=True)
     assert "уже не на паузе" in text(answer)
     assert paused(QUEUE) is None
+
+
+def test_what_was_done_to_a_pause_is_listed_in_russian(probe: PgmqQueue, broker_url: str) -> None:
+    first = pause(QUEUE, BORIS, "x", until=timedelta(hours=3)).hold
+    assert first is not None
+    change_pause(first, BORIS, "y", until=timedelta(hours=5))
+    resume(QUEUE, BORIS)
+    pages = client_with("view_operatoraction")
+    listed = text(pages.get("/admin/bridge/operatoraction/"))
+    assert "пауза изменена" in listed
+    told = [listed, *(text(pages.get(f"/admin/bridge/operatoraction/{act.pk}/change/")) for act in acts())]
+    shown = re.sub("<[^>]*>", " ", " ".join(told))
+    assert re.findall(r"change_pause|until_before|\bby: ", shown) == []
+    assert re.search(r"раньше было до: \d\d\.\d\d\.\d{4} \d\d:\d\d", shown)
+
+
+def acts() -> list[OperatorAction]:
+    return list(OperatorAction.objects.all())
 
 
 def test_it_goes_on_with_one_press_and_a_second_one_is_harmless(probe: PgmqQueue, broker_url: str) -> None:
