@@ -84,12 +84,14 @@ def described(hold: Hold) -> str:
 def _ask(
     model_admin: ReadOnlyAdmin, request: HttpRequest, queue: str, seen: Hold | None, *, why: str = "", end: str = ""
 ) -> HttpResponse:
+    # Whoever puts the reason right has not said that the work is to go on in an hour.
+    usual = "open" if seen and seen.until is None else "hour"
     context = {
         "queue": queue,
         "hold": described(seen) if seen else "",
         "seen": _mark(seen) if seen else "",
         "ends": ENDS.items(),
-        "end": end if end in ENDS else "hour",
+        "end": end if end in ENDS else usual,
         "why": why or (seen.why if seen else ""),
         "most": MOST_CHARACTERS,
     }

@@ -81,6 +81,15 @@ def test_a_pause_is_changed_by_whoever_saw_it_as_it_is(probe: PgmqQueue, broker_
     assert paused(QUEUE) is None
 
 
+def test_a_pause_without_an_end_keeps_none_unless_somebody_says_so(probe: PgmqQueue, broker_url: str) -> None:
+    client = client_with(*ALL)
+    pause(QUEUE, BORIS, "переезд")
+    assert 'value="open" checked' in text(client.get(PAUSE))
+    resume(QUEUE, BORIS)
+    pause(QUEUE, BORIS, "переезд", until=timedelta(hours=3))
+    assert 'value="hour" checked' in text(client.get(PAUSE))
+
+
 def test_what_was_done_to_a_pause_is_listed_in_russian(probe: PgmqQueue, broker_url: str) -> None:
     first = pause(QUEUE, BORIS, "x", until=timedelta(hours=3)).hold
     assert first is not None
