@@ -22,6 +22,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from balansity.account_second_factors import SecondFactorFilter, SecondFactorOfAccounts
 from staff.badges import yes_or_no
+from wording.addresses import breakable_address
 
 _ACTIONS: dict[str, str | Promise] = {
     "view": gettext_lazy("look at: %(name)s"),
@@ -119,12 +120,16 @@ class StaffAccountAdmin(SecondFactorOfAccounts, _PlainDeletion, UserAdmin):  # t
         css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("staff/staff.css",)}
 
     change_password_form = PasswordForm
-    list_display = ("username", "full_name", "email", "of_the_staff", "second_factor")
+    list_display = ("username", "full_name", "address", "of_the_staff", "second_factor")
     list_filter = ("is_staff", "is_superuser", "is_active", SecondFactorFilter, "groups")
 
     @admin.display(description=gettext_lazy("full name"), ordering="last_name")
     def full_name(self, account: Any) -> str:
         return account.get_full_name() or "—"
+
+    @admin.display(description=gettext_lazy("email address"), ordering="email")
+    def address(self, account: Any) -> str:
+        return breakable_address(account.email) or "—"
 
     # Django draws a picture that is called «True», in English.
     @admin.display(description=gettext_lazy("staff status"), ordering="is_staff")

@@ -17,6 +17,7 @@ from payments.models import AppointmentType, Checkout, Package, Payment, Payment
 from payments.states import Attention, ProviderStatus
 from staff.formats import moment, money
 from staff.read_only import ReadOnlyAdmin
+from wording.addresses import breakable_address
 from wording.russian import order_number
 
 MOST_SHOWN = 10
@@ -33,7 +34,7 @@ class Line:
     marked: SafeString | str
     amount: str
     refunded: str
-    customer: str
+    customer: SafeString
     paid: str
 
 
@@ -110,7 +111,7 @@ def _line(payment: Payment) -> Line:
         marked=attention_badge() if checkout.attention else "",
         amount=money(checkout.amount, checkout.currency),
         refunded=money(checkout.refunded_amount, checkout.currency) if checkout.refunded_amount else "",
-        customer=payment.user.email or str(checkout.user_id),
+        customer=breakable_address(payment.user.email or str(checkout.user_id)),
         paid=moment(checkout.captured_at or checkout.created_at),
     )
 

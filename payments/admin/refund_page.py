@@ -23,6 +23,7 @@ from staff.fields import AmountField
 from staff.formats import money
 from staff.pages import actor_id
 from staff.read_only import ReadOnlyAdmin
+from wording.addresses import breakable_address
 
 
 class RefundForm(forms.Form):
@@ -67,7 +68,7 @@ def refund_page(model_admin: ReadOnlyAdmin, request: HttpRequest, payment: Payme
         "row": payment,
         "form": form,
         "confirm": _("Refund the money"),
-        "customer": payment.user.email or str(payment.user_id),
+        "customer": breakable_address(payment.user.email or str(payment.user_id)),
         "amount": money(payment.amount if checkout is None else checkout.amount, payment.currency),
         "remaining": money(remaining, payment.currency),
         "order": order_text(payment),

@@ -20,6 +20,11 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request,
 from sandbox.dev.pictures.site import serving as serving_it
 
 WAIT_SECONDS = 20.0
+# Parts that are wider inside than outside: their end is cut off, or seen by whoever moves it in there.
+_CUT_OFF = """() => [...document.querySelectorAll('html, body, body *')].filter(part =>
+    part.checkVisibility() && part.innerText?.trim() && part.clientWidth > 1 && part.scrollWidth > part.clientWidth + 1
+    && (part.matches('html') || getComputedStyle(part).overflowX !== 'visible')
+).map(part => `${part.tagName}.${part.className}: ${part.innerText.slice(0, 60)}`)"""
 
 
 @dataclass
@@ -52,6 +57,11 @@ class Desk:
     def is_too_wide(self) -> bool:
         """Whether the page must be moved sideways to be read."""
         return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+    def cut_off(self) -> list[str]:
+        """What of the page is cut off, or must be moved sideways by itself."""
+        parts: list[str] = self.page.evaluate(_CUT_OFF)
+        return parts
 
     def watch(self) -> None:
         self.page.on("console", self._heard)

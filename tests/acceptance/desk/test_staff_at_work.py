@@ -4,9 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Browser
 
+from balansity.models import LoginAttempt
+from bridge.models import BridgeProcess
+from notifications.models import Status
+from payments.models import ProviderNotification, Refund
+from payments.models import User as Customer
+from payments.states import ProviderStatus
+from tests.integration.notifications.test_notifications_admin import row as email_row
 from tests.support.browsing import serving, sitting_at
+from tests.support.checkouts import delete_row, make_checkout
 from tests.support.databases import ClonedDatabase
 
 
@@ -42,6 +51,41 @@ def test_what_the_menu_asks_for_fits_into_its_field(browser: Browser, address: s
         hint.fill(asked)
         assert asked
         assert hint.evaluate("field => field.scrollWidth <= field.clientWidth")
+
+
+# Longer than any window, as strangers, servers and machines write them.
+WORD = "x" * 150
+ADDRESS = f"konstantin.{'o' * 40}@{'p' * 40}.example.org"
+
+
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1280, False)])
+def test_nothing_that_others_wrote_is_cut_off(
+    browser: Browser, address: str, boss: User, width: int, dark: bool
+) -> None:
+    now = timezone.now()
+    paid, gone = make_checkout(ProviderStatus.SUCCEEDED), make_checkout(ProviderStatus.SUCCEEDED)
+    Customer.objects.filter(pk__in=[paid.user_id, gone.user_id]).update(email=ADDRESS)
+    failed = email_row(1, Status.FAILED, recipient=ADDRESS, subject=WORD, template=WORD[:100], error=f"550 {WORD}")
+    Refund.objects.create(payment_id=paid.pk, amount=1, status="rejected", request_body={}, reason=WORD, error=WORD)
+    process = BridgeProcess.objects.create(name=WORD, kind="worker", started_at=now, seen_at=now, waits_for=WORD)
+    attempt = LoginAttempt.objects.create(
+        username=WORD[:100], outcome="failed", address="2a02:5180:abcd:1234:5678::1234"
+    )
+    ProviderNotification.objects.create(
+        address=attempt.address, trusted=False, event=WORD[:64], object_id=WORD[:64], body=WORD
+    )
+    delete_row(gone)
+    payment, mail = "/admin/payments/payment/", "/admin/notifications/emailmessage/"
+    with sitting_at(browser, address, boss, width=width, dark=dark) as desk:
+        for path in (
+            *(payment, f"{payment}?q=konstantin", f"{payment}{paid.pk}/change/", f"{payment}{paid.pk}/refund/"),
+            *(f"{payment}deleted/", "/admin/payments/refund/", "/admin/payments/providernotification/"),
+            *(mail, f"{mail}{failed.pk}/change/", "/admin/bridge/bridgeprocess/"),
+            *(f"/admin/bridge/bridgeprocess/{process.pk}/change/", "/admin/balansity/loginattempt/"),
+            f"/admin/balansity/loginattempt/{attempt.pk}/change/",
+        ):
+            desk.open(path)
+            assert desk.cut_off() == [], path
 
 
 # What neither a test client nor a reader of the page's text would notice.

@@ -1,7 +1,11 @@
 """Each cell of a list says which column it is of; a phone has no room for the row of names above."""
 
+import re
+from pathlib import Path
+
 from django.utils.safestring import mark_safe
 
+from sandbox.packages import CHECKOUT, packages
 from staff.templatetags.labelled_cells import labelled_cells
 
 BOX = {"text": mark_safe('<input id="action-toggle">'), "class_attrib": ' class="action-checkbox-column"'}
@@ -30,3 +34,23 @@ def test_a_name_cannot_end_its_attribute() -> None:
 
 def test_a_cell_without_a_column_stays() -> None:
     assert labelled_cells(["<td>1</td>", "<td>2</td>"], headers("№")) == '<td data-label="№">1</td><td>2</td>'
+
+
+def templates() -> list[Path]:
+    return [
+        file for package in packages(CHECKOUT) for file in (CHECKOUT / package / "templates" / "admin").rglob("*.html")
+    ]
+
+
+def test_no_table_of_our_own_pages_has_to_be_moved_sideways_on_a_phone() -> None:
+    framed = {
+        f"{file.name}: {shown}"
+        for file in templates()
+        for shown in re.findall('class="([^"]*staff-table[^"]*)"', file.read_text())
+    }
+    assert len(framed) > 10
+    assert [frame for frame in framed if "staff-cards" not in frame] == []
+    # A cell without a name is read without the row of names: what spans a row, a box to mark, a badge that says all.
+    named = re.compile("<td(?![^>]*(?:data-label|colspan|bridge-mark|staff-text))[^>]*>(?!{{ badge }})")
+    unnamed = {f"{file.name}: {cell}" for file in templates() for cell in named.findall(file.read_text())}
+    assert unnamed == set()
