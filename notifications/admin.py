@@ -225,7 +225,7 @@ class EmailMessageAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("template"), ordering="template")
     def template_label(self, row: EmailMessage) -> str:
         template = ALL_MAILS.get(row.template)
-        return str(template.label) if template else row.template
+        return str(template.label) if template else row.template or "—"
 
     @admin.display(description=gettext_lazy("created"), ordering="created_at")
     def created(self, row: EmailMessage) -> str:

@@ -186,6 +186,12 @@ def test_a_failed_mail_says_what_is_wrong_and_what_to_do(support: Client) -> Non
     assert "Отправить ещё раз" in text(response)
 
 
+def test_no_field_of_a_mail_is_left_blank(support: Client) -> None:
+    for number, status in enumerate(Status, 1):
+        page = support.get(page_of(row(number, status, template="", subject="")))
+        assert re.findall(r'<div class="readonly">\s*</div>', page.content.decode()) == []
+
+
 @pytest.mark.parametrize(
     ("error", "says"),
     [
