@@ -14,7 +14,7 @@ from payments.models import ProviderNotification, Refund
 from payments.models import User as Customer
 from payments.states import ProviderStatus
 from tests.integration.notifications.test_notifications_admin import row as email_row
-from tests.support.browsing import serving, sitting_at
+from tests.support.browsing import Desk, serving, sitting_at
 from tests.support.checkouts import delete_row, make_checkout
 from tests.support.databases import ClonedDatabase
 
@@ -41,16 +41,6 @@ def test_a_payment_is_found_from_home_on_a_phone_and_on_a_desk(
         desk.page.locator("#result_list tbody a").first.click()
         assert not desk.is_too_wide()
         assert "₽" in desk.text
-
-
-def test_what_the_menu_asks_for_fits_into_its_field(browser: Browser, address: str, boss: User) -> None:
-    with sitting_at(browser, address, boss) as desk:
-        desk.open("/admin/payments/payment/")
-        hint = desk.page.locator("#nav-filter")
-        asked = hint.get_attribute("placeholder") or ""
-        hint.fill(asked)
-        assert asked
-        assert hint.evaluate("field => field.scrollWidth <= field.clientWidth")
 
 
 # Longer than any window, as strangers, servers and machines write them.
@@ -86,6 +76,35 @@ def test_nothing_that_others_wrote_is_cut_off(
         ):
             desk.open(path)
             assert desk.cut_off() == [], path
+
+
+def test_on_a_phone_what_was_searched_for_stays_in_sight_and_each_button_is_as_wide_as_the_page(
+    browser: Browser, address: str, boss: User
+) -> None:
+    other = User.objects.create_user("other")
+    with sitting_at(browser, address, boss, width=390) as desk:
+        desk.open("/admin/payments/payment/?q=anna.sokolova@example.org")
+        assert width_of(desk, "#searchbar") > 200
+        desk.open(f"/admin/auth/user/{other.pk}/delete/")
+        assert width_of(desk, "#content input[type=submit]") == width_of(desk, "#content .cancel-link")
+        desk.open("/admin/auth/user/add/")
+        assert width_of(desk, "#id_username") == width_of(desk, "#content .form-row")
+
+
+def test_what_the_menu_asks_for_fits_into_its_field(browser: Browser, address: str, boss: User) -> None:
+    with sitting_at(browser, address, boss) as desk:
+        desk.open("/admin/payments/payment/")
+        hint = desk.page.locator("#nav-filter")
+        asked = hint.get_attribute("placeholder") or ""
+        hint.fill(asked)
+        assert asked
+        assert hint.evaluate("field => field.scrollWidth <= field.clientWidth")
+
+
+def width_of(desk: Desk, selector: str) -> float:
+    box = desk.page.locator(selector).first.bounding_box()
+    assert box is not None
+    return box["width"]
 
 
 # What neither a test client nor a reader of the page's text would notice.
