@@ -13,7 +13,9 @@ from notifications.models import Status
 from payments.models import ProviderNotification, Refund
 from payments.models import User as Customer
 from payments.states import ProviderStatus
+from reports.models import Status as ReportStatus
 from tests.integration.notifications.test_notifications_admin import row as email_row
+from tests.integration.reports.test_reports_admin import row as report_row
 from tests.support.browsing import Desk, serving, sitting_at
 from tests.support.checkouts import delete_row, make_checkout
 from tests.support.databases import ClonedDatabase
@@ -65,6 +67,8 @@ def test_nothing_that_others_wrote_is_cut_off(
         address=attempt.address, trusted=False, event=WORD[:64], object_id=WORD[:64], body=WORD
     )
     delete_row(gone)
+    report_row(kind="json", size=123_456_789)
+    report_row(ReportStatus.RETRYING, kind="csv")
     payment, mail = "/admin/payments/payment/", "/admin/notifications/emailmessage/"
     with sitting_at(browser, address, boss, width=width, dark=dark) as desk:
         for path in (
@@ -72,7 +76,7 @@ def test_nothing_that_others_wrote_is_cut_off(
             *(f"{payment}deleted/", "/admin/payments/refund/", "/admin/payments/providernotification/"),
             *(mail, f"{mail}{failed.pk}/change/", "/admin/bridge/bridgeprocess/"),
             *(f"/admin/bridge/bridgeprocess/{process.pk}/change/", "/admin/balansity/loginattempt/"),
-            f"/admin/balansity/loginattempt/{attempt.pk}/change/",
+            *(f"/admin/balansity/loginattempt/{attempt.pk}/change/", "/admin/reports/report/"),
         ):
             desk.open(path)
             assert desk.cut_off() == [], path
