@@ -1,8 +1,10 @@
 """Which services outside are known to be away, so that nothing is attempted that needs them."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import lazy
 from django.utils.translation import gettext
 
@@ -16,18 +18,18 @@ def look_at_services() -> Iterator[Finding]:
     for state in away():
         yield error(
             "services.away",
-            _cause(state.name),
+            _cause(state.name, state.since),
             _advice(state.kind),
             name=state.name,
-            since=f"{timezone.localtime(state.since):%Y-%m-%d %H:%M:%S %Z}",
             waiting=state.waiting,
             why=state.why.rstrip(". "),
         )
 
 
-def _sentence(name: str) -> str:
-    """The name of the service is a word of ours: it is in the language of whoever reads the sentence."""
+def _sentence(name: str, since: datetime) -> str:
+    """The name of the service is a word of ours, and a time is read as well: both as whoever reads the sentence does."""
     text = gettext("%(name)s does not do its part since %(since)s, and %(waiting)s messages wait for it: %(why)s")
+    text = text.replace("%(since)s", date_format(timezone.localtime(since), "DATETIME_FORMAT"))
     return text.replace("%(name)s", services.label(name).replace("%", "%%"))
 
 

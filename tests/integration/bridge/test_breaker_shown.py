@@ -1,6 +1,7 @@
 """Where an outage is shown: on the command line and by the doctor."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -73,9 +74,9 @@ def test_a_service_is_called_in_one_language_with_the_sentence_about_it(probe: P
     open_it()
     OutsideService.objects.filter(name=NAME).update(name="smtp")
     (finding,) = look_at_services()
-    assert finding.cause.startswith("Почтовый сервер: не работает")
+    assert re.match(r"Почтовый сервер: не работает с \d\d\.\d\d\.\d{4} \d\d:\d\d", finding.cause)
     with translation.override("en"):
-        assert finding.cause.startswith("Mail server does not do its part")
+        assert re.match(r"Mail server does not do its part since \w+\.? \d+, \d{4}, ", finding.cause)
 
 
 def test_before_migrate_the_status_is_as_before(probe: PgmqQueue, capsys: pytest.CaptureFixture[str]) -> None:
