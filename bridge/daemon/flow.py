@@ -114,10 +114,10 @@ class Flow:
     @property
     def pause(self) -> float:
         """Seconds until about half of a full line is done, or less."""
-        if self._rate == 0:
-            return UNSURE_PAUSE
         most = MOST_PAUSE if self._is_sure else UNSURE_PAUSE
         quickest = max(self._rate, self._rate_of_late)
+        if not quickest:
+            return most
         return min(most, max(LEAST_PAUSE, (self._in_line + self._strangers) / 2 / quickest))
 
     @property

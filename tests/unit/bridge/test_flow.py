@@ -112,6 +112,16 @@ def test_the_pause_stays_between_its_bounds() -> None:
     assert quick.pause == LEAST_PAUSE
 
 
+def test_beside_a_full_line_of_which_nobody_takes_anything_the_broker_is_asked_seldom() -> None:
+    flow = Flow()
+    flow.published([1] * LEAST_IN_LINE, 100.0)
+    pauses = []
+    for now in (100.05, 100.95, 101.05):
+        flow.observe(LEAST_IN_LINE, now)
+        pauses.append(flow.pause)
+    assert pauses == [UNSURE_PAUSE, UNSURE_PAUSE, MOST_PAUSE]
+
+
 def test_at_the_start_of_a_burst_nobody_sleeps_as_if_its_speed_were_known() -> None:
     flow = Flow()
     for began in (100.0, 200.0):
