@@ -1,6 +1,7 @@
 """How much may wait in front of the workers, decided from how fast they empty their line. Pure: give it the clock."""
 
 from collections import deque
+from collections.abc import Callable
 
 from bridge.sql.statements import FEW_MESSAGES
 
@@ -32,12 +33,12 @@ class Flow:
 
     Tell it each published task (`published`) and each look at the broker's count (`observe`, in tasks); ask for `room`
     (messages), `bundle_size` (messages a task) and `pause` (seconds until a full line is worth another look).
-    `children` says how many tasks all workers do at the same time; whoever knows it may set it at any time.
+    `children` tells how many tasks all workers do at the same time, 0 where nobody knows. Of slow work it is not asked.
     The line holds about one second of work: leases never run out in it, and a burst does not fill the broker.
     """
 
     def __init__(self) -> None:
-        self.children = UNKNOWN_CHILDREN
+        self.children: Callable[[], int] = lambda: 0
         self._waiting: deque[int] = deque()
         # When the line was looked at, and how many deliveries had left it by then.
         self._looks = deque([(-WINDOW_SECONDS, 0)])
@@ -109,7 +110,10 @@ class Flow:
 
     @property
     def bundle_size(self) -> int:
-        return max(1, min(MOST_IN_BUNDLE, int(self._rate_of_late * SECONDS_IN_BUNDLE) // self.children))
+        taken = int(self._rate_of_late * SECONDS_IN_BUNDLE)
+        if taken < 2:
+            return 1
+        return max(1, min(MOST_IN_BUNDLE, taken // (self.children() or UNKNOWN_CHILDREN)))
 
     @property
     def pause(self) -> float:

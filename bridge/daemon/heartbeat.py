@@ -1,6 +1,7 @@
 """How a bridge process tells that it lives, writes down which others do, and keeps the dead man's switch."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 # What a bridge may wait for, as its row and its log name it.
 THE_BROKER, THE_DATABASE = "The broker (REDIS_URL)", "Postgres (DATABASE_URL)"
+# How often it is asked who works. Who begins takes as many tasks at once as it has children, and must be known by then.
+ASK_WORKERS_SECONDS = 1.0
 
 
 class Heartbeat:
@@ -37,35 +40,35 @@ class Heartbeat:
 
 
 class Others:
-    """The processes that have no database: their notes become rows, and whoever watches from outside hears of them.
-
-    `children` is how many tasks the workers do at the same time; 0 where nobody knows.
-    """
+    """The processes that have no database: their notes become rows, and whoever watches from outside hears of them."""
 
     def __init__(self) -> None:
-        self.children = 0
+        self._children, self._ask_at = 0, 0.0
         self._switch = DeadManSwitch()
 
     def note(self) -> None:
         """Raises Django's database errors. That Redis is away is told by whoever needs it."""
-        with self._redis_may_be_away():
+        with _redis_may_be_away():
             heard = listen()
-            self.children = children_of(heard)
             write_heard(heard)
             self._switch.hold(heard)
 
-    def count_children(self) -> None:
-        """Learn of the workers' children, and nothing else."""
-        with self._redis_may_be_away():
-            self.children = children_of(listen())
+    def children(self) -> int:
+        """How many tasks the workers do at the same time, as of the last second; 0 where nobody knows."""
+        now = time.monotonic()
+        if now >= self._ask_at:
+            self._ask_at, self._children = now + ASK_WORKERS_SECONDS, 0
+            with _redis_may_be_away():
+                self._children = children_of(listen())
+        return self._children
 
-    @contextmanager
-    def _redis_may_be_away(self) -> Iterator[None]:
-        try:
-            yield
-        except AWAY as error:
-            self.children = 0
-            logger.debug("the notes of other processes cannot be read: %s", type(error).__name__)
+
+@contextmanager
+def _redis_may_be_away() -> Iterator[None]:
+    try:
+        yield
+    except AWAY as error:
+        logger.debug("the notes of other processes cannot be read: %s", type(error).__name__)
 
 
 def living_bridges() -> list[BridgeProcess]:

@@ -19,7 +19,6 @@ from django.db import DatabaseError, InterfaceError, ProgrammingError, connectio
 
 from bridge.breaker.prober import Prober
 from bridge.daemon.drain import Drain, Look
-from bridge.daemon.flow import UNKNOWN_CHILDREN, Flow
 from bridge.daemon.glance import LEAST_SLEEP, glance_at, has_work, until_due
 from bridge.daemon.heartbeat import INTERVAL_SECONDS, THE_BROKER, THE_DATABASE, Heartbeat, Others
 from bridge.daemon.held import HeldQueues, next_look
@@ -38,8 +37,6 @@ logger = logging.getLogger(__name__)
 TROUBLE_PAUSE = 30
 # How long after something was published the rest is asked: how long the line is, and when the next message is due.
 SETTLE_SECONDS = 0.05
-# How often it is asked who takes tasks, as long as nobody is known to.
-ASK_WORKERS_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -78,7 +75,9 @@ class Runner:
         self.outage = Outage()
         self._heartbeat = Heartbeat()
         self._others = Others()
-        self._beat_at = self._ask_workers_at = 0.0
+        for drain in self._drains.values():
+            drain.flow.children = self._others.children
+        self._beat_at = 0.0
         self._prober = Prober(wake=self._wake)
 
     def stop(self) -> None:
@@ -203,7 +202,6 @@ class Runner:
         """One look at a queue; or, when one that found something is over, only at what comes next and when."""
         drain = self._drains[name]
         self._unsettled.discard(name)
-        self._meet_workers(drain.flow)
         try:
             if settles:
                 drain.observe(time.monotonic())
@@ -303,20 +301,6 @@ class Runner:
         self._beat_at = now + INTERVAL_SECONDS
         if not self.outage.what:
             self._others.note()
-            self._tell_flows()
-
-    def _meet_workers(self, flow: Flow) -> None:
-        """Ask at once who works where somebody takes tasks whom nobody knows: after a start there is most to do."""
-        now = time.monotonic()
-        if self._others.children or not flow.rate or now < self._ask_workers_at:
-            return
-        self._ask_workers_at = now + ASK_WORKERS_SECONDS
-        self._others.count_children()
-        self._tell_flows()
-
-    def _tell_flows(self) -> None:
-        for drain in self._drains.values():
-            drain.flow.children = self._others.children or UNKNOWN_CHILDREN
 
     def _sleep(self) -> None:
         looks = [at for name, at in self._look_at.items() if name not in self.left_alone]

@@ -11,14 +11,12 @@ from pytest_django import Settings
 
 from balansity.celery.heart import HeartStep
 from bridge.daemon import heartbeat
-from bridge.daemon.flow import UNKNOWN_CHILDREN
 from bridge.daemon.publisher import Publisher
 from bridge.daemon.runner import Runner
 from bridge.pgmq import PgmqQueue
 from bridge.processes.pulse import KEY, Heard, Kind, Pulse, children_of, listen
 from bridge.queues import registry
 from sandbox.probe.apps import QUEUE
-from tests.support.looping import run_until
 
 
 @pytest.fixture
@@ -40,14 +38,16 @@ def worker() -> Pulse:
 
 
 def known_to(runner: Runner) -> set[int]:
-    return {drain.flow.children for drain in runner._drains.values()}
+    """By now, and not by what was heard within the last second."""
+    runner._others._ask_at = 0.0
+    return {drain.flow.children() for drain in runner._drains.values()}
 
 
 def test_the_bridge_knows_the_children_of_all_workers(client: "redis.Redis", runner: Runner) -> None:
+    assert known_to(runner) == {0}
     worker().beat(children=3)
     worker().beat(children=8)
     Pulse(Kind.BEAT).beat()
-    run_until(runner, lambda: known_to(runner) != {UNKNOWN_CHILDREN})
     assert known_to(runner) == {11}
 
 
@@ -64,24 +64,21 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_who_takes_tasks_and_is_not_known_is_asked_for_at_once(
-    client: "redis.Redis", runner: Runner, probe: PgmqQueue, line: "redis.Redis", asked: list[int]
+def test_who_works_is_asked_for_quick_work_alone_and_once_a_second(
+    client: "redis.Redis", runner: Runner, asked: list[int]
 ) -> None:
-    probe.send({})
-    runner._look(QUEUE)
-    assert asked == [], "nobody takes any"
-    line.delete("probe")
-    runner._look(QUEUE, settles=True)
-    for _ in range(3):
-        runner._look(QUEUE)
-    assert asked == [0], "one that has no heart yet is not asked for at each look"
+    slow, quick = (drain.flow for drain in runner._drains.values())
+    worker().beat(children=2)
+    slow.published([1], 1.0)
+    slow.observe(0, 1.01)
+    assert (slow.bundle_size, asked) == (1, [])
+    quick.published([1] * 20, 1.0)
+    quick.observe(0, 1.01)
+    assert (quick.bundle_size, quick.bundle_size, asked) == (10, 10, [2])
+    # One that begins, as after a deployment, is known before its first tasks are taken for quick work.
     worker().beat(children=3)
-    runner._ask_workers_at = 0.0
-    runner._look(QUEUE)
-    assert known_to(runner) == {3}
-    runner._ask_workers_at = 0.0
-    runner._look(QUEUE)
-    assert asked == [0, 3], "who is known is asked for by the beat alone"
+    runner._others._ask_at = 0.0
+    assert (quick.bundle_size, asked) == (4, [2, 5])
 
 
 def test_a_worker_says_with_each_beat_how_many_tasks_it_takes_by_then(client: "redis.Redis") -> None:
@@ -105,27 +102,20 @@ def test_a_worker_that_ended_or_fell_silent_has_no_children(client: "redis.Redis
     assert children_of(listen()) == 2
 
 
-def test_many_are_thought_where_nobody_lives_or_one_does_not_say(client: "redis.Redis", runner: Runner) -> None:
-    runner._beat()
-    assert known_to(runner) == {UNKNOWN_CHILDREN}
+def test_nobody_knows_how_many_where_one_does_not_say(client: "redis.Redis", runner: Runner) -> None:
     # One of an older version beside one of this.
     worker().beat(children=2)
     worker().beat()
-    runner._beat_at = 0.0
-    runner._beat()
-    assert known_to(runner) == {UNKNOWN_CHILDREN}
+    assert known_to(runner) == {0}
 
 
 def test_what_was_known_is_not_held_on_to_while_redis_does_not_answer(
     client: "redis.Redis", runner: Runner, settings: Settings
 ) -> None:
     worker().beat(children=2)
-    runner._beat()
     assert known_to(runner) == {2}
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    runner._beat_at = 0.0
-    runner._beat()
-    assert known_to(runner) == {UNKNOWN_CHILDREN}
+    assert known_to(runner) == {0}
 
 
 @pytest.mark.parametrize("children", ["x", [], -5, None, 1e400])

@@ -174,7 +174,7 @@ def test_a_quick_line_gets_bundles_and_each_delivery_is_in_exactly_one(
     settings.MAX_TASKS_PER_CYCLE = 7
     ids = [probe.send({}) for _ in range(7)]
     # Forty within a second, of one child.
-    drain.flow.children = 1
+    drain.flow.children = lambda: 1
     drain.flow.published([1] * 40, 1.0)
     drain.flow.observe(0, 2.0)
     assert drain.flow.bundle_size == 4

@@ -1,5 +1,7 @@
 """How much the bridge puts in front of the workers."""
 
+from functools import partial
+
 import pytest
 
 from bridge.daemon.flow import (
@@ -77,7 +79,7 @@ def test_tasks_of_another_bridge_take_room_too() -> None:
 
 def test_quick_workers_get_a_longer_line_and_bundles() -> None:
     flow = Flow()
-    flow.children = 1
+    flow.children = lambda: 1
     feed(flow, seconds=5, rate=400)
     assert 350 <= flow.rate <= 450
     assert flow.room > LEAST_IN_LINE
@@ -141,7 +143,7 @@ class Workers:
 
     def __init__(self, flow: Flow, *, task_seconds: float, message_seconds: float, children: int = 1) -> None:
         self._flow, self._costs = flow, (task_seconds, message_seconds)
-        flow.children = children
+        flow.children = lambda: children
         self._line: list[int] = []
         self.now = 100.0
         self._free_at = [self.now] * children
@@ -189,14 +191,14 @@ def test_a_burst_of_quick_work_has_the_workers_full_speed_within_a_second() -> N
 def test_a_bundle_is_a_tenth_of_a_second_of_one_child() -> None:
     for children, bundle in ((1, 80), (2, 40), (8, 10), (100, 1), (10**400, 1)):
         flow = Flow()
-        flow.children = children
+        flow.children = partial(int, children)
         feed(flow, seconds=3, rate=800)
         assert flow.bundle_size == bundle
 
 
 def test_a_bundle_is_what_a_child_took_within_the_first_tenth_of_a_second() -> None:
     flow = Flow()
-    flow.children = 8
+    flow.children = lambda: 8
     flow.published([1] * 40, 1.0)
     flow.observe(32, 1.005)
     assert flow.bundle_size == 1, "each has one in hand"
@@ -218,7 +220,7 @@ def test_of_workers_that_did_not_say_how_many_children_they_have_many_are_though
 
 def test_a_bundle_goes_by_what_was_done_of_late_and_a_short_look_is_not_taken_for_long() -> None:
     flow = Flow()
-    flow.children = 1
+    flow.children = lambda: 1
     now = feed(flow, seconds=2, rate=400)
     flow.published([1] * 500, now)
     for left in (450, 350, 250, 150):
