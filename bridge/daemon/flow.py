@@ -34,7 +34,8 @@ class Flow:
     Tell it each published task (`published`) and each look at the broker's count (`observe`, in tasks); ask for `room`
     (messages), `bundle_size` (messages a task) and `pause` (seconds until a full line is worth another look).
     `children` tells how many tasks all workers do at the same time, 0 where nobody knows. Of slow work it is not asked.
-    The line holds about one second of work: leases never run out in it, and a burst does not fill the broker.
+    The line holds about one second of work, so a burst does not fill the broker, and no lease runs out in it; or twenty
+    messages, and where those take longer than a lease, they come again and their stale tasks do nothing.
     """
 
     def __init__(self) -> None:
