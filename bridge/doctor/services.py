@@ -26,7 +26,7 @@ def look_at_services() -> Iterator[Finding]:
         )
 
 
-def _sentence(name: str, since: datetime) -> str:
+def _sentence(name: str, since: datetime | None) -> str:
     """The name of the service is a word of ours, and a time has a spelling: both are those of whoever reads it."""
     text = gettext("%(name)s does not do its part since %(since)s, and %(waiting)s messages wait for it: %(why)s")
     text = text.replace("%(since)s", date_format(timezone.localtime(since), "DATETIME_FORMAT"))
