@@ -9,16 +9,17 @@ from bridge.sql.statements import FEW_MESSAGES
 LEAST_IN_LINE = 20
 MOST_IN_LINE = 2000
 WINDOW_SECONDS = 1.0
-# Celery's own cost for a task (about 1 ms) only counts for quick work. A bundle is as much as one child of a worker has
-# taken within the last tenth of a second. Free children take a task each at once, however long they need for it: that
-# is one for each, and no bundle.
-SECONDS_IN_BUNDLE = 0.1
+# Celery's own cost for a task (about 1 ms) only counts for quick work. A bundle is what one child of a worker does in a
+# fifth of a second, by the whole last second; or what it has taken within the last tenth, which a burst that begins is
+# ahead with. Free children take a task each at once, however long they need for it: that is one for each, and no bundle.
+SECONDS_IN_BUNDLE, LATE_SECONDS = 0.2, 0.1
 MOST_IN_BUNDLE = 100
 # As long as nobody said how many children the workers have. Many, as bundles of slow work let children be idle.
 UNKNOWN_CHILDREN = 40
 LEAST_PAUSE, MOST_PAUSE = 0.01, 0.5
 # In the first second of a burst nobody knows yet how quick it is. The line is looked at so often, and what was done
-# within less than the span says little: workers take some tasks at once that they do later.
+# within less than the span says little: workers take some tasks at once that they do later. It must be no less than
+# `SECONDS_IN_BUNDLE`, or those would be bundles.
 UNSURE_PAUSE, LEAST_SPAN_SECONDS = 0.05, 0.2
 # A full line that is found as short as a quarter was too short, and may be twice as long for the next second. Nor is it
 # filled up before a quarter is free: a read costs about the same for one message and for many.
@@ -76,7 +77,7 @@ class Flow:
         while self._looks[1][0] <= now - WINDOW_SECONDS:
             self._looks.popleft()
         self._rate = self._rate_within(WINDOW_SECONDS, least=LEAST_SPAN_SECONDS)
-        self._rate_of_late = self._rate_within(SECONDS_IN_BUNDLE, least=SECONDS_IN_BUNDLE)
+        self._rate_of_late = self._rate_within(LATE_SECONDS, least=LATE_SECONDS)
         if was_full and (self._in_line + self._strangers) * SHARE <= limit:
             self._grown, self._grown_until = min(MOST_IN_LINE, 2 * limit), now + WINDOW_SECONDS
         elif now > self._grown_until:
@@ -111,7 +112,7 @@ class Flow:
 
     @property
     def bundle_size(self) -> int:
-        taken = int(self._rate_of_late * SECONDS_IN_BUNDLE)
+        taken = int(max(self._rate * SECONDS_IN_BUNDLE, self._rate_of_late * LATE_SECONDS))
         if taken < 2:
             return 1
         return max(1, min(MOST_IN_BUNDLE, taken // (self.children() or UNKNOWN_CHILDREN)))

@@ -173,9 +173,9 @@ def test_a_quick_line_gets_bundles_and_each_delivery_is_in_exactly_one(
 ) -> None:
     settings.MAX_TASKS_PER_CYCLE = 7
     ids = [probe.send({}) for _ in range(7)]
-    # Forty within a second, of one child.
+    # Twenty within a second, of one child.
     drain.flow.children = lambda: 1
-    drain.flow.published([1] * 40, 1.0)
+    drain.flow.published([1] * 20, 1.0)
     drain.flow.observe(0, 2.0)
     assert drain.flow.bundle_size == 4
     drain._publish(probe.read(limit=7, lease=60), bundle_size=drain.flow.bundle_size)

@@ -188,8 +188,8 @@ def test_a_burst_of_quick_work_has_the_workers_full_speed_within_a_second() -> N
     assert workers.taken - after_one > 2_900
 
 
-def test_a_bundle_is_a_tenth_of_a_second_of_one_child() -> None:
-    for children, bundle in ((1, 80), (2, 40), (8, 10), (100, 1), (10**400, 1)):
+def test_a_bundle_is_a_fifth_of_a_second_of_one_child() -> None:
+    for children, bundle in ((1, 100), (2, 80), (8, 20), (160, 1), (10**400, 1)):
         flow = Flow()
         flow.children = partial(int, children)
         feed(flow, seconds=3, rate=800)
@@ -215,24 +215,22 @@ def test_of_workers_that_did_not_say_how_many_children_they_have_many_are_though
         assert workers.most_in_bundle == 1
     flow = Flow()
     feed(flow, seconds=3, rate=2_000)
-    assert flow.bundle_size == 5
+    assert flow.bundle_size == 10
 
 
 def test_a_bundle_goes_by_what_was_done_of_late_and_a_short_look_is_not_taken_for_long() -> None:
     flow = Flow()
     flow.children = lambda: 1
-    now = feed(flow, seconds=2, rate=400)
-    flow.published([1] * 500, now)
-    for left in (450, 350, 250, 150):
-        now += 0.1
-        flow.observe(left, now)
-    assert flow.bundle_size == 100
-    # 150 of which half are done in 75 ms at that speed, and in 117 ms at that of the whole second.
-    assert flow.pause == pytest.approx(0.075)
+    now = feed(flow, seconds=2, rate=80)
+    assert flow.bundle_size == 16
+    flow.published([1] * 90, now)
+    flow.observe(50, now + 0.1)
+    # Half of what was in line within a tenth of a second: of the whole second it would be 24.
+    assert flow.bundle_size == 50
+    assert flow.pause == pytest.approx(50 / 2 / 500)
     # The same number in one look that took half a second is a fifth of the speed.
-    flow.published([1] * 500, now)
-    flow.observe(550, now + 0.5)
-    assert flow.bundle_size == 20
+    flow.observe(0, now + 0.6)
+    assert flow.bundle_size == 25
 
 
 def test_slow_work_of_many_children_is_not_bundled_as_they_take_a_task_each_at_once() -> None:
