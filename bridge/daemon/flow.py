@@ -10,8 +10,8 @@ LEAST_IN_LINE = 20
 MOST_IN_LINE = 2000
 WINDOW_SECONDS = 1.0
 # Celery's own cost for a task (about 1 ms) only counts for quick work. A bundle is what one child of a worker does in a
-# fifth of a second, by the whole last second; or what it has taken within the last tenth, which a burst that begins is
-# ahead with. Free children take a task each at once, however long they need for it: that is one for each, and no bundle.
+# fifth of a second, by the whole last second; or what it has taken within the last tenth, which lets a burst begin
+# quickly. Free children take a task each at once, however long they need for it: one for each is no bundle.
 SECONDS_IN_BUNDLE, LATE_SECONDS = 0.2, 0.1
 MOST_IN_BUNDLE = 100
 # As long as nobody said how many children the workers have. Many, as bundles of slow work let children be idle.
