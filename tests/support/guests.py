@@ -35,9 +35,22 @@ class Guest:
         return f"postgres://{self.name}:{self._password}@{parts.hostname}:{parts.port}{parts.path}"
 
     def admin(self, statement: str) -> None:
-        """Run a statement as a superuser."""
-        with self._admin.cursor() as cursor:
-            cursor.execute(statement.replace("{role}", self.name))
+        """Run a statement as a superuser.
+
+        Roles, and rights on the database `postgres`, are the whole server's: tests beside this one change them as well,
+        and Postgres waits for no lock there.
+        """
+        wait_until(lambda: self._has_run(statement), f"nobody else changes what this does: {statement}")
+
+    def _has_run(self, statement: str) -> bool:
+        try:
+            with self._admin.cursor() as cursor:
+                cursor.execute(statement.replace("{role}", self.name))
+        except psycopg2.errors.InternalError_ as error:
+            if "tuple concurrently updated" not in str(error):
+                raise
+            return False
+        return True
 
     def arrive(self) -> None:
         self.admin("CREATE ROLE {role} LOGIN PASSWORD '" + self._password + "' BYPASSRLS")
@@ -50,18 +63,8 @@ class Guest:
 
     def leave(self) -> None:
         with closing(self._admin):
-            wait_until(self._has_nothing, "what it may is taken from it")
-            self.admin("DROP ROLE {role}")
-
-    def _has_nothing(self) -> bool:
-        try:
             self.admin("DROP OWNED BY {role}")
-        except psycopg2.errors.InternalError_ as error:
-            # Somebody has changed the rights of the same object meanwhile. Postgres waits for no lock there.
-            if "tuple concurrently updated" not in str(error):
-                raise
-            return False
-        return True
+            self.admin("DROP ROLE {role}")
 
     def count(self, table: str) -> int:
         """How many rows there are for somebody who sees them all."""
