@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from payments.admin.customers import shown_customer
 from payments.admin.finding import AttentionFilter, search_checkouts
 from payments.admin.shown_status import attention_badge, payment_badge, shown_status
 from payments.ledger.deleted_rows import stand_in, without_row
@@ -17,7 +18,6 @@ from payments.models import AppointmentType, Checkout, Package, Payment, Payment
 from payments.states import Attention, ProviderStatus
 from staff.formats import moment, money
 from staff.read_only import ReadOnlyAdmin
-from wording.addresses import breakable_address
 from wording.russian import order_number
 
 MOST_SHOWN = 10
@@ -111,7 +111,7 @@ def _line(payment: Payment) -> Line:
         marked=attention_badge() if checkout.attention else "",
         amount=money(checkout.amount, checkout.currency),
         refunded=money(checkout.refunded_amount, checkout.currency) if checkout.refunded_amount else "",
-        customer=breakable_address(payment.user.email or str(checkout.user_id)),
+        customer=shown_customer(payment),
         paid=moment(checkout.captured_at or checkout.created_at),
     )
 

@@ -6,6 +6,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from payments.admin.customers import shown_customer
 from payments.admin.orders import given_text, method_name, order_kind, order_text
 from payments.admin.shown_status import attention_badge, checkout_of, is_unproven, payment_badge, shown_status
 from payments.advice import receipt_state
@@ -14,7 +15,6 @@ from payments.refunds.request import remaining_amount
 from payments.states import OrderKind, ProviderStatus
 from staff.badges import Tone, badge
 from staff.formats import moment, money, pretty_json, two_lines
-from wording.addresses import breakable_address
 from wording.russian import order_number
 
 MAIN = (
@@ -63,7 +63,7 @@ class PaymentFields:
 
     @admin.display(description=gettext_lazy("customer"))
     def customer(self, payment: Payment) -> str:
-        return breakable_address(payment.user.email or str(payment.user_id))
+        return shown_customer(payment)
 
     @admin.display(description=gettext_lazy("what for"))
     def order(self, payment: Payment) -> str:

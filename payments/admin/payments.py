@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from bridge.rights import RowsHidden
 from payments.admin import fields
 from payments.admin.comparison_page import comparison_page
+from payments.admin.customers import customer_name
 from payments.admin.deleted_rows import deleted_for_list, deleted_page, get_stand_in
 from payments.admin.failures import ASKING, explain
 from payments.admin.fields import PaymentFields
@@ -108,7 +109,7 @@ class PaymentAdmin(PaymentFields, ReadOnlyAdmin):
         return search_payments(rows, text)
 
     def client_of(self, row: Payment) -> str:
-        return row.user.email or str(row.user_id)
+        return customer_name(row)
 
     def row_context(self, request: HttpRequest, row: Payment) -> dict[str, Any]:
         checkout = checkout_of(row)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from bridge.rights import RowsHidden
+from payments.admin.customers import shown_customer
 from payments.admin.failures import explain
 from payments.admin.orders import given_text, order_text
 from payments.errors import PaymentError, ReceiptImpossible, RefundRefused
@@ -23,7 +24,6 @@ from staff.fields import AmountField
 from staff.formats import money
 from staff.pages import actor_id
 from staff.read_only import ReadOnlyAdmin
-from wording.addresses import breakable_address
 
 
 class RefundForm(forms.Form):
@@ -68,7 +68,7 @@ def refund_page(model_admin: ReadOnlyAdmin, request: HttpRequest, payment: Payme
         "row": payment,
         "form": form,
         "confirm": _("Refund the money"),
-        "customer": breakable_address(payment.user.email or str(payment.user_id)),
+        "customer": shown_customer(payment),
         "amount": money(payment.amount if checkout is None else checkout.amount, payment.currency),
         "remaining": money(remaining, payment.currency),
         "order": order_text(payment),

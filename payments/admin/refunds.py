@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
+from payments.admin.customers import shown_customer
 from payments.admin.deleted_rows import get_stand_in
 from payments.admin.finding import search_checkouts, search_payments
 from payments.admin.unsettled import open_refunds, settled_refunds
@@ -24,7 +25,6 @@ from staff.attention import StandingFilter
 from staff.badges import Tone, badge
 from staff.formats import in_code, moment, money, pretty_json, two_lines
 from staff.read_only import ReadOnlyAdmin
-from wording.addresses import breakable_address
 from wording.typed import read_amount
 
 _TONES = {
@@ -117,8 +117,8 @@ class RefundAdmin(ReadOnlyAdmin):
             payment = refund.payment
         except Payment.DoesNotExist:
             found = get_stand_in(str(refund.payment_id))
-            return "—" if found is None else breakable_address(found.user.email or str(found.user_id))
-        return breakable_address(payment.user.email or str(payment.user_id))
+            return "—" if found is None else shown_customer(found)
+        return shown_customer(payment)
 
     @admin.display(description=gettext_lazy("requested"), ordering="created_at")
     def requested(self, refund: Refund) -> str:
