@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import lazy
 from django.utils.translation import gettext
 
@@ -12,6 +10,7 @@ from bridge.breaker.advice import advice
 from bridge.breaker.services import services
 from bridge.breaker.states import away
 from bridge.diagnosis import Finding, error
+from staff.formats import moment
 
 
 def look_at_services() -> Iterator[Finding]:
@@ -29,7 +28,7 @@ def look_at_services() -> Iterator[Finding]:
 def _sentence(name: str, since: datetime | None) -> str:
     """The name of the service is a word of ours, and a time has a spelling: both are those of whoever reads it."""
     text = gettext("%(name)s does not do its part since %(since)s, and %(waiting)s messages wait for it: %(why)s")
-    text = text.replace("%(since)s", date_format(timezone.localtime(since), "DATETIME_FORMAT"))
+    text = text.replace("%(since)s", moment(since))
     return text.replace("%(name)s", services.label(name).replace("%", "%%"))
 
 
